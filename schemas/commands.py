@@ -103,5 +103,3 @@ class Ack(WireModel):
     events: list[MessageId] | None = None
     replies: list[MessageId] | None = None
     refused: list[Refusal] | None = None
-
-

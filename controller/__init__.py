@@ -1,0 +1,1 @@
+"""The control plane: doors, assistant, services, store; imports run downwards only."""

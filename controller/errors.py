@@ -1,0 +1,108 @@
+"""What can go wrong in the controller, as one tree.
+
+* OrionError
+  - NotFound
+    · UnknownDevice
+    · UnknownCommand
+    · UnknownApproval
+    · UnknownSession
+  - Conflict
+    · AlreadyExists
+    · AlreadyDecided
+    · NoProfile
+  - Refused
+  - ProviderError
+"""
+
+from schemas.errors import ErrorBody, ErrorCode
+
+
+class OrionError(Exception):
+    """Something the caller can be told: a code for programs, a sentence for people."""
+
+    code = ErrorCode.INTERNAL
+
+    def body(self) -> ErrorBody:
+        """The error as it travels."""
+        return ErrorBody(code=self.code, message=str(self))
+
+
+class NotFound(OrionError):
+    """What was named does not exist."""
+
+    code = ErrorCode.NOT_FOUND
+
+
+class UnknownDevice(NotFound):
+    """No device of that id has a place here."""
+
+    code = ErrorCode.UNKNOWN_DEVICE
+
+    def __init__(self, device_id: str) -> None:
+        super().__init__(f"There is no device {device_id!r}.")
+        self.device_id = device_id
+
+
+class UnknownCommand(NotFound):
+    """No command of that id was ever recorded."""
+
+    def __init__(self, command_id: str) -> None:
+        super().__init__(f"There is no command {command_id!r}.")
+
+
+class UnknownApproval(NotFound):
+    """No approval of that id was ever asked for."""
+
+    def __init__(self, approval_id: str) -> None:
+        super().__init__(f"There is no approval {approval_id!r}.")
+
+
+class UnknownSession(NotFound):
+    """No conversation of that id belongs to this user."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"There is no session {session_id!r}.")
+
+
+class Conflict(OrionError):
+    """The request fits no longer, or not yet, with what is stored."""
+
+    code = ErrorCode.CONFLICT
+
+
+class AlreadyExists(Conflict):
+    """The name is taken."""
+
+    code = ErrorCode.ALREADY_EXISTS
+
+
+class AlreadyDecided(Conflict):
+    """An approval is decided once; a second decision changes nothing."""
+
+    def __init__(self, approval_id: str, status: str) -> None:
+        super().__init__(f"Approval {approval_id} is {status} already.")
+        self.status = status
+
+
+class NoProfile(Conflict):
+    """The device has not said what it is yet."""
+
+    def __init__(self, device_id: str) -> None:
+        super().__init__(f"Device {device_id!r} has not published a profile yet; start it first.")
+
+
+class Refused(OrionError):
+    """The caller may not do this."""
+
+    code = ErrorCode.PERMISSION_DENIED
+
+
+class ProviderError(OrionError):
+    """The language model did not give a usable answer.
+
+    `retryable` says whether the same request may succeed in a moment.
+    """
+
+    def __init__(self, message: str, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.retryable = retryable

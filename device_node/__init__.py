@@ -1,0 +1,1 @@
+"""The program on a device: it checks again, executes, and answers."""
