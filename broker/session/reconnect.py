@@ -1,0 +1,172 @@
+"""One session after the other, for as long as the program lives.
+
+A loss is logged once and the return once; between them stand growing waits with jitter,
+so that a thousand devices do not return in the same moment.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from broker.session.connection import Session
+from broker.session.errors import ConnectFailed, SessionError
+from broker.session.messages import Connected
+
+logger = logging.getLogger(__name__)
+
+GRACE = 1.0  # seconds that `serve` gets to notice a lost connection by itself
+STABLE_AFTER = 10.0  # seconds; a connection that lived less counts as a failed attempt
+REMIND_EVERY = 300.0  # seconds between two lines about a broker that stays away
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How long to wait before attempt n: doubling, jittered, and slow when not let in."""
+
+    first_s: float = 0.2
+    longest_s: float = 30.0
+    not_let_in_s: float = 15.0
+
+    def delay(self, failures: int, *, not_let_in: bool) -> float:
+        doubled: float = min(self.longest_s, self.first_s * 2 ** min(failures, 16))
+        least = min(self.longest_s, self.not_let_in_s) if not_let_in else 0.0
+        return max(least, doubled) * random.uniform(0.5, 1.0)  # noqa: S311 - spreading load, not hiding
+
+
+async def keep_connected(
+    open_session: Callable[[], Session],
+    serve: Callable[[Session, Connected], Awaitable[None]],
+    *,
+    stop: asyncio.Event | None = None,
+    backoff: Backoff | None = None,
+    connect_within_s: float = 10.0,
+) -> None:
+    """Connect, serve, and connect again whenever the connection is lost.
+
+    `serve` is called with each new session. It ends by a `SessionError` when the session
+    is gone (or is cancelled a moment after), and by returning when the work is done: then
+    the connection is closed cleanly and this returns. Any other exception goes out, and
+    the broker publishes the will. `stop` ends the waiting between two attempts.
+    """
+    stop = stop or asyncio.Event()
+    backoff = backoff or Backoff()
+    outage = _Outage()
+    loop = asyncio.get_running_loop()
+    while not stop.is_set():
+        session = open_session()
+        error: SessionError
+        try:
+            connected = await session.connect(within_s=connect_within_s)
+        except ConnectFailed as failure:
+            outage.failed(session, failure)
+            error = failure
+        else:
+            outage.over(session)
+            since = loop.time()
+            lost = await _serve(session, connected, serve)
+            if lost is None:
+                return
+            error = lost
+            logger.warning("Lost %s:%d: %s", session.endpoint.host, session.endpoint.port, error)
+            outage.began(stable=loop.time() - since >= STABLE_AFTER)
+        delay = backoff.delay(
+            outage.failures, not_let_in=isinstance(error, ConnectFailed) and error.not_let_in
+        )
+        outage.failures += 1
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay):
+                await stop.wait()
+
+
+async def _serve(
+    session: Session, connected: Connected, serve: Callable[[Session, Connected], Awaitable[None]]
+) -> SessionError | None:
+    """Serve one session; None when `serve` was done, else why the session ended."""
+    clean = False
+    serving = asyncio.ensure_future(_run(serve, session, connected))
+    watching = asyncio.create_task(session.lost(), name="session-lost")
+    try:
+        await asyncio.wait((serving, watching), return_when=asyncio.FIRST_COMPLETED)
+        if not serving.done():
+            await asyncio.wait((serving,), timeout=GRACE)
+        if not serving.done():
+            serving.cancel()
+            await asyncio.wait((serving,))
+            if serving.cancelled():
+                return await session.lost()
+        lost = serving.result()
+        clean = lost is None
+        return lost
+    finally:
+        watching.cancel()
+        if not serving.done():
+            serving.cancel()
+            await asyncio.wait((serving,))
+        await session.close(keep_will=not clean)
+
+
+async def _run(
+    serve: Callable[[Session, Connected], Awaitable[None]], session: Session, connected: Connected
+) -> SessionError | None:
+    try:
+        await serve(session, connected)
+    except SessionError as error:
+        return error
+    except BaseExceptionGroup as group:
+        # a TaskGroup inside `serve` wraps the loss; anything else in it is not ours
+        ours, others = group.split(SessionError)
+        if ours is None or others is not None:
+            raise
+        return _first(ours)
+    return None
+
+
+def _first(group: BaseExceptionGroup[SessionError]) -> SessionError:
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
+
+
+class _Outage:
+    """Says once that the broker is away, now and then that it still is, and once that it is back."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self._since: float | None = None
+        self._said: float | None = None
+
+    def began(self, *, stable: bool) -> None:
+        if stable:
+            self.failures = 0
+        self._since = asyncio.get_running_loop().time()
+
+    def failed(self, session: Session, error: ConnectFailed) -> None:
+        now = asyncio.get_running_loop().time()
+        self._since = self._since if self._since is not None else now
+        if self._said is not None and now - self._said < REMIND_EVERY:
+            return
+        self._said = now
+        where = (session.endpoint.host, session.endpoint.port)
+        if error.not_let_in:
+            logger.error(
+                "The broker at %s:%d does not let %s in (%s); check its username and password",
+                *where,
+                session.client_id,
+                error.reason,
+            )
+        else:
+            logger.warning("Broker at %s:%d cannot be reached (%s), trying on", *where, error.reason)
+
+    def over(self, session: Session) -> None:
+        if self._since is None:
+            logger.info(
+                "Connected to %s:%d as %s", session.endpoint.host, session.endpoint.port, session.client_id
+            )
+        else:
+            away = asyncio.get_running_loop().time() - self._since
+            logger.info(
+                "Connected again to %s:%d after %.1f s", session.endpoint.host, session.endpoint.port, away
+            )
+        self._since = self._said = None
