@@ -1,0 +1,138 @@
+"""Asking a person: a card bound to the exact commands, decided once, expiring."""
+
+import hashlib
+from datetime import datetime, timedelta
+
+from sqlmodel import Session, col, select
+
+from controller.errors import AlreadyDecided, Refused, UnknownApproval
+from controller.services import arguments, audit, cards, settling
+from controller.services.actors import Actor, Role
+from controller.services.cards import ApprovalStatus
+from controller.services.orders import Status
+from controller.store import notices
+from controller.store.tables import ApprovalRow, ToolExecution
+from schemas.devices import Risk
+from schemas.errors import ErrorBody, ErrorCode
+from schemas.ids import new_id
+from schemas.wire import JsonObject
+
+VALID_FOR = timedelta(minutes=15)
+MAX_SHOWN = 80  # characters of one argument on a card
+
+
+def ask(session: Session, rows: list[ToolExecution], *, actor: Actor, now: datetime) -> ApprovalRow:
+    """Open one card for these commands and bind them to it."""
+    commands: list[JsonObject] = [
+        {"device_id": row.device_id, "tool": row.tool_name, "arguments": row.parameters} for row in rows
+    ]
+    risk = max((Risk(row.risk) for row in rows), key=lambda each: each.rank)
+    card = ApprovalRow(
+        id=new_id(),
+        hash=hashlib.sha256(arguments.canonical(commands)).hexdigest(),
+        summary="; then ".join(summary(row) for row in rows),
+        risk=risk.value,
+        reasons=list(dict.fromkeys(reason for row in rows for reason in row.reasons)),
+        commands=commands,
+        requested_by=actor.user,
+        session_id=rows[0].session_id,
+        status=ApprovalStatus.PENDING.value,
+        created_at=now,
+        expires_at=now + VALID_FOR,
+    )
+    session.add(card)
+    for row in rows:
+        row.approval_id, row.expires_at = card.id, card.expires_at
+    audit.record(session, "approval.asked", now=now, actor=actor, approval_id=card.id)
+    notices.announce(session, notices.ApprovalChanged(card))
+    return card
+
+
+def summary(row: ToolExecution) -> str:
+    """One call in words made by code, from its exact arguments."""
+    words = ", ".join(f"{name}={_short(value)}" for name, value in row.parameters.items())
+    return f"{row.tool_name} on {row.device_id}" + (f": {words}" if words else "")
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}… ({len(text)} characters)"
+
+
+def get(session: Session, approval_id: str) -> ApprovalRow:
+    """One card.
+
+    Raises:
+        UnknownApproval: it was never asked.
+    """
+    card = session.get(ApprovalRow, approval_id)
+    if card is None:
+        raise UnknownApproval(approval_id)
+    return card
+
+
+def listed(session: Session, *, status: ApprovalStatus | None = None, limit: int = 100) -> list[ApprovalRow]:
+    """Cards, newest first."""
+    query = select(ApprovalRow).order_by(col(ApprovalRow.created_at).desc()).limit(limit)
+    if status is not None:
+        query = query.where(ApprovalRow.status == status.value)
+    return list(session.exec(query))
+
+
+def decide(
+    session: Session,
+    approval_id: str,
+    *,
+    approve: bool,
+    actor: Actor,
+    now: datetime,
+    shown_hash: str | None = None,
+    comment: str | None = None,
+) -> ApprovalRow:
+    """Take a person's decision, once; an approved command is checked again before it leaves.
+
+    Raises:
+        UnknownApproval: it was never asked.
+        AlreadyDecided: it is decided, expired or cancelled.
+        Refused: this actor may not decide it, or was shown another card.
+    """
+    card = get(session, approval_id)
+    if card.status == ApprovalStatus.PENDING and card.expires_at <= now:
+        raise AlreadyDecided(approval_id, ApprovalStatus.EXPIRED.value)
+    if card.status != ApprovalStatus.PENDING:
+        raise AlreadyDecided(approval_id, card.status)
+    if actor.role is not Role.ADMIN:
+        raise Refused("Only an admin decides approvals.")
+    if shown_hash is not None and shown_hash != card.hash:
+        raise Refused("The decision was made about another card.")
+    outcome = ApprovalStatus.APPROVED if approve else ApprovalStatus.DENIED
+    cards.close(session, card, outcome, now=now, actor=actor, comment=comment)
+    for row in cards.waiting(session, card):
+        if approve:
+            settling.release(session, row, now=now)
+        else:
+            message = f"{actor.user} said no." + (f" {comment}" if comment else "")
+            error = ErrorBody(code=ErrorCode.APPROVAL_DENIED, message=message)
+            settling.finish(session, row, Status.DENIED, now=now, error=error)
+    return card
+
+
+def due(session: Session, *, now: datetime) -> bool:
+    """Whether `expire` has anything to do; asked beside the writer."""
+    return bool(_overdue(session, now))
+
+
+def expire(session: Session, *, now: datetime) -> None:
+    """Close the cards that nobody answered, and what waited for them."""
+    for card in _overdue(session, now):
+        cards.close(session, card, ApprovalStatus.EXPIRED, now=now)
+        for row in cards.waiting(session, card):
+            error = ErrorBody(code=ErrorCode.APPROVAL_EXPIRED, message="Nobody decided in time.")
+            settling.finish(session, row, Status.EXPIRED, now=now, error=error)
+
+
+def _overdue(session: Session, now: datetime) -> list[ApprovalRow]:
+    query = select(ApprovalRow).where(
+        ApprovalRow.status == ApprovalStatus.PENDING.value, col(ApprovalRow.expires_at) <= now
+    )
+    return list(session.exec(query))

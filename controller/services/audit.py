@@ -1,0 +1,68 @@
+"""Who did what. Rows are added, never changed; arguments and texts stay out of the MQTT line."""
+
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+from controller.services.actors import Actor
+from controller.store import notices
+from controller.store.tables import AuditEntry, ToolExecution
+from schemas.commands import Via
+from schemas.wire import JsonObject, format_instant
+
+SYSTEM = "system"
+
+
+def record(
+    session: Session,
+    action: str,
+    *,
+    now: datetime,
+    actor: Actor | None = None,
+    command: ToolExecution | None = None,
+    device_id: str | None = None,
+    approval_id: str | None = None,
+    trace_id: str | None = None,
+    detail: JsonObject | None = None,
+) -> AuditEntry:
+    """Add one row in the caller's transaction. `detail` must hold no secret."""
+    entry = AuditEntry(
+        at=now,
+        actor=actor.user if actor else SYSTEM,
+        via=(actor.via if actor else Via.AUTOMATION).value,
+        action=action,
+        device_id=device_id or (command.device_id if command else None),
+        tool=command.tool_name if command else None,
+        command_id=command.id if command else None,
+        approval_id=approval_id or (command.approval_id if command else None),
+        trace_id=trace_id or (command.trace_id if command else None),
+        detail=detail,
+    )
+    session.add(entry)
+    notices.announce(session, notices.Audited(_line(entry)))
+    return entry
+
+
+def _line(entry: AuditEntry) -> JsonObject:
+    line: JsonObject = {
+        "at": format_instant(entry.at),
+        "actor": entry.actor,
+        "via": entry.via,
+        "action": entry.action,
+    }
+    for name in ("device_id", "tool", "command_id", "approval_id", "trace_id"):
+        if (value := getattr(entry, name)) is not None:
+            line[name] = value
+    return line
+
+
+def entries(
+    session: Session, *, limit: int = 100, device_id: str | None = None, action: str | None = None
+) -> list[AuditEntry]:
+    """The newest rows, newest first. `action` matches whole words from the left (`command`)."""
+    query = select(AuditEntry).order_by(col(AuditEntry.number).desc()).limit(limit)
+    if device_id is not None:
+        query = query.where(AuditEntry.device_id == device_id)
+    if action is not None:
+        query = query.where(col(AuditEntry.action).startswith(action, autoescape=True))
+    return list(session.exec(query))

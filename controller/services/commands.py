@@ -1,0 +1,239 @@
+"""The way of a command in: asked, recorded, decided, queued. The only way to a device.
+
+Every door (HTTP, MQTT, the clock, the assistant) comes through `submit`, so
+permission and audit cannot be walked around. Steps of one plan are decided together
+before any runs, and run in order; one denied step keeps the others from running.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlmodel import Session, col, select
+
+from controller.errors import Conflict, UnknownCommand
+from controller.services import approvals, arguments, audit, devices, orders, permissions, settling, targets
+from controller.services.actors import Actor
+from controller.services.orders import Status
+from controller.services.permissions import Decision, Proposal
+from controller.services.policy import Verdict
+from controller.services.targets import Target
+from controller.store import notices
+from controller.store.tables import ToolExecution
+from schemas.errors import ErrorBody, ErrorCode
+from schemas.ids import new_id
+from schemas.wire import JsonObject
+
+VALID_FOR = 60.0  # seconds that a command may wait for its device
+TIMEOUT = 60.0  # seconds of a tool that names none
+MAX_TIMEOUT = 3600.0
+MAX_STEPS = 20  # of one plan
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRequest:
+    """What somebody would like a device to do."""
+
+    device_id: str
+    tool: str
+    arguments: JsonObject
+    dry_run: bool = False
+    valid_s: float = VALID_FOR
+    timeout_s: float | None = None
+    question: bool = False
+    doubts: tuple[str, ...] = ()
+    session_id: str | None = None
+    user_query: str | None = None
+    reasoning: str | None = None
+
+
+def submit(
+    session: Session, request: CommandRequest, *, actor: Actor, now: datetime, trace_id: str | None = None
+) -> ToolExecution:
+    """Record a command and decide whether it may leave.
+
+    A refusal is an outcome, not an exception: the row and its audit entry are
+    written in the caller's transaction whatever the decision.
+    """
+    return submit_plan(session, [request], actor=actor, now=now, trace_id=trace_id)[0]
+
+
+def submit_plan(
+    session: Session,
+    requests: Sequence[CommandRequest],
+    *,
+    actor: Actor,
+    now: datetime,
+    trace_id: str | None = None,
+) -> list[ToolExecution]:
+    """Record the steps of one plan, decide all, and let run what may, in order.
+
+    Raises:
+        Conflict: more steps than one plan may have.
+    """
+    if len(requests) > MAX_STEPS:
+        raise Conflict(f"A plan may have {MAX_STEPS} steps, not {len(requests)}.")
+    trace_id = trace_id or new_id()
+    rows: list[ToolExecution] = []
+    for request in requests:
+        device = devices.find(session, request.device_id)
+        target = targets.of(device) if device else targets.unknown(request.device_id)
+        decision = permissions.decide(actor, target, _proposal(request))
+        row = _record(request, target, decision, actor=actor, now=now, trace_id=trace_id)
+        row.follows = rows[-1].id if rows else None
+        session.add(row)
+        rows.append(row)
+        audit.record(session, f"decision.{decision.verdict.value}", now=now, actor=actor, command=row)
+    _start(session, rows, actor=actor, now=now)
+    return rows
+
+
+def _proposal(request: CommandRequest) -> Proposal:
+    return Proposal(
+        request.tool,
+        request.arguments,
+        dry_run=request.dry_run,
+        question=request.question,
+        doubts=request.doubts,
+    )
+
+
+def _record(
+    request: CommandRequest, target: Target, decision: Decision, *, actor: Actor, now: datetime, trace_id: str
+) -> ToolExecution:
+    offered = target.tools.get(request.tool)
+    shown = decision.arguments
+    if offered is not None and _is_usable(decision):
+        shown = arguments.redacted(offered.tool.parameters, decision.arguments)
+    timeout = request.timeout_s or (offered.tool.timeout_s if offered else None) or TIMEOUT
+    return ToolExecution(
+        id=new_id(),
+        session_id=request.session_id,
+        device_id=request.device_id,
+        tool_name=request.tool,
+        parameters=shown,
+        secret_parameters=decision.arguments if shown != decision.arguments else None,
+        dry_run=request.dry_run,
+        user_query=request.user_query,
+        llm_reasoning=request.reasoning,
+        requested_by=actor.user,
+        role=actor.role.value,
+        via=actor.via.value,
+        trace_id=trace_id,
+        decision=decision.verdict.value,
+        reasons=decision.reasons,
+        layers=[
+            {"layer": layer.name, "verdict": layer.verdict.value, "reason": layer.reason}
+            | ({"code": layer.code.value} if layer.code else {})
+            for layer in decision.layers
+        ],
+        risk=decision.risk.value,
+        status=Status.QUEUED.value,
+        timeout_s=min(timeout, MAX_TIMEOUT),
+        valid_s=request.valid_s,
+        issued_at=now,
+        expires_at=now + timedelta(seconds=request.valid_s),
+    )
+
+
+def _code(row: ToolExecution) -> ErrorCode:
+    return ErrorCode(row.layers[-1]["code"])
+
+
+def _is_usable(decision: Decision) -> bool:
+    """Whether the tool's schema could be read at all; else nothing is known to be secret."""
+    return decision.code is not ErrorCode.INVALID_ARGUMENTS or decision.verdict is not Verdict.DENY
+
+
+def _start(session: Session, rows: list[ToolExecution], *, actor: Actor, now: datetime) -> None:
+    denied = [row for row in rows if row.decision == Verdict.DENY]
+    if denied:
+        _refuse(session, rows, denied, now=now)
+        return
+    asked = [row for row in rows if row.decision == Verdict.ASK]
+    for row in asked:
+        row.status = Status.AWAITING_APPROVAL.value
+    if asked:
+        approvals.ask(session, asked, actor=actor, now=now)
+    for row in rows:
+        if row.status == Status.QUEUED and row.follows is None:
+            settling.release(session, row, now=now)
+
+
+def _refuse(
+    session: Session, rows: list[ToolExecution], denied: list[ToolExecution], *, now: datetime
+) -> None:
+    for row in rows:
+        row.follows = None  # a step that was refused is not what the others wait for
+        if row in denied:
+            error = ErrorBody(code=_code(row), message=row.reasons[0])
+            settling.finish(session, row, Status.DENIED, now=now, error=error)
+        else:
+            error = ErrorBody(
+                code=ErrorCode.CANCELLED, message="Not run: another step of the plan was refused."
+            )
+            settling.finish(session, row, Status.CANCELLED, now=now, error=error)
+
+
+def get(session: Session, command_id: str) -> ToolExecution:
+    """One command.
+
+    Raises:
+        UnknownCommand: it was never recorded.
+    """
+    row = session.get(ToolExecution, command_id)
+    if row is None:
+        raise UnknownCommand(command_id)
+    return row
+
+
+def listed(
+    session: Session, *, limit: int = 100, device_id: str | None = None, status: Status | None = None
+) -> list[ToolExecution]:
+    """Commands, newest first."""
+    query = select(ToolExecution).order_by(col(ToolExecution.id).desc()).limit(limit)
+    if device_id is not None:
+        query = query.where(ToolExecution.device_id == device_id)
+    if status is not None:
+        query = query.where(ToolExecution.status == status.value)
+    return list(session.exec(query))
+
+
+def on_the_way(session: Session) -> list[ToolExecution]:
+    """The commands that may leave or have left and are not answered: what an outbox starts with."""
+    wanted = [status.value for status in orders.ON_THE_WAY]
+    query = select(ToolExecution).where(col(ToolExecution.status).in_(wanted)).order_by(col(ToolExecution.id))
+    return list(session.exec(query))
+
+
+def cancel(session: Session, command_id: str, *, actor: Actor, now: datetime) -> ToolExecution:
+    """Stop a command: one that has not left never runs; a device is asked to stop one that has.
+
+    Raises:
+        UnknownCommand: it was never recorded.
+        Conflict: it has ended already.
+    """
+    row = get(session, command_id)
+    status = Status(row.status)
+    if status.is_final:
+        raise Conflict(f"Command {command_id} has ended already: {status.value}.")
+    audit.record(session, "command.cancel", now=now, actor=actor, command=row)
+    if status is Status.AWAITING_APPROVAL or (status is Status.QUEUED and row.published_at is None):
+        error = ErrorBody(code=ErrorCode.CANCELLED, message=f"{actor.user} cancelled it before it was sent.")
+        settling.finish(session, row, Status.CANCELLED, now=now, error=error)
+    else:
+        notices.announce(session, notices.CancelWanted(row))
+    return row
+
+
+def withdraw(session: Session, device_id: str, *, now: datetime) -> None:
+    """Deny what waits for tools that the device's new profile changed or dropped."""
+    query = select(ToolExecution).where(
+        ToolExecution.device_id == device_id,
+        col(ToolExecution.status).in_([Status.AWAITING_APPROVAL.value, Status.QUEUED.value]),
+    )
+    for row in session.exec(query).all():
+        decision = settling.recheck(session, row)
+        if decision.verdict is Verdict.DENY and not Status(row.status).is_final:
+            error = ErrorBody(code=decision.code, message=decision.reasons[0])
+            settling.finish(session, row, Status.DENIED, now=now, error=error)

@@ -1,0 +1,39 @@
+"""What a command's row can say: its statuses, and how it may move between them.
+
+One table for every door and every reply: a final status never changes.
+"""
+
+from enum import StrEnum
+
+from schemas.commands import ReplyStatus
+
+
+class Status(StrEnum):
+    """Where a command stands. Those from `succeeded` on are final."""
+
+    AWAITING_APPROVAL = "awaiting_approval"
+    QUEUED = "queued"
+    SENT = "sent"
+    ACCEPTED = "accepted"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    DENIED = "denied"  # this controller's permission, or the person who was asked, said no
+    REJECTED = "rejected"  # the device's own check said no
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"  # the effect is unknown
+
+    @property
+    def is_final(self) -> bool:
+        return self not in OPEN
+
+
+OPEN = frozenset({Status.AWAITING_APPROVAL, Status.QUEUED, Status.SENT, Status.ACCEPTED})
+ON_THE_WAY = frozenset({Status.QUEUED, Status.SENT, Status.ACCEPTED})
+
+
+def after(status: Status, reply: ReplyStatus) -> Status | None:
+    """The status a device's reply leads to; None if it changes nothing or cannot be true."""
+    if status not in ON_THE_WAY:
+        return None
+    return Status(reply.value) if reply.is_final else Status.ACCEPTED

@@ -1,0 +1,217 @@
+"""How a command moves on: released, answered, expired, cancelled; each final status once.
+
+Every change of a row's status happens here, is audited, and is announced to whoever
+waits. A plan is a chain: a step leaves when the one it follows has succeeded, and is
+cancelled when that one ended in any other way.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlmodel import Session, col, select
+
+from controller.services import audit, cards, devices, orders, permissions, targets
+from controller.services.actors import Actor, Role
+from controller.services.orders import Status
+from controller.services.permissions import Decision, Proposal
+from controller.services.policy import Verdict
+from controller.store import notices
+from controller.store.tables import Device, ToolExecution
+from schemas.commands import Reply, ReplyStatus, Via
+from schemas.errors import ErrorBody, ErrorCode
+from schemas.wire import JsonObject
+
+GRACE = 5.0  # seconds past a command's deadline in which a reply may still come
+NEVER_SETTLED_BY = frozenset({ErrorCode.BAD_SIGNATURE, ErrorCode.REPLAYED})  # they speak of one arrival
+
+
+class Settled(StrEnum):
+    """What a reply did."""
+
+    MOVED = "moved"
+    NOTHING = "nothing"  # late, repeated or out of order: true or moot, either way stored
+    REFUSED = "refused"  # not this device's command
+
+
+def parameters(row: ToolExecution) -> JsonObject:
+    """The arguments to execute, secrets included; only while the command is open."""
+    return row.secret_parameters or row.parameters
+
+
+def actor_of(row: ToolExecution) -> Actor:
+    """Whose rights the command carries."""
+    return Actor(row.requested_by, Role(row.role), Via(row.via))
+
+
+def recheck(session: Session, row: ToolExecution) -> Decision:
+    """The permission layers again, with what holds now."""
+    device = devices.find(session, row.device_id)
+    target = targets.of(device) if device else targets.unknown(row.device_id)
+    return permissions.decide(
+        actor_of(row), target, Proposal(row.tool_name, parameters(row), dry_run=row.dry_run)
+    )
+
+
+def release(session: Session, row: ToolExecution, *, now: datetime) -> None:
+    """Let a decided command leave, unless something denies it by now or its device is away."""
+    decision = recheck(session, row)
+    if decision.verdict is Verdict.DENY:
+        error = ErrorBody(code=decision.code, message=decision.reasons[0])
+        finish(session, row, Status.DENIED, now=now, error=error)
+        return
+    device = devices.get(session, row.device_id)
+    if device.status != devices.DeviceStatus.ONLINE:
+        finish(session, row, Status.EXPIRED, now=now, error=_offline(device))
+        return
+    row.status = Status.QUEUED.value
+    row.expires_at = now + timedelta(seconds=row.valid_s)
+    device.last_used_at = now
+    notices.announce(session, notices.CommandChanged(row, final=False))
+    if _predecessor_succeeded(session, row):
+        notices.announce(session, notices.CommandQueued(row))
+
+
+def _offline(device: Device) -> ErrorBody:
+    seen = f"; last seen {device.last_seen_at:%Y-%m-%d %H:%M} UTC" if device.last_seen_at else ""
+    return ErrorBody(
+        code=ErrorCode.DEVICE_OFFLINE,
+        message=f"{device.name or device.device_id} is {device.status.replace('_', ' ')}{seen}. Nothing was sent.",
+    )
+
+
+def _predecessor_succeeded(session: Session, row: ToolExecution) -> bool:
+    if row.follows is None:
+        return True
+    before = session.get(ToolExecution, row.follows)
+    return before is not None and before.status == Status.SUCCEEDED
+
+
+def finish(
+    session: Session,
+    row: ToolExecution,
+    status: Status,
+    *,
+    now: datetime,
+    result: JsonObject | None = None,
+    error: ErrorBody | None = None,
+    duration_ms: float | None = None,
+) -> None:
+    """Give a command its one final status and move on what followed it."""
+    row.status, row.success, row.finished_at = status.value, status is Status.SUCCEEDED, now
+    row.result, row.duration_ms = result, duration_ms
+    row.error = error.to_json() if error else None
+    row.error_message = error.message if error else None
+    row.secret_parameters = None
+    detail: JsonObject = {"code": error.code} if error else {}
+    audit.record(session, f"command.{status.value}", now=now, actor=actor_of(row), command=row, detail=detail)
+    notices.announce(session, notices.CommandChanged(row, final=True))
+    if row.approval_id is not None:
+        cards.close_if_idle(session, row.approval_id, now=now)
+    for follower in followers(session, row):
+        _after(session, follower, succeeded=status is Status.SUCCEEDED, now=now)
+
+
+def followers(session: Session, row: ToolExecution) -> list[ToolExecution]:
+    """The open commands that wait for this one."""
+    query = select(ToolExecution).where(ToolExecution.follows == row.id)
+    return [each for each in session.exec(query) if not Status(each.status).is_final]
+
+
+def _after(session: Session, follower: ToolExecution, *, succeeded: bool, now: datetime) -> None:
+    if not succeeded:
+        error = ErrorBody(code=ErrorCode.CANCELLED, message="Not run: the step before it did not succeed.")
+        finish(session, follower, Status.CANCELLED, now=now, error=error)
+    elif follower.status == Status.QUEUED:
+        release(session, follower, now=now)
+
+
+def published(session: Session, command_id: str, *, attempt: int, now: datetime) -> None:
+    """Note that the broker took the command."""
+    row = session.get(ToolExecution, command_id)
+    if row is None:
+        return
+    row.attempt = max(row.attempt, attempt)
+    row.published_at = row.published_at or now
+    if row.status == Status.QUEUED:
+        row.status = Status.SENT.value
+        notices.announce(session, notices.CommandChanged(row, final=False))
+
+
+def settle(session: Session, device_id: str, reply: Reply, *, now: datetime) -> Settled:
+    """Take a device's word on a command; repeated, late and contradictory words change nothing."""
+    row = session.get(ToolExecution, reply.command_id)
+    if row is None or row.device_id != device_id:
+        detail: JsonObject = {"status": reply.status.value, "command_id": reply.command_id}
+        audit.record(session, "reply.refused", now=now, device_id=device_id, detail=detail)
+        return Settled.REFUSED
+    if reply.error is not None and reply.error.code in NEVER_SETTLED_BY:
+        row.error = reply.error.to_json()
+        audit.record(session, f"reply.{reply.error.code}", now=now, command=row)
+        return Settled.NOTHING
+    status = orders.after(Status(row.status), reply.status)
+    if status is None:
+        _note_contradiction(session, row, reply, now=now)
+        return Settled.NOTHING
+    row.accepted_at = row.accepted_at or now
+    if status.is_final:
+        row.executed_at = row.executed_at or reply.at
+        finish(
+            session,
+            row,
+            status,
+            now=now,
+            result=reply.result,
+            error=reply.error,
+            duration_ms=reply.duration_ms,
+        )
+        return Settled.MOVED
+    row.status, row.executed_at = status.value, row.executed_at or reply.at
+    row.progress = reply.progress if reply.status is ReplyStatus.PROGRESS else row.progress
+    notices.announce(session, notices.CommandChanged(row, final=False))
+    return Settled.MOVED
+
+
+def _note_contradiction(session: Session, row: ToolExecution, reply: Reply, *, now: datetime) -> None:
+    if reply.status.is_final and reply.status.value != row.status:
+        detail: JsonObject = {"stands": row.status, "said": reply.status.value}
+        audit.record(session, "reply.contradicts", now=now, command=row, detail=detail)
+
+
+def due(session: Session, *, now: datetime) -> bool:
+    """Whether `expire` has anything to do; asked beside the writer."""
+    return bool(_late(session, now))
+
+
+def expire(session: Session, *, now: datetime) -> None:
+    """Settle what nobody answered: `expired` if it never left, `interrupted` if nobody can know."""
+    for row in _late(session, now):
+        if row.published_at is None:
+            error = ErrorBody(code=ErrorCode.EXPIRED, message="It expired before it could be sent.")
+            finish(session, row, Status.EXPIRED, now=now, error=error)
+        else:
+            finish(session, row, Status.INTERRUPTED, now=now, error=_last_cause(row))
+
+
+def _late(session: Session, now: datetime) -> list[ToolExecution]:
+    query = select(ToolExecution).where(
+        col(ToolExecution.status).in_([status.value for status in orders.ON_THE_WAY]),
+        col(ToolExecution.expires_at) < now,
+    )
+    return [row for row in session.exec(query) if _is_over(row, now)]
+
+
+def _is_over(row: ToolExecution, now: datetime) -> bool:
+    if row.published_at is None:
+        return True
+    # it may have been accepted at the last moment, and then runs for its whole timeout
+    return row.expires_at + timedelta(seconds=row.timeout_s + GRACE) < now
+
+
+def _last_cause(row: ToolExecution) -> ErrorBody:
+    if row.error is not None:
+        return ErrorBody.model_validate(row.error, strict=False)
+    heard = "It was accepted but its end was" if row.status == Status.ACCEPTED else "It was sent but"
+    return ErrorBody(
+        code=ErrorCode.INTERRUPTED,
+        message=f"{heard} never answered. Whether it took effect is not known.",
+    )

@@ -1,0 +1,1 @@
+"""The ground: tables, migrations, and the one writer beside many readers."""

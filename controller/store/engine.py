@@ -1,0 +1,62 @@
+"""Engines of one database: a writer that takes its lock at once, and readers that cannot write."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+BUSY_TIMEOUT = 5_000  # milliseconds that SQLite waits for another program's lock
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a database file."""
+    return f"sqlite:///{path}"
+
+
+def writer(url: str) -> Engine:
+    """The engine of the one writer: every transaction begins with its lock (`BEGIN IMMEDIATE`)."""
+    return _engine(url, begin="BEGIN IMMEDIATE", query_only=False)
+
+
+def reader(url: str) -> Engine:
+    """The engine for looking only; on SQLite a write through it is an error."""
+    return _engine(url, begin="BEGIN", query_only=True)
+
+
+def _engine(url: str, *, begin: str, query_only: bool) -> Engine:
+    if make_url(url).get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url, connect_args={"check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        raw: Any = connection
+        assert_sqlite(raw)
+        raw.isolation_level = None  # SQLAlchemy begins; the driver must not begin on its own
+        for pragma in _pragmas(query_only=query_only):
+            raw.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin_now(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def assert_sqlite(connection: object) -> None:
+    """Refuse a driver whose transactions we do not know how to begin."""
+    if not isinstance(connection, sqlite3.Connection):
+        raise TypeError(f"not a sqlite3 connection: {type(connection).__name__}")
+
+
+def _pragmas(*, query_only: bool) -> tuple[str, ...]:
+    return (
+        f"busy_timeout={BUSY_TIMEOUT}",
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+        f"query_only={'ON' if query_only else 'OFF'}",
+    )

@@ -1,0 +1,78 @@
+"""What a transaction has to tell the rest of the program, told only once it is committed.
+
+A service announces into its session; the writer hands the notices over after the
+COMMIT and drops those of a unit that was rolled back.
+"""
+
+from dataclasses import dataclass
+
+from sqlmodel import Session
+
+from controller.store.tables import ApprovalRow, ToolExecution
+from schemas.wire import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class CommandQueued:
+    """A command may leave now."""
+
+    command: ToolExecution
+
+
+@dataclass(frozen=True, slots=True)
+class CommandChanged:
+    """A command reached another status; `final` ones never change again."""
+
+    command: ToolExecution
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CancelWanted:
+    """A command that has left should be stopped on its device."""
+
+    command: ToolExecution
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalChanged:
+    """A question to a person was opened, or is settled."""
+
+    approval: ApprovalRow
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceChanged:
+    """A device came, went, or may now be sent commands."""
+
+    device_id: str
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """One line of the audit, without arguments."""
+
+    line: JsonObject
+
+
+Notice = CommandQueued | CommandChanged | CancelWanted | ApprovalChanged | DeviceChanged | Audited
+
+_KEY = "notices"
+
+
+def announce(session: Session, notice: Notice) -> None:
+    """Tell the program about this transaction, if and when it commits."""
+    of(session).append(notice)
+
+
+def of(session: Session) -> list[Notice]:
+    """What the session has announced so far."""
+    announced: list[Notice] = session.info.setdefault(_KEY, [])
+    return announced
+
+
+def taken(session: Session) -> list[Notice]:
+    """What the session announced, handed over and forgotten."""
+    announced: list[Notice] = session.info.pop(_KEY, [])
+    return announced

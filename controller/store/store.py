@@ -1,0 +1,181 @@
+"""One writer thread with group commit, a few readers beside it.
+
+A unit of work that raises rolls back alone (SAVEPOINT); the rest of its batch
+commits. Whoever waits is woken after the COMMIT, never before.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session
+
+from controller.errors import OrionError
+from controller.store import engine as engines
+from controller.store import migrate, notices
+
+logger = logging.getLogger(__name__)
+
+MAX_QUEUED = 10_000  # units that wait for the writer; beyond that the caller is told
+MAX_BATCH = 256  # units in one transaction
+READERS = 4  # threads
+
+T = TypeVar("T")
+
+
+class StoreBusy(OrionError):
+    """More work waits for the writer than can be done in a reasonable time."""
+
+
+class StoreFailed(OrionError):
+    """The database did not take a transaction: disk full, locked, or gone."""
+
+
+@dataclass(slots=True)
+class _Unit:
+    work: Callable[[Session], object]
+    done: Future[object] = field(default_factory=Future)
+    outcome: object = None
+    error: Exception | None = None
+
+
+class Store:
+    """The database of one controller. `open` migrates it; `close` waits for the writer."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._writer = engines.writer(url)
+        self._reader = engines.reader(url)
+        self._queue: queue.Queue[_Unit | None] = queue.Queue(MAX_QUEUED)
+        self._thread = threading.Thread(target=self._write_for_ever, name="store-writer", daemon=True)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
+        self._listener: Callable[[list[notices.Notice]], None] | None = None
+
+    def open(self) -> None:
+        """Bring the schema up to date and start the writer. Blocks; call it off the event loop."""
+        migrate.upgrade(self._writer)
+        self._thread.start()
+
+    def listen(self, listener: Callable[[list[notices.Notice]], None]) -> None:
+        """Call `listener` on this event loop with what each committed transaction announced."""
+        loop = asyncio.get_running_loop()
+        self._listener = lambda heard: _call_on(loop, listener, heard)
+
+    def close(self) -> None:
+        """Finish what waits, then close every connection. Blocks."""
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join()
+        self._readers.shutdown()
+        self._writer.dispose()
+        self._reader.dispose()
+
+    async def write(self, work: Callable[[Session], T]) -> T:
+        """Run one unit in the writer's next transaction and return after its COMMIT."""
+        outcome = (await self.write_all([work]))[0]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def write_all(self, works: Sequence[Callable[[Session], T]]) -> list[T | Exception]:
+        """Run units in order, in one transaction where they fit; an exception stands for its unit.
+
+        Raises:
+            StoreBusy: the writer's queue is full.
+        """
+        units = [_Unit(work) for work in works]
+        try:
+            for unit in units:
+                self._queue.put_nowait(unit)
+        except queue.Full:
+            raise StoreBusy("The database cannot keep up; try again in a moment.") from None
+        outcomes = await asyncio.gather(
+            *(asyncio.wrap_future(unit.done) for unit in units), return_exceptions=True
+        )
+        return [_outcome(outcome) for outcome in outcomes]
+
+    async def read(self, work: Callable[[Session], T]) -> T:
+        """Run a query beside the writer; it sees what is committed."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._look, work)
+
+    def _look(self, work: Callable[[Session], T]) -> T:
+        with Session(self._reader, expire_on_commit=False) as session:
+            return work(session)
+
+    def _write_for_ever(self) -> None:
+        while (first := self._queue.get()) is not None:
+            batch, last = self._gather(first)
+            self._commit(batch)
+            if last:
+                return
+
+    def _gather(self, first: _Unit) -> tuple[list[_Unit], bool]:
+        batch = [first]
+        while len(batch) < MAX_BATCH:
+            try:
+                unit = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if unit is None:
+                return batch, True
+            batch.append(unit)
+        return batch, False
+
+    def _commit(self, batch: list[_Unit]) -> None:
+        heard: list[notices.Notice] = []
+        try:
+            with Session(self._writer, expire_on_commit=False) as session, session.begin():
+                for unit in batch:
+                    _run(session, unit)
+                heard = notices.taken(session)
+        except SQLAlchemyError as error:
+            logger.exception("A transaction of %d units failed", len(batch))
+            failure = StoreFailed(f"The database refused the transaction: {type(error).__name__}.")
+            for unit in batch:
+                unit.error = unit.error or failure
+        if heard and self._listener is not None:
+            self._listener(heard)  # before the waiters below: who is woken finds the news delivered
+        for unit in batch:
+            if unit.error is not None:
+                unit.done.set_exception(unit.error)
+            else:
+                unit.done.set_result(unit.outcome)
+
+
+def _run(session: Session, unit: _Unit) -> None:
+    before = len(notices.of(session))
+    try:
+        with session.begin_nested():
+            unit.outcome = unit.work(session)
+            session.flush()
+    except SQLAlchemyError as error:
+        logger.exception("A unit of work failed in the database")
+        unit.error = StoreFailed(f"The database refused the change: {type(error).__name__}.")
+    except Exception as error:  # noqa: BLE001 - handed to the caller, whose unit alone it undoes
+        unit.error = error
+    if unit.error is None:
+        return
+    del notices.of(session)[before:]  # what was rolled back did not happen
+    session.expunge_all()  # nor may a later unit of this batch see its objects
+
+
+def _call_on(
+    loop: asyncio.AbstractEventLoop,
+    listener: Callable[[list[notices.Notice]], None],
+    heard: list[notices.Notice],
+) -> None:
+    with suppress(RuntimeError):  # the loop has closed: nobody is left to be told
+        loop.call_soon_threadsafe(listener, heard)
+
+
+def _outcome(outcome: object) -> T | Exception:
+    if isinstance(outcome, BaseException) and not isinstance(outcome, Exception):
+        raise outcome
+    return outcome  # type: ignore[return-value]  # the unit's own T, through an untyped queue

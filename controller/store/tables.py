@@ -1,0 +1,214 @@
+"""Every table of the store. Rows are written by `services` and nobody else."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, ForeignKey, Index, Integer, String
+from sqlmodel import Field, SQLModel
+
+from controller.store.types import JsonColumn, UtcTime
+
+Json = dict[str, Any]
+
+
+def _json(*, nullable: bool = True) -> Any:
+    return Field(default=None, sa_column=Column(JsonColumn, nullable=nullable))
+
+
+def _list() -> Any:
+    return Field(default_factory=list, sa_column=Column(JsonColumn, nullable=False))
+
+
+def _time(*, nullable: bool = True, index: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(UtcTime, nullable=nullable, index=index))
+
+
+class Device(SQLModel, table=True):
+    """A place for one device: who it is, what it said, what its owner allows.
+
+    A list of `allowed_…` that is NULL means that the owner did not narrow; the
+    device's own list in `profile` then counts alone.
+    """
+
+    __tablename__ = "devices"
+
+    id: str = Field(primary_key=True)
+    device_id: str = Field(unique=True, index=True)
+    name: str | None = None
+    aliases: list[str] = _list()
+    tags: list[str] = _list()
+    groups: list[str] = _list()
+    area: str | None = None
+
+    hostname: str | None = None
+    os_type: str | None = None
+    os_version: str | None = None
+    capabilities: Json | None = _json()
+    cpu_info: str | None = None
+    ram_gb: float | None = None
+    disk_gb: float | None = None
+
+    policy: str = "assist"
+    allowed_tools: list[str] | None = _json()
+    allowed_paths: list[str] | None = _json()
+    allowed_apps: list[str] | None = _json()
+    adopt_first: bool = False  # the first profile that arrives is adopted without a look
+    adopted_at: datetime | None = _time()
+    adopted_tools: Json | None = _json()  # tool name -> SHA-256 of its RFC 8785 form
+
+    profile: str | None = None  # the last one, as JSON text: read far more often than changed
+    status: str = Field(default="never_seen", index=True)
+    boot_id: str | None = None  # of the device's present life
+    status_reason: str | None = None
+    last_heartbeat: datetime | None = _time(index=True)
+    heartbeat: Json | None = _json()
+    last_seen_at: datetime | None = _time()
+    last_used_at: datetime | None = _time()
+    registered_at: datetime = _time(nullable=False)
+    updated_at: datetime = _time(nullable=False)
+
+
+class Conversation(SQLModel, table=True):
+    """One conversation of a person with the assistant."""
+
+    __tablename__ = "sessions"
+
+    id: str = Field(primary_key=True)
+    user: str = Field(index=True)
+    device_id: str | None = Field(
+        default=None,
+        sa_column=Column(String, ForeignKey("devices.device_id", ondelete="CASCADE"), index=True),
+    )
+    started_at: datetime = _time(nullable=False, index=True)
+    ended_at: datetime | None = _time()
+    is_active: bool = Field(default=True, index=True)
+    context: Json | None = _json()
+    message_count: int = 0
+    tool_execution_count: int = 0
+
+
+class Message(SQLModel, table=True):
+    """One thing said in a conversation. `content` of a tool message is untrusted."""
+
+    __tablename__ = "messages"
+
+    number: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=True))
+    id: str = Field(unique=True)
+    session_id: str = Field(
+        sa_column=Column(String, ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False, index=True)
+    )
+    role: str
+    content: str
+    tool_calls: list[Json] | None = _json()
+    tokens_used: int | None = None
+    created_at: datetime = _time(nullable=False)
+
+
+class ToolExecution(SQLModel, table=True):
+    """One command: who asked what of which device, what was decided, and how it ended."""
+
+    __tablename__ = "tool_executions"
+    __table_args__ = (
+        Index("ix_tool_executions_open", "device_id", "status"),
+        Index("ix_tool_executions_success", "success"),
+    )
+
+    id: str = Field(primary_key=True)
+    session_id: str | None = Field(default=None, index=True)
+    device_id: str = Field(index=True)
+    tool_name: str = Field(index=True)
+    parameters: Json = _json(nullable=False)  # secrets as `***`
+    secret_parameters: Json | None = (
+        _json()
+    )  # the whole, only where there are secrets and only until it is final
+    dry_run: bool = False
+    user_query: str | None = None
+    llm_reasoning: str | None = None
+    requested_by: str
+    role: str
+    via: str
+    trace_id: str = Field(index=True)
+
+    decision: str  # allow | ask | deny
+    reasons: list[str] = _list()
+    layers: list[Json] = _list()
+    risk: str
+    approval_id: str | None = Field(default=None, index=True)
+    follows: str | None = Field(default=None, index=True)  # runs only after this one has succeeded
+
+    status: str = Field(index=True)
+    success: bool | None = None
+    result: Json | None = _json()
+    error: Json | None = _json()
+    error_message: str | None = None
+    progress: float | None = None
+    attempt: int = 0
+    timeout_s: float
+    valid_s: float  # how long it may wait from the moment it may leave
+    issued_at: datetime = _time(nullable=False)
+    expires_at: datetime = _time(nullable=False, index=True)
+    published_at: datetime | None = _time()
+    accepted_at: datetime | None = _time()
+    executed_at: datetime | None = _time(index=True)
+    finished_at: datetime | None = _time()
+    duration_ms: float | None = None
+
+
+class ApprovalRow(SQLModel, table=True):
+    """A question to a person, bound by `hash` to the exact commands, decided once."""
+
+    __tablename__ = "approvals"
+
+    id: str = Field(primary_key=True)
+    hash: str
+    summary: str
+    risk: str
+    reasons: list[str] = _list()
+    commands: list[Json] = _list()
+    requested_by: str = Field(index=True)
+    session_id: str | None = None
+    status: str = Field(default="pending", index=True)
+    created_at: datetime = _time(nullable=False)
+    expires_at: datetime = _time(nullable=False, index=True)
+    decided_at: datetime | None = _time()
+    decided_by: str | None = None
+    comment: str | None = None
+
+
+class AuditEntry(SQLModel, table=True):
+    """Who did what. Rows are added, never changed."""
+
+    __tablename__ = "audit_log"
+
+    number: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=True))
+    at: datetime = _time(nullable=False, index=True)
+    actor: str = Field(index=True)
+    via: str
+    action: str = Field(index=True)
+    device_id: str | None = Field(default=None, index=True)
+    tool: str | None = None
+    command_id: str | None = Field(default=None, index=True)
+    approval_id: str | None = None
+    trace_id: str | None = None
+    detail: Json | None = _json()
+
+
+class EventRow(SQLModel, table=True):
+    """Something a device noticed; stored once per device and id."""
+
+    __tablename__ = "events"
+
+    id: str = Field(primary_key=True)
+    device_id: str = Field(primary_key=True)
+    event_type: str = Field(index=True)
+    severity: str = Field(index=True)
+    data: Json = _json(nullable=False)
+    acknowledged: bool = False
+    resolved: bool = Field(default=False, index=True)
+    created_at: datetime = _time(nullable=False, index=True)
+    received_at: datetime = _time(nullable=False)
+    acknowledged_at: datetime | None = _time()
+    resolved_at: datetime | None = _time()
+
+
+METADATA = SQLModel.metadata
