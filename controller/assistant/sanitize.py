@@ -1,0 +1,106 @@
+"""Text from elsewhere, made fit to be shown to a model or on a terminal.
+
+The one rule: what leaves here cannot steer a terminal, hide from a reader, or
+grow beyond its limit. It is still data: clean text can lie.
+"""
+
+import re
+import unicodedata
+from typing import Final
+
+from pydantic import JsonValue
+
+MAX_DEPTH: Final = 16
+CUT: Final = "…"
+
+# characters of category Cc (but tab and line feed), Cf, Cs, Co and Cn are found by category;
+# these belong to others and are as invisible
+_INVISIBLE: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+_LINE_ENDS: Final = re.compile("\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")
+_WHITE: Final = re.compile(r"\s+")
+
+
+def clean(text: str, limit: int) -> str:
+    """At most `limit` characters, NFKC, without control, bidi and invisible characters.
+
+    Lines stay lines. Cleaning twice is cleaning once.
+    """
+    # the slice bounds the work; what a character expands to is cut afterwards
+    visible = _INVISIBLE.sub("", _LINE_ENDS.sub("\n", text[: limit + 1]))
+    kept = "".join(character for character in visible if _is_visible(character))
+    normal = unicodedata.normalize("NFKC", kept)
+    if len(text) <= limit and len(normal) <= limit:
+        return normal
+    return normal[: limit - len(CUT)] + CUT
+
+
+def one_line(text: str, limit: int) -> str:
+    """The same without line breaks, for names, messages and log-like output."""
+    return _WHITE.sub(" ", clean(text, limit)).strip()
+
+
+def bounded(value: JsonValue, limit: int) -> tuple[JsonValue, bool]:
+    """The same JSON value with clean texts, and whether something had to be left out.
+
+    About `limit` characters remain: what comes first stays, the rest of a text,
+    list or object is left out.
+    """
+    walk = _Walk(limit)
+    kept = walk.value(value, 0)
+    return kept, walk.cut
+
+
+def _is_visible(character: str) -> bool:
+    return character in "\n\t" or not unicodedata.category(character).startswith("C")
+
+
+class _Walk:
+    """One pass over a value with a shrinking budget of characters."""
+
+    def __init__(self, limit: int) -> None:
+        self._left = limit
+        self.cut = False
+
+    def value(self, value: JsonValue, depth: int) -> JsonValue:
+        if isinstance(value, str):
+            return self._text(value)
+        if depth >= MAX_DEPTH and isinstance(value, dict | list):
+            self.cut = True
+            return CUT
+        if isinstance(value, list):
+            return self._list(value, depth)
+        if isinstance(value, dict):
+            return self._object(value, depth)
+        self._left -= len(str(value))
+        return value
+
+    def _text(self, text: str) -> str:
+        limit = max(self._left, len(CUT))
+        cleaned = clean(text, limit)
+        self.cut |= len(text) > limit or (len(cleaned) == limit and cleaned.endswith(CUT))
+        self._left -= len(cleaned) + 2
+        return cleaned
+
+    def _list(self, items: list[JsonValue], depth: int) -> list[JsonValue]:
+        kept: list[JsonValue] = []
+        for item in items:
+            if self._is_spent():
+                break
+            kept.append(self.value(item, depth + 1))
+        return kept
+
+    def _object(self, members: dict[str, JsonValue], depth: int) -> dict[str, JsonValue]:
+        kept: dict[str, JsonValue] = {}
+        for key, item in members.items():
+            if self._is_spent():
+                break
+            kept[self._text(key)] = self.value(item, depth + 1)
+        return kept
+
+    def _is_spent(self) -> bool:
+        self._left -= 2
+        if self._left <= 0:
+            self.cut = True
+        return self._left <= 0
