@@ -1,0 +1,75 @@
+"""Files that only their owner may read, replaced whole or not at all, one writer at a time."""
+
+import contextlib
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+LOCK_WITHIN = 10.0  # seconds to wait for another program's change
+RETRY_EVERY = 0.02  # seconds
+
+
+class Locked(Exception):
+    """Another program holds the lock."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is held by another program")
+        self.path = path
+
+
+def make_private_directory(path: Path) -> None:
+    """Create a directory that only its owner may enter; one that exists is tightened."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.chmod(0o700)
+
+
+def replace(path: Path, content: str) -> None:
+    """Write `content` with mode 0600 such that a reader sees the old file or the new one."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, within_s: float = LOCK_WITHIN) -> Iterator[None]:
+    """Hold `path` as a lock; the system lets go of it when the program dies.
+
+    Raises:
+        Locked: another program held it for all of `within_s`.
+    """
+    deadline = time.monotonic() + within_s
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        while not _try_lock(descriptor):
+            if time.monotonic() >= deadline:
+                raise Locked(path)
+            time.sleep(RETRY_EVERY)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,50 @@
+"""What every test stands on: a real broker, an empty environment, no leftovers.
+
+A test that leaves a task running, or whose code blocks the event loop, fails.
+"""
+
+import asyncio
+import inspect
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+from blockbuster import blockbuster_ctx
+
+from tests.broker.running import RunningBroker, running_broker
+
+SETTINGS = ("ORION_", "OLLAMA_")
+OURS = ["schemas", "broker", "controller", "device_node", "orion"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(inspect.unwrap(item.obj)):
+            # first in, last out: every other fixture has cleaned up when it looks
+            item.fixturenames.insert(0, "tidy_loop")
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the machine reaches a test."""
+    for name in os.environ:
+        if name.startswith(SETTINGS):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+async def tidy_loop() -> AsyncIterator[None]:
+    """Our code blocks no event loop and leaves no task behind."""
+    with blockbuster_ctx(scanned_modules=OURS):
+        yield
+    leftover = {
+        task for task in asyncio.all_tasks() if task is not asyncio.current_task() and not task.done()
+    }
+    assert not leftover, f"left running: {leftover}"
+
+
+@pytest.fixture
+async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningBroker]:
+    """A supervised Mosquitto on a free port, with identities, for this test alone."""
+    async with running_broker(tmp_path_factory.mktemp("broker")) as running:
+        yield running
