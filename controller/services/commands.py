@@ -73,7 +73,7 @@ def submit_plan(
     """
     if len(requests) > MAX_STEPS:
         raise Conflict(f"A plan may have {MAX_STEPS} steps, not {len(requests)}.")
-    trace_id = trace_id or new_id()
+    trace_id = trace_id or new_id().replace("-", "")
     rows: list[ToolExecution] = []
     for request in requests:
         device = devices.find(session, request.device_id)
@@ -201,9 +201,11 @@ def listed(
 
 def on_the_way(session: Session) -> list[ToolExecution]:
     """The commands that may leave or have left and are not answered: what an outbox starts with."""
-    wanted = [status.value for status in orders.ON_THE_WAY]
-    query = select(ToolExecution).where(col(ToolExecution.status).in_(wanted)).order_by(col(ToolExecution.id))
-    return list(session.exec(query))
+    query = select(ToolExecution).where(
+        col(ToolExecution.status).in_([status.value for status in orders.ON_THE_WAY]),
+        col(ToolExecution.released_at).is_not(None),
+    )
+    return list(session.exec(query.order_by(col(ToolExecution.id))))
 
 
 def cancel(session: Session, command_id: str, *, actor: Actor, now: datetime) -> ToolExecution:
@@ -218,7 +220,7 @@ def cancel(session: Session, command_id: str, *, actor: Actor, now: datetime) ->
     if status.is_final:
         raise Conflict(f"Command {command_id} has ended already: {status.value}.")
     audit.record(session, "command.cancel", now=now, actor=actor, command=row)
-    if status is Status.AWAITING_APPROVAL or (status is Status.QUEUED and row.published_at is None):
+    if status is Status.AWAITING_APPROVAL or (status is Status.QUEUED and row.released_at is None):
         error = ErrorBody(code=ErrorCode.CANCELLED, message=f"{actor.user} cancelled it before it was sent.")
         settling.finish(session, row, Status.CANCELLED, now=now, error=error)
     else:

@@ -68,6 +68,7 @@ def release(session: Session, row: ToolExecution, *, now: datetime) -> None:
     device.last_used_at = now
     notices.announce(session, notices.CommandChanged(row, final=False))
     if _predecessor_succeeded(session, row):
+        row.released_at = now
         notices.announce(session, notices.CommandQueued(row))
 
 
@@ -183,28 +184,38 @@ def due(session: Session, *, now: datetime) -> bool:
 
 
 def expire(session: Session, *, now: datetime) -> None:
-    """Settle what nobody answered: `expired` if it never left, `interrupted` if nobody can know."""
+    """Settle as `interrupted` what may have left and can no longer be answered."""
     for row in _late(session, now):
-        if row.published_at is None:
-            error = ErrorBody(code=ErrorCode.EXPIRED, message="It expired before it could be sent.")
-            finish(session, row, Status.EXPIRED, now=now, error=error)
-        else:
-            finish(session, row, Status.INTERRUPTED, now=now, error=_last_cause(row))
+        finish(session, row, Status.INTERRUPTED, now=now, error=_last_cause(row))
+
+
+def never_sent(session: Session, command_id: str, *, now: datetime) -> None:
+    """Settle as `expired` what the outbox knows it never handed to a broker."""
+    row = session.get(ToolExecution, command_id)
+    if row is not None and row.status == Status.QUEUED:
+        error = ErrorBody(code=ErrorCode.EXPIRED, message="It expired before it could be sent.")
+        finish(session, row, Status.EXPIRED, now=now, error=error)
+
+
+def not_taken(session: Session, command_id: str, *, error: ErrorBody, now: datetime) -> None:
+    """Settle as `failed` what the broker refused to take."""
+    row = session.get(ToolExecution, command_id)
+    if row is not None and row.status == Status.QUEUED:
+        finish(session, row, Status.FAILED, now=now, error=error)
 
 
 def _late(session: Session, now: datetime) -> list[ToolExecution]:
     query = select(ToolExecution).where(
         col(ToolExecution.status).in_([status.value for status in orders.ON_THE_WAY]),
+        col(ToolExecution.released_at).is_not(None),
         col(ToolExecution.expires_at) < now,
     )
-    return [row for row in session.exec(query) if _is_over(row, now)]
-
-
-def _is_over(row: ToolExecution, now: datetime) -> bool:
-    if row.published_at is None:
-        return True
     # it may have been accepted at the last moment, and then runs for its whole timeout
-    return row.expires_at + timedelta(seconds=row.timeout_s + GRACE) < now
+    return [row for row in session.exec(query) if _deadline(row) < now]
+
+
+def _deadline(row: ToolExecution) -> datetime:
+    return row.expires_at + timedelta(seconds=row.timeout_s + GRACE)
 
 
 def _last_cause(row: ToolExecution) -> ErrorBody:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError, StatementError
 from sqlmodel import Session
 
 from controller.errors import OrionError
@@ -36,6 +36,10 @@ class StoreBusy(OrionError):
 
 class StoreFailed(OrionError):
     """The database did not take a transaction: disk full, locked, or gone."""
+
+
+class StoreRefused(OrionError):
+    """The database will never take this change: its content does not fit."""
 
 
 @dataclass(slots=True)
@@ -83,6 +87,15 @@ class Store:
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
+
+    def write_soon(self, work: Callable[[Session], object]) -> None:
+        """Note something whose loss would be repaired: nobody waits, a failure is logged."""
+        unit = _Unit(work)
+        unit.done.add_done_callback(_log_failure)
+        try:
+            self._queue.put_nowait(unit)
+        except queue.Full:
+            logger.warning("The database cannot keep up; a note was dropped")
 
     async def write_all(self, works: Sequence[Callable[[Session], T]]) -> list[T | Exception]:
         """Run units in order, in one transaction where they fit; an exception stands for its unit.
@@ -155,9 +168,12 @@ def _run(session: Session, unit: _Unit) -> None:
         with session.begin_nested():
             unit.outcome = unit.work(session)
             session.flush()
-    except SQLAlchemyError as error:
-        logger.exception("A unit of work failed in the database")
-        unit.error = StoreFailed(f"The database refused the change: {type(error).__name__}.")
+    except StatementError as error:
+        if isinstance(error, OperationalError):
+            unit.error = StoreFailed("The database could not take the change now.")
+        else:
+            unit.error = StoreRefused(f"The database refused the change: {type(error).__name__}.")
+        logger.warning("A unit of work failed in the database: %s", type(error).__name__)
     except Exception as error:  # noqa: BLE001 - handed to the caller, whose unit alone it undoes
         unit.error = error
     if unit.error is None:
@@ -173,6 +189,11 @@ def _call_on(
 ) -> None:
     with suppress(RuntimeError):  # the loop has closed: nobody is left to be told
         loop.call_soon_threadsafe(listener, heard)
+
+
+def _log_failure(done: Future[object]) -> None:
+    if (error := done.exception()) is not None:
+        logger.warning("A note could not be stored: %s", error)
 
 
 def _outcome(outcome: object) -> T | Exception:

@@ -147,7 +147,8 @@ class ToolExecution(SQLModel, table=True):
     valid_s: float  # how long it may wait from the moment it may leave
     issued_at: datetime = _time(nullable=False)
     expires_at: datetime = _time(nullable=False, index=True)
-    published_at: datetime | None = _time()
+    released_at: datetime | None = _time()  # from here on it may have left, whatever else is known
+    published_at: datetime | None = _time()  # a broker said it has it
     accepted_at: datetime | None = _time()
     executed_at: datetime | None = _time(index=True)
     finished_at: datetime | None = _time()

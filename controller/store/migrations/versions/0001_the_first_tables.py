@@ -145,6 +145,7 @@ def upgrade() -> None:
     sa.Column('valid_s', sa.Float(), nullable=False),
     sa.Column('issued_at', UtcTime(), nullable=False),
     sa.Column('expires_at', UtcTime(), nullable=False),
+    sa.Column('released_at', UtcTime(), nullable=True),
     sa.Column('published_at', UtcTime(), nullable=True),
     sa.Column('accepted_at', UtcTime(), nullable=True),
     sa.Column('executed_at', UtcTime(), nullable=True),

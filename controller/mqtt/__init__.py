@@ -1,0 +1,1 @@
+"""The door to devices: one session, an inbox that stores before it acknowledges, one publisher."""

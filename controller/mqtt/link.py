@@ -1,0 +1,123 @@
+"""The controller's session with the broker: birth, subscriptions, and a clean end.
+
+Retained presence and profiles come again at every connect, so what is believed of
+devices is what the broker holds now.
+"""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+
+from broker.session import (
+    Connected,
+    Endpoint,
+    RetainHandling,
+    Session,
+    SessionError,
+    Subscription,
+    Will,
+    keep_connected,
+)
+from controller.mqtt.inbox import Inbox
+from controller.mqtt.outbox import Outbox
+from schemas.devices import Presence
+from schemas.ids import new_id
+from schemas.topics import Kind, Topics
+
+logger = logging.getLogger(__name__)
+
+IN_FLIGHT = 1_000  # QoS 1 messages that may be here unacknowledged; the inbox takes them in batches
+GOODBYE_WITHIN = 2.0  # seconds for the last presence
+
+
+class Link:
+    """Connects for as long as the program lives. `online` tells whether the broker is reached."""
+
+    def __init__(
+        self, endpoint: Endpoint, *, instance: str, topics: Topics, inbox: Inbox, outbox: Outbox
+    ) -> None:
+        self._endpoint = endpoint
+        self._instance = instance
+        self._topics = topics
+        self._inbox = inbox
+        self._outbox = outbox
+        self._boot_id = new_id()
+        self._session: Session | None = None
+        self.online = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Stay connected until `stop`, then say goodbye."""
+        await keep_connected(self._open, lambda session, _: self._serve(session, _, stop), stop=stop)
+
+    async def look_again(self, device_id: str) -> None:
+        """Ask the broker for what it holds of one device: its place may be newer than its words."""
+        session = self._session
+        if session is None:
+            return
+        filters = [self._topics.device(device_id, kind) for kind in (Kind.PROFILE, Kind.PRESENCE)]
+        try:
+            await session.subscribe([Subscription(each) for each in filters])
+            await session.unsubscribe(filters)
+        except SessionError as error:
+            logger.info("Could not look at %s again: %s", device_id, error)  # the next connect brings it
+
+    def _open(self) -> Session:
+        topic = self._topics.controller_presence(self._instance)
+        will = Will(topic, self._presence("offline", "connection_lost"))
+        return Session(
+            self._endpoint,
+            client_id=f"controller-{self._instance}",
+            will=will,
+            receive_maximum=IN_FLIGHT,
+        )
+
+    async def _serve(self, session: Session, connected: Connected, stop: asyncio.Event) -> None:
+        logger.debug("Session present: %s", connected.session_present)
+        async with asyncio.TaskGroup() as group:
+            working = [
+                group.create_task(self._inbox.serve(session), name="inbox"),
+                group.create_task(self._outbox.serve(session), name="outbox"),
+            ]
+            await session.subscribe(self._subscriptions())
+            await session.publish(
+                self._topics.controller_presence(self._instance), self._presence("online"), retain=True
+            )
+            self._session = session
+            self.online.set()
+            try:
+                await stop.wait()
+                await self._say_goodbye(session)
+            finally:
+                self._session = None
+                self.online.clear()
+                for task in working:
+                    task.cancel()
+
+    async def _say_goodbye(self, session: Session) -> None:
+        payload = self._presence("offline", "stopped")
+        try:
+            async with asyncio.timeout(GOODBYE_WITHIN):
+                await session.publish(self._topics.controller_presence(self._instance), payload, retain=True)
+        except (TimeoutError, SessionError) as error:
+            logger.warning("The broker did not take the last presence: %s", error)
+
+    def _presence(self, state: str, reason: str | None = None) -> bytes:
+        return Presence.model_validate(
+            {"state": state, "at": datetime.now(UTC), "boot_id": self._boot_id, "reason": reason}
+        ).encode()
+
+    def _subscriptions(self) -> list[Subscription]:
+        every = self._topics.every_device
+        # a live message of these is told from a stored one by its retain flag
+        states = [
+            Subscription(every(Kind.PROFILE)),
+            Subscription(every(Kind.PRESENCE)),
+            Subscription(every(Kind.HEARTBEAT), qos=0),
+        ]
+        # a retained one of these would come again after every restart: the flag must reach us
+        happenings = [
+            Subscription(each, retain_as_published=True, retain_handling=RetainHandling.DO_NOT_SEND)
+            for each in (every(Kind.EVENT), every(Kind.REPLY))
+        ]
+        cards = Subscription(self._topics.approval("+"), no_local=True)
+        return [*happenings, *states, cards]

@@ -1,0 +1,224 @@
+"""Out: committed commands, until they are answered or expired. The only publisher.
+
+A command is published again, with the same id, while nobody answers, after a restart,
+and when its device comes back; the device's journal makes that harmless.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from sqlmodel import Session as StoreSession
+
+from broker.session import (
+    ConnectionLost,
+    PayloadTooLarge,
+    PublishProperties,
+    PublishRefused,
+    Session,
+    SessionError,
+)
+from controller.mqtt import letters
+from controller.mqtt.routes import Receipt
+from controller.services import approvals, commands, settling
+from controller.services.cards import ApprovalStatus
+from controller.services.orders import Status
+from controller.store.notices import (
+    ApprovalChanged,
+    Audited,
+    CancelWanted,
+    CommandChanged,
+    CommandQueued,
+    DeviceChanged,
+    Notice,
+)
+from controller.store.store import Store
+from controller.store.tables import ApprovalRow, ToolExecution
+from schemas.errors import ErrorBody, ErrorCode
+from schemas.topics import Kind, Topics
+
+logger = logging.getLogger(__name__)
+
+AGAIN_AFTER = timedelta(seconds=5)  # then doubling
+AGAIN_AT_MOST = timedelta(seconds=60)
+EPOCH = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class _Open:
+    """A command nobody has answered finally."""
+
+    row: ToolExecution
+    next_at: datetime = EPOCH
+    attempts: int = 0  # of this program's life
+    may_have_left: bool = False  # in an earlier life
+    heard: bool = False  # accepted: no need to ask again while the device stays
+
+
+class Outbox:
+    """Commands on the way, and everything else the controller says."""
+
+    def __init__(
+        self,
+        store: Store,
+        topics: Topics,
+        *,
+        instance: str,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._store = store
+        self._topics = topics
+        self._instance = instance
+        self._now = now
+        self._open: dict[str, _Open] = {}
+        self._ready: set[str] = set()  # devices that may be sent commands
+        self._wake = asyncio.Event()
+        self._session: Session | None = None
+
+    async def load(self) -> None:
+        """At start: take up what an earlier life left on the way."""
+        for row in await self._store.read(commands.on_the_way):
+            self._open[row.id] = _Open(row, may_have_left=True)
+
+    def hear(self, notice: Notice) -> None:
+        """Act on what a committed transaction announced."""
+        match notice:
+            case CommandQueued(row):
+                self._open[row.id] = _Open(row)
+                self._wake.set()
+            case CommandChanged(row, final):
+                self._note(row, final=final)
+            case CancelWanted(row):
+                self._publish_cancel(row)
+            case ApprovalChanged(card):
+                payload = letters.card(card) if card.status == ApprovalStatus.PENDING else b""
+                self._say(self._topics.approval(card.id), payload, retain=True)
+            case DeviceChanged(device_id, ready):
+                self._note_device(device_id, ready=ready)
+            case Audited(line):
+                self._say(self._topics.audit(), json.dumps(line).encode(), qos=0)
+
+    def _note(self, row: ToolExecution, *, final: bool) -> None:
+        if final:
+            self._open.pop(row.id, None)
+        elif row.id in self._open:
+            self._open[row.id].row = row
+            self._open[row.id].heard = row.status == Status.ACCEPTED
+
+    def _note_device(self, device_id: str, *, ready: bool) -> None:
+        if not ready:
+            self._ready.discard(device_id)
+            return
+        self._ready.add(device_id)
+        for each in self._open.values():
+            if each.row.device_id == device_id and each.attempts + each.may_have_left:
+                each.next_at, each.heard = EPOCH, False  # it came back: ask for the state reached
+        self._wake.set()
+
+    async def serve(self, session: Session) -> None:
+        """Publish what is due on this session until it is gone."""
+        self._session = session
+        try:
+            for card in await self._store.read(_pending_cards):
+                self._say(self._topics.approval(card.id), letters.card(card), retain=True)
+            while session.alive:
+                wait = await self._publish_due(session)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await self._wake.wait()
+                self._wake.clear()
+            raise await session.lost()
+        finally:
+            self._session = None
+            self._ready.clear()  # the next connect brings every presence anew
+
+    async def _publish_due(self, session: Session) -> float:
+        """Send what may go now; seconds until something is due again."""
+        now = self._now()
+        soonest = now + AGAIN_AT_MOST
+        for each in list(self._open.values()):
+            if each.row.expires_at <= now:
+                await self._expire(each, now)
+            elif not each.heard and each.row.device_id in self._ready:
+                if each.next_at <= now:
+                    self._publish(session, each, now)
+                soonest = min(soonest, each.next_at)
+            soonest = min(soonest, max(each.row.expires_at, now))
+        return max((soonest - now).total_seconds(), 0.01)
+
+    async def _expire(self, each: _Open, now: datetime) -> None:
+        del self._open[each.row.id]
+        if each.attempts == 0 and not each.may_have_left:
+            await self._store.write(partial(settling.never_sent, command_id=each.row.id, now=now))
+
+    def _publish(self, session: Session, each: _Open, now: datetime) -> None:
+        each.attempts += 1
+        backoff: timedelta = AGAIN_AFTER * 2 ** min(each.attempts - 1, 8)
+        each.next_at = now + min(backoff, AGAIN_AT_MOST)
+        attempt = each.row.attempt + each.attempts
+        letter = letters.command(each.row, self._topics, self._instance, attempt=attempt, now=now)
+        taken = session.publish(letter.topic, letter.payload, properties=letter.properties)
+        taken.add_done_callback(partial(self._note_taken, each.row.id, attempt))
+
+    def _note_taken(self, command_id: str, attempt: int, taken: asyncio.Future[int]) -> None:
+        if taken.cancelled() or isinstance(taken.exception(), ConnectionLost):
+            return  # it goes again on the next session
+        error = taken.exception()
+        if error is None:
+            work = partial(settling.published, command_id=command_id, attempt=attempt, now=self._now())
+        else:
+            work = partial(settling.not_taken, command_id=command_id, error=_refusal(error), now=self._now())
+        self._store.write_soon(work)
+
+    def _publish_cancel(self, row: ToolExecution) -> None:
+        letter = letters.cancel(row, self._topics, now=self._now())
+        self._say(letter.topic, letter.payload, properties=letter.properties)
+
+    async def acknowledge(self, receipts: Iterable[Receipt]) -> None:
+        """Tell each device what is stored for good."""
+        for device_id, ack in letters.acks(receipts, now=self._now()).items():
+            self._say(self._topics.device(device_id, Kind.ACK), ack.encode())
+
+    async def tidy_cards(self, approval_ids: Iterable[str]) -> None:
+        """Clear retained cards that are no longer questions: a decision may have met a dead broker."""
+        pending = {card.id for card in await self._store.read(_pending_cards)}
+        for approval_id in set(approval_ids) - pending:
+            self._say(self._topics.approval(approval_id), b"", retain=True)
+
+    def _say(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int = 1,
+        retain: bool = False,
+        properties: PublishProperties | None = None,
+    ) -> None:
+        """Publish something whose loss is repaired elsewhere: by a resend, or at the next connect."""
+        if self._session is None:
+            return
+        said = self._session.publish(topic, payload, qos=qos, retain=retain, properties=properties)
+        said.add_done_callback(partial(_log_refusal, topic))
+
+
+def _pending_cards(session: StoreSession) -> list[ApprovalRow]:
+    return approvals.listed(session, status=ApprovalStatus.PENDING)
+
+
+def _log_refusal(topic: str, said: asyncio.Future[int]) -> None:
+    error = None if said.cancelled() else said.exception()
+    if error is not None and not isinstance(error, ConnectionLost):
+        logger.warning("Could not publish on %s: %s", topic, error)
+
+
+def _refusal(error: BaseException) -> ErrorBody:
+    if isinstance(error, PayloadTooLarge):
+        return ErrorBody(code=ErrorCode.PAYLOAD_TOO_LARGE, message=f"{error}")
+    if isinstance(error, (PublishRefused, SessionError)):
+        return ErrorBody(code=ErrorCode.INTERNAL, message=f"The broker did not take it: {error}")
+    return ErrorBody(code=ErrorCode.INTERNAL, message="It could not be published.")
