@@ -51,7 +51,7 @@ def test_a_tool_has_the_parameters_and_the_risk_of_the_contract(name: str) -> No
     required, optional, risk, read_only = CONTRACT[name]
     tool = TOOLS[name]
 
-    assert set(tool.parameters.get("required") or []) == set(required.split())
+    assert tool.parameters.get("required", []) == required.split()
     assert set(_properties(tool)) == set(required.split()) | set(optional.split())
     assert tool.risk == risk
     assert tool.hints.read_only is read_only

@@ -1,0 +1,141 @@
+"""Copying, moving and deleting, within the allowed folders on both sides.
+
+What is replaced or deleted goes to the trash; a copy appears under its name only
+when it is complete.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from device_node.safety.errors import PathNotAllowed, ToolError
+from device_node.safety.fence import Fence, Place
+from device_node.safety.folder import identity
+from device_node.tools import content, records, trash
+from device_node.tools.tool import Call, Result
+from schemas.errors import ErrorCode
+from schemas.wire import format_instant
+
+
+def copy_path(call: Call) -> Result:
+    """Copy a file or tree; a link that is named itself is followed, those inside are kept as links."""
+    fence = call.node.fence()
+    with _both(call, fence, follow=True) as (source, destination):
+        if call.dry_run:
+            return _would("Copy", source, destination)
+        unfinished = content.temporary()
+        try:
+            content.copy(call, fence, source.folder, source.name, destination.folder, unfinished)
+            kept = _make_room(call, fence, destination)
+            with _put_back(call, fence, destination, kept):
+                destination.folder.place(unfinished, destination.folder, destination.name)
+        except BaseException:
+            content.discard(destination.folder, unfinished)
+            raise
+        destination.folder.sync()
+        made = {
+            "kind": "discard",
+            "path": destination.path,
+            "is": records.fingerprint(destination.lstat()),
+        }
+        undo = records.save(call, [*kept, made])
+        return {"source": source.path, "destination": destination.path, "undo": undo}
+
+
+def move_path(call: Call) -> Result:
+    """Move or rename; a link is moved as a link."""
+    fence = call.node.fence()
+    with _both(call, fence, follow=False) as (source, destination):
+        fence.refuse_holder(source)
+        if call.dry_run:
+            return _would("Move", source, destination)
+        moved_from = source.path
+        kept = _make_room(call, fence, destination)
+        with _put_back(call, fence, destination, kept):
+            content.move(call, fence, source.folder, source.name, destination.folder, destination.name)
+        destination.folder.sync()
+        back = {
+            "kind": "move_back",
+            "path": destination.path,
+            "to": moved_from,
+            "is": records.fingerprint(destination.lstat()),
+        }
+        undo = records.save(call, [*kept, back])
+        return {"source": moved_from, "destination": destination.path, "undo": undo}
+
+
+def delete_path(call: Call) -> Result:
+    """Move to the trash; a link is deleted as a link, what it leads to stays."""
+    fence = call.node.fence()
+    with fence.locate(call.text("path"), follow=False) as place:
+        _refuse_unfit(place)
+        fence.refuse_holder(place)
+        if call.dry_run:
+            return {"would": f"Move {place.path} to the trash.", "path": place.path}
+        entry = trash.put(call, fence, place)
+        undo = records.save(call, [{"kind": "restore", "entry": entry, "path": place.path}])
+        until = format_instant(datetime.now(UTC) + trash.KEPT)
+        return {"path": place.path, "trash": entry, "kept_until": until, "undo": undo}
+
+
+@contextmanager
+def _both(call: Call, fence: Fence, *, follow: bool) -> Iterator[tuple[Place, Place]]:
+    with (
+        fence.locate(call.text("source"), follow=follow) as source,
+        fence.locate(call.text("destination"), follow=False) as destination,
+    ):
+        _refuse_unfit(source)
+        if not destination.name:
+            raise ToolError(ErrorCode.ALREADY_EXISTS, f"{destination.path} is an allowed folder itself.")
+        source_id = identity(source.lstat())
+        if source_id in destination.folder.lineage:
+            raise ToolError(ErrorCode.CONFLICT, "A folder cannot go inside itself.")
+        if destination.exists():
+            there = identity(destination.lstat())
+            if there == source_id:
+                raise ToolError(ErrorCode.CONFLICT, "Source and destination are the same.")
+            if there in source.folder.lineage:
+                raise ToolError(ErrorCode.CONFLICT, "A folder cannot take the place of one that holds it.")
+            if not call.flag("overwrite"):
+                raise ToolError(
+                    ErrorCode.ALREADY_EXISTS, f"{destination.path} exists already; overwrite was not asked."
+                )
+            fence.refuse_holder(destination)
+        yield source, destination
+
+
+def _refuse_unfit(place: Place) -> None:
+    if not place.name:
+        raise PathNotAllowed(place.path, "is an allowed folder itself, which stays where it is")
+    info = place.lstat()
+    if content.kind_of(info) in ("file", "other"):
+        content.refuse_special(place.folder, place.name, info)
+
+
+def _would(verb: str, source: Place, destination: Place) -> Result:
+    replacing = destination.exists()
+    tail = ", replacing what is there" if replacing else ""
+    return {
+        "would": f"{verb} {source.path} to {destination.path}{tail}.",
+        "source": source.path,
+        "destination": destination.path,
+    }
+
+
+def _make_room(call: Call, fence: Fence, destination: Place) -> list[records.Step]:
+    """Put what stands at the destination into the trash; how it comes back."""
+    if not (destination.exists() and call.flag("overwrite")):
+        return []
+    entry = trash.put(call, fence, destination)
+    return [{"kind": "restore", "entry": entry, "path": destination.path}]
+
+
+@contextmanager
+def _put_back(call: Call, fence: Fence, destination: Place, kept: list[records.Step]) -> Iterator[None]:
+    """When the new cannot come, the old comes back."""
+    try:
+        yield
+    except BaseException:
+        for step in kept:
+            trash.restore(call, fence, step["entry"], destination)
+        raise
