@@ -11,7 +11,7 @@ from typing import Final
 from pydantic import JsonValue
 
 MAX_DEPTH: Final = 16
-CUT: Final = "…"
+CUT: Final = "..."  # the one character for it is not NFKC
 
 # characters of category Cc (but tab and line feed), Cf, Cs, Co and Cn are found by category;
 # these belong to others and are as invisible
@@ -25,15 +25,9 @@ _WHITE: Final = re.compile(r"\s+")
 def clean(text: str, limit: int) -> str:
     """At most `limit` characters, NFKC, without control, bidi and invisible characters.
 
-    Lines stay lines. Cleaning twice is cleaning once.
+    Lines stay lines. What is cut ends in `CUT`. Cleaning twice is cleaning once.
     """
-    # the slice bounds the work; what a character expands to is cut afterwards
-    visible = _INVISIBLE.sub("", _LINE_ENDS.sub("\n", text[: limit + 1]))
-    kept = "".join(character for character in visible if _is_visible(character))
-    normal = unicodedata.normalize("NFKC", kept)
-    if len(text) <= limit and len(normal) <= limit:
-        return normal
-    return normal[: limit - len(CUT)] + CUT
+    return _cleaned(text, limit)[0]
 
 
 def one_line(text: str, limit: int) -> str:
@@ -50,6 +44,16 @@ def bounded(value: JsonValue, limit: int) -> tuple[JsonValue, bool]:
     walk = _Walk(limit)
     kept = walk.value(value, 0)
     return kept, walk.cut
+
+
+def _cleaned(text: str, limit: int) -> tuple[str, bool]:
+    # the slice bounds the work; what a character expands to is cut afterwards
+    visible = _INVISIBLE.sub("", _LINE_ENDS.sub("\n", text[: limit + 1]))
+    kept = "".join(character for character in visible if _is_visible(character))
+    normal = unicodedata.normalize("NFKC", kept)
+    if len(text) <= limit and len(normal) <= limit:
+        return normal, False
+    return normal[: max(limit - len(CUT), 0)] + CUT[:limit], True
 
 
 def _is_visible(character: str) -> bool:
@@ -77,9 +81,8 @@ class _Walk:
         return value
 
     def _text(self, text: str) -> str:
-        limit = max(self._left, len(CUT))
-        cleaned = clean(text, limit)
-        self.cut |= len(text) > limit or (len(cleaned) == limit and cleaned.endswith(CUT))
+        cleaned, is_cut = _cleaned(text, max(self._left, len(CUT)))
+        self.cut |= is_cut
         self._left -= len(cleaned) + 2
         return cleaned
 
@@ -96,7 +99,9 @@ class _Walk:
         for key, item in members.items():
             if self._is_spent():
                 break
-            kept[self._text(key)] = self.value(item, depth + 1)
+            name = self._text(key)
+            self.cut |= name in kept  # two names that only looked different
+            kept[name] = self.value(item, depth + 1)
         return kept
 
     def _is_spent(self) -> bool:
