@@ -94,6 +94,14 @@ def result(
     return _tool_message(call, said)
 
 
+def receipt(call: ToolCall, *, device_id: str, status: str) -> ChatMessage:
+    """That a call came to this end, without a word of the device's: it taints nothing.
+
+    `status` is one of the closed list, read from the command's row.
+    """
+    return _tool_message(call, {"status": status, "device_id": device_id})
+
+
 def denied(call: ToolCall, reasons: Sequence[str]) -> ChatMessage:
     """The controller refused the call; nothing was sent."""
     return _tool_message(call, {"status": "denied", "reasons": _sentences(reasons)})

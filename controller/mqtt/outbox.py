@@ -184,6 +184,11 @@ class Outbox:
         for device_id, ack in letters.acks(receipts, now=self._now()).items():
             self._say(self._topics.device(device_id, Kind.ACK), ack.encode())
 
+    def clear_retained(self, device_id: str) -> None:
+        """Take a removed device's retained words from the broker."""
+        for kind in (Kind.PRESENCE, Kind.PROFILE, Kind.HEARTBEAT):
+            self._say(self._topics.device(device_id, kind), b"", retain=True)
+
     async def tidy_cards(self, approval_ids: Iterable[str]) -> None:
         """Clear retained cards that are no longer questions: a decision may have met a dead broker."""
         pending = {card.id for card in await self._store.read(_pending_cards)}

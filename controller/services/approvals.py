@@ -79,6 +79,12 @@ def listed(session: Session, *, status: ApprovalStatus | None = None, limit: int
     return list(session.exec(query))
 
 
+def command_ids(session: Session, approval_id: str) -> list[str]:
+    """The commands that a card was about, in the order of their plan."""
+    query = select(ToolExecution.id).where(ToolExecution.approval_id == approval_id)
+    return list(session.exec(query.order_by(col(ToolExecution.id))))
+
+
 def decide(
     session: Session,
     approval_id: str,

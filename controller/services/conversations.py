@@ -31,6 +31,18 @@ def get(session: Session, session_id: str, *, actor: Actor) -> Conversation:
     return row
 
 
+def continued(session: Session, session_id: str) -> Conversation:
+    """A conversation that a turn has opened already.
+
+    Raises:
+        UnknownSession: it was removed meanwhile.
+    """
+    row = session.get(Conversation, session_id)
+    if row is None:
+        raise UnknownSession(session_id)
+    return row
+
+
 def say(
     session: Session,
     row: Conversation,

@@ -18,6 +18,7 @@ import ollama
 import tenacity
 from pydantic import ValidationError
 
+from controller.assistant import sanitize
 from controller.assistant.providers import context
 from controller.assistant.providers.ollama import messages as shapes
 from controller.assistant.providers.ollama.door import Door
@@ -27,6 +28,7 @@ from controller.errors import ProviderError
 logger = logging.getLogger(__name__)
 
 DEFAULT_HOST = "http://127.0.0.1:11434"
+NO_ADDRESS = "The configured Ollama host is no address such as http://127.0.0.1:11434."
 
 _Begun = tuple[Piece, AsyncGenerator[Piece, None]]
 
@@ -69,16 +71,19 @@ class Ollama:
         self._config = config
         self._limits = config.limits
         self.name = f"ollama:{config.model}"
-        host, is_local = _address(config.host)
+        host, is_local = _address(config.host or DEFAULT_HOST)
         self._door = Door(host, config.model)
-        self._client = ollama.AsyncClient(
-            config.host or DEFAULT_HOST,
-            follow_redirects=False,
-            headers={"Accept-Encoding": "identity"},  # a bound on bytes is one on what they unpack to
-            timeout=httpx.Timeout(None, connect=self._limits.connect),
-            trust_env=not is_local,  # a proxy has no business between us and our own machine
-            event_hooks={"request": [self._door.leave], "response": [self._door.enter]},
-        )
+        try:
+            self._client = ollama.AsyncClient(
+                config.host or DEFAULT_HOST,
+                follow_redirects=False,
+                headers={"Accept-Encoding": "identity"},  # a bound on bytes is one on what they unpack to
+                timeout=httpx.Timeout(None, connect=self._limits.connect),
+                trust_env=not is_local,  # a proxy has no business between us and our own machine
+                event_hooks={"request": [self._door.leave], "response": [self._door.enter]},
+            )
+        except (ValueError, httpx.InvalidURL) as error:
+            raise ProviderError(NO_ADDRESS) from error
         self._retrying = tenacity.AsyncRetrying(
             stop=tenacity.stop_after_attempt(self._limits.attempts),
             wait=tenacity.wait_random_exponential(multiplier=self._limits.pause, max=5),
@@ -236,11 +241,15 @@ def _address(host: str) -> tuple[str, bool]:
     """The host as messages name it (never with a password), and whether it is this machine."""
     try:
         parts = urlsplit(host if "://" in host else f"http://{host}")
-        name, port = parts.hostname or "127.0.0.1", parts.port
+        name, _ = parts.hostname or "localhost", parts.port
     except ValueError as error:
-        raise ProviderError("The configured Ollama host is no address.") from error
+        raise ProviderError(NO_ADDRESS) from error
+    if parts.scheme not in ("http", "https"):
+        raise ProviderError(NO_ADDRESS)
     try:
-        is_local = ip_address(name).is_loopback
+        address = ip_address(name)
     except ValueError:
         is_local = name == "localhost"
-    return f"{name}:{port}" if port else name, is_local
+    else:
+        is_local = address.is_loopback or address.is_unspecified
+    return sanitize.one_line(parts.netloc.rpartition("@")[2], 100) or name, is_local

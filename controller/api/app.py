@@ -1,0 +1,77 @@
+"""The HTTP application and its server: built from the controller's parts, bound to one address."""
+
+import contextlib
+import errno
+import logging
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from fastapi import FastAPI
+
+from controller.api import problems
+from controller.api.deps import Parts
+from controller.api.routes import approvals, ask, commands, devices, records, system
+from controller.errors import OrionError
+
+logger = logging.getLogger(__name__)
+
+STOP_WITHIN = 2  # seconds that open requests get at the end
+
+
+class AddressTaken(OrionError):
+    """Another program listens where the API should."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(
+            f"Port {port} on {host} is taken by another program. Stop it, or choose another with ORION_HTTP_PORT."
+        )
+
+
+def build(parts: Parts) -> FastAPI:
+    """The application, under `/api/v1`."""
+    app = FastAPI(
+        title="Orion", version="1", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json"
+    )
+    app.state.parts = parts
+    problems.install(app)
+    for each in (ask, devices, commands, approvals, records, system):
+        app.include_router(each.router, prefix="/api/v1")
+    return app
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one.
+
+    Raises:
+        AddressTaken: somebody else listens there.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=128)
+    except OSError as error:
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise AddressTaken(host, port) from error
+        raise
+
+
+class Server(uvicorn.Server):
+    """Uvicorn without signal handlers: `app` decides when it stops."""
+
+    def __init__(self, app: FastAPI) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=STOP_WITHIN,
+                server_header=False,
+                limit_concurrency=200,
+            )
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to whoever started the program."""
+        yield

@@ -1,0 +1,62 @@
+"""What a route is given: the parts of the controller, and who is asking."""
+
+import asyncio
+import secrets
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Header, Request
+
+from broker.identities import Identities
+from controller.api.problems import Unauthorized
+from controller.assistant.chat import Assistant
+from controller.mqtt.link import Link
+from controller.mqtt.outbox import Outbox
+from controller.services.actors import Actor, Role
+from controller.services.replies import Replies
+from controller.settings import ControllerSettings
+from controller.store.store import Store
+from schemas.commands import Via
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What `app` built and the routes use."""
+
+    settings: ControllerSettings
+    store: Store
+    replies: Replies
+    link: Link
+    outbox: Outbox
+    assistant: Assistant
+    identities: Identities | None  # None: the broker is administered elsewhere
+    token: str
+    tasks: asyncio.TaskGroup  # for work that outlives its request
+
+
+def parts(request: Request) -> Parts:
+    """The controller behind this request."""
+    found: Parts = request.app.state.parts
+    return found
+
+
+Controller = Annotated[Parts, Depends(parts)]
+
+
+def actor(
+    controller: Controller,
+    authorization: Annotated[str, Header()] = "",
+    orion_via: Annotated[str, Header()] = Via.API.value,
+) -> Actor:
+    """Who asks: the bearer of the administrator's token.
+
+    Raises:
+        Unauthorized: no token, or another one.
+    """
+    scheme, _, given = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not secrets.compare_digest(given.encode(), controller.token.encode()):
+        raise Unauthorized
+    return Actor("admin", Role.ADMIN, Via.CLI if orion_via == Via.CLI.value else Via.API)
+
+
+Asking = Annotated[Actor, Depends(actor)]

@@ -1,0 +1,104 @@
+"""Errors over HTTP: `application/problem+json` (RFC 9457) with our code; one table of statuses."""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from broker.identities import IdentityError, NameTaken, UnknownIdentity
+from controller.errors import Conflict, NotFound, OrionError, ProviderError, Refused
+from controller.store.store import StoreBusy, StoreFailed
+from schemas.errors import ErrorCode
+from schemas.wire import MAX_PAYLOAD
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+STATUSES: dict[type[OrionError], int] = {
+    NotFound: 404,
+    Conflict: 409,
+    Refused: 403,
+    ProviderError: 502,
+    StoreBusy: 503,
+    StoreFailed: 503,
+    OrionError: 500,
+}
+
+
+class Unauthorized(Refused):
+    """The request carries no token that is known here."""
+
+    def __init__(self) -> None:
+        super().__init__("A valid token is needed; `orion` reads it from the data folder's token file.")
+
+
+def status_of(error: OrionError) -> int:
+    """The HTTP status of an error: that of its nearest ancestor in the table."""
+    if isinstance(error, Unauthorized):
+        return 401
+    return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+
+
+def problem(status: int, code: str, detail: str) -> JSONResponse:
+    """One error as it is sent."""
+    body = {
+        "type": "about:blank",
+        "title": code.replace("_", " "),
+        "status": status,
+        "code": code,
+        "detail": detail,
+    }
+    return JSONResponse(body, status, media_type=MEDIA_TYPE)
+
+
+async def _ours(_request: Request, error: Exception) -> Response:
+    found = error if isinstance(error, OrionError) else OrionError(str(error))
+    return problem(status_of(found), found.code.value, str(found))
+
+
+async def _identity(_request: Request, error: Exception) -> Response:
+    if isinstance(error, NameTaken):
+        return problem(409, ErrorCode.ALREADY_EXISTS, str(error))
+    if isinstance(error, UnknownIdentity):
+        return problem(404, ErrorCode.NOT_FOUND, str(error))
+    return problem(422, ErrorCode.INVALID_ARGUMENTS, str(error))
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    first = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": (), "msg": str(error)}
+    where = ".".join(str(part) for part in first["loc"])
+    return problem(422, ErrorCode.INVALID_ARGUMENTS, f"{where}: {first['msg']}")
+
+
+async def _http(_request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    code = ErrorCode.NOT_FOUND if status == 404 else ErrorCode.INVALID_ARGUMENTS
+    return problem(status, code, str(getattr(error, "detail", error)))
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem(500, ErrorCode.INTERNAL, "Something went wrong here; the log says what.")
+
+
+async def _bounded(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
+    length = request.headers.get("content-length")
+    if length is None and request.method in ("POST", "PUT", "PATCH"):
+        return problem(411, ErrorCode.INVALID_ARGUMENTS, "A body needs a Content-Length.")
+    if length is not None and (not length.isdigit() or int(length) > MAX_PAYLOAD):
+        return problem(413, ErrorCode.PAYLOAD_TOO_LARGE, f"A body may have at most {MAX_PAYLOAD} bytes.")
+    return await proceed(request)
+
+
+def install(app: FastAPI) -> None:
+    """Translate every error of the application at its edge, and bound what comes in."""
+    app.add_exception_handler(OrionError, _ours)
+    app.add_exception_handler(IdentityError, _identity)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+    app.middleware("http")(_bounded)

@@ -1,0 +1,71 @@
+"""Approvals: look at the cards, and decide one, once."""
+
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from controller.api import views
+from controller.api.deps import Asking, Controller
+from controller.api.routes.commands import wanted_wait
+from controller.services import approvals
+from controller.services.cards import ApprovalStatus
+from controller.services.waiting import until_settled
+
+router = APIRouter(prefix="/approvals", tags=["approvals"])
+
+
+class NewDecision(BaseModel):
+    """A person's word. `hash`, if given, must be that of the card they were shown."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    decision: Literal["approve", "deny"]
+    hash: str | None = None
+    comment: Annotated[str, Field(max_length=500)] | None = None
+
+
+@router.get("")
+async def listed(
+    controller: Controller,
+    _actor: Asking,
+    status: ApprovalStatus | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> dict[str, Any]:
+    """Cards, newest first."""
+    rows = await controller.store.read(partial(approvals.listed, status=status, limit=limit))
+    return {"items": [views.approval(row) for row in rows]}
+
+
+@router.get("/{approval_id}")
+async def one(controller: Controller, _actor: Asking, approval_id: str) -> dict[str, Any]:
+    """One card."""
+    row = await controller.store.read(lambda session: approvals.get(session, approval_id))
+    return views.approval(row)
+
+
+@router.post("/{approval_id}/decision")
+async def decide(
+    controller: Controller,
+    actor: Asking,
+    approval_id: str,
+    wanted: NewDecision,
+    prefer: Annotated[str, Header()] = "",
+) -> dict[str, Any]:
+    """Decide a card; with `Prefer: wait=N` the commands it let go are shown as they ended."""
+    card = await controller.store.write(
+        lambda session: approvals.decide(
+            session,
+            approval_id,
+            approve=wanted.decision == "approve",
+            actor=actor,
+            now=datetime.now(UTC),
+            shown_hash=wanted.hash,
+            comment=wanted.comment,
+        )
+    )
+    ids = await controller.store.read(lambda session: approvals.command_ids(session, approval_id))
+    rows = await until_settled(controller.store, controller.replies, ids, within_s=wanted_wait(prefer))
+    return views.approval(card) | {"results": [views.command(row) for row in rows]}

@@ -1,0 +1,72 @@
+"""The assistant over HTTP: one request, a stream of JSON lines, the report last.
+
+Every line but the last is a `Response` of `docs/wire.md`; the last is
+`{"type": "report", …}`. A caller who goes away does not stop the turn.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from controller.api.deps import Asking, Controller, Parts
+from controller.assistant.chat import Ask
+from controller.errors import OrionError
+from controller.services.actors import Actor
+from schemas.assistant import MAX_TEXT, Response
+from schemas.errors import ErrorBody, ErrorCode
+from schemas.ids import DeviceId, MessageId
+
+logger = logging.getLogger(__name__)
+
+router = APIRouter(tags=["assistant"])
+
+MAX_WAITING = 1_000  # lines for a slow reader; more are dropped, the report never
+NDJSON = "application/x-ndjson"
+
+
+class NewRequest(BaseModel):
+    """What a person says."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: Annotated[str, Field(max_length=MAX_TEXT)]
+    session_id: MessageId | None = None
+    device_id: DeviceId | None = None  # where they sit
+
+
+@router.post("/ask")
+async def ask(controller: Controller, actor: Asking, wanted: NewRequest) -> StreamingResponse:
+    """Say what should happen; each step is streamed as it is taken."""
+    lines: asyncio.Queue[bytes | None] = asyncio.Queue(MAX_WAITING)
+    said = Ask(wanted.text, session_id=wanted.session_id, here=wanted.device_id)
+    controller.tasks.create_task(_serve(controller, actor, said, lines), name="turn")
+    return StreamingResponse(_stream(lines), media_type=NDJSON)
+
+
+async def _serve(controller: Parts, actor: Actor, said: Ask, lines: asyncio.Queue[bytes | None]) -> None:
+    async def emit(response: Response) -> None:
+        if lines.qsize() < MAX_WAITING - 2:  # a place is kept for the report and the end
+            lines.put_nowait(response.encode())
+
+    try:
+        report = await controller.assistant.turn(said, actor, emit)
+        last: dict[str, Any] = {"type": "report"} | report.model_dump(mode="json")
+    except OrionError as error:
+        last = {"type": "problem", "error": error.body().to_json()}
+    except Exception:  # the controller outlives a turn that failed
+        logger.exception("A turn failed")
+        body = ErrorBody(code=ErrorCode.INTERNAL, message="Something went wrong here; the log says what.")
+        last = {"type": "problem", "error": body.to_json()}
+    lines.put_nowait(json.dumps(last).encode())
+    lines.put_nowait(None)
+
+
+async def _stream(lines: asyncio.Queue[bytes | None]) -> AsyncIterator[bytes]:
+    while (line := await lines.get()) is not None:
+        yield line + b"\n"

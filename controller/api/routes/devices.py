@@ -1,0 +1,164 @@
+"""Devices: prepare a place, look, adopt, change the policy, remove."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from broker.identities import UnknownIdentity, await_active
+from broker.session import ConnectFailed, Endpoint
+from controller.api import views
+from controller.api.deps import Asking, Controller
+from controller.errors import OrionError
+from controller.services import devices
+from controller.services.policy import PolicyProfile
+from schemas.ids import DeviceId, ToolName
+
+router = APIRouter(prefix="/devices", tags=["devices"])
+
+DeviceIdPath = Annotated[DeviceId, Path()]
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+Texts = Annotated[list[Annotated[str, Field(min_length=1, max_length=4096)]], Field(max_length=100)]
+
+
+class Names(BaseModel):
+    """What a device is called and what is allowed on it; a list that is null does not narrow."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name | None = None
+    aliases: Annotated[list[Name], Field(max_length=20)] | None = None
+    groups: Annotated[list[Name], Field(max_length=20)] | None = None
+    area: Name | None = None
+    policy: PolicyProfile | None = None
+    allowed_tools: Annotated[list[ToolName], Field(max_length=200)] | None = None
+    allowed_paths: Texts | None = None
+    allowed_apps: Texts | None = None
+
+
+class NewDevice(Names):
+    """A place to prepare."""
+
+    device_id: DeviceId
+    adopt: bool = False  # accept the tools of its first profile without a look
+
+
+class Change(Names):
+    """What to change; lists named in `unlimited` no longer narrow."""
+
+    unlimited: frozenset[str] = frozenset()
+
+
+@router.get("")
+async def listed(controller: Controller, _actor: Asking) -> dict[str, Any]:
+    """All devices."""
+    rows = await controller.store.read(devices.every)
+    return {"items": [views.device(row) for row in rows]}
+
+
+@router.post("", status_code=201)
+async def add(controller: Controller, actor: Asking, wanted: NewDevice) -> dict[str, Any]:
+    """Prepare a place and an identity on the broker; the password is said here and never again."""
+    new = devices.NewDevice(
+        device_id=wanted.device_id,
+        name=wanted.name,
+        aliases=tuple(wanted.aliases or ()),
+        groups=tuple(wanted.groups or ()),
+        area=wanted.area,
+        policy=wanted.policy or PolicyProfile.ASSIST,
+        allowed_tools=_frozen(wanted.allowed_tools),
+        allowed_paths=_frozen(wanted.allowed_paths),
+        allowed_apps=_frozen(wanted.allowed_apps),
+        adopt_first=wanted.adopt,
+    )
+    row = await controller.store.write(
+        lambda session: devices.add(session, new, actor=actor, now=datetime.now(UTC))
+    )
+    endpoint = controller.settings.endpoint
+    connection = {"host": endpoint.host, "port": endpoint.port, "username": wanted.device_id}
+    if controller.identities is not None:
+        connection["password"] = await _identity(controller, actor, wanted.device_id)
+    await controller.link.look_again(wanted.device_id)
+    return views.device(row) | {
+        "mqtt": connection | {"client_id": wanted.device_id, "prefix": controller.settings.prefix}
+    }
+
+
+async def _identity(controller: Controller, actor: Asking, device_id: str) -> str:
+    """The device's password on our broker; its place is taken back when there can be none."""
+    if controller.identities is None:
+        raise OrionError("This broker is administered elsewhere.")
+    endpoint = controller.settings.endpoint
+    try:
+        password = await asyncio.to_thread(controller.identities.add_device, device_id)
+        await await_active(Endpoint(endpoint.host, endpoint.port, device_id, password, endpoint.tls))
+    except ConnectFailed as error:
+        await _forget(controller, actor, device_id)
+        raise OrionError(f"The broker does not let the new device in: {error}") from error
+    except Exception:
+        await controller.store.write(
+            lambda session: devices.remove(session, device_id, actor=actor, now=datetime.now(UTC))
+        )
+        raise
+    return password
+
+
+@router.get("/{device_id}")
+async def one(controller: Controller, _actor: Asking, device_id: DeviceIdPath) -> dict[str, Any]:
+    """One device, with its tools and what is allowed on it."""
+    return views.device_whole(await controller.store.read(lambda session: devices.get(session, device_id)))
+
+
+@router.post("/{device_id}/adopt")
+async def adopt(controller: Controller, actor: Asking, device_id: DeviceIdPath) -> dict[str, Any]:
+    """Accept the tools that the device offers now."""
+    row = await controller.store.write(
+        lambda session: devices.adopt(session, device_id, actor=actor, now=datetime.now(UTC))
+    )
+    return views.device_whole(row)
+
+
+@router.patch("/{device_id}")
+async def change(
+    controller: Controller, actor: Asking, device_id: DeviceIdPath, wanted: Change
+) -> dict[str, Any]:
+    """Change names, policy profile or lists."""
+    change = devices.PolicyChange(
+        name=wanted.name,
+        aliases=_frozen(wanted.aliases),
+        groups=_frozen(wanted.groups),
+        area=wanted.area,
+        policy=wanted.policy,
+        allowed_tools=_frozen(wanted.allowed_tools),
+        allowed_paths=_frozen(wanted.allowed_paths),
+        allowed_apps=_frozen(wanted.allowed_apps),
+        unlimited=wanted.unlimited,
+    )
+    row = await controller.store.write(
+        lambda session: devices.change(session, device_id, change, actor=actor, now=datetime.now(UTC))
+    )
+    return views.device_whole(row)
+
+
+@router.delete("/{device_id}", status_code=204)
+async def remove(controller: Controller, actor: Asking, device_id: DeviceIdPath) -> None:
+    """Take the device's place and its identity away; its connection ends."""
+    await _forget(controller, actor, device_id)
+
+
+async def _forget(controller: Controller, actor: Asking, device_id: str) -> None:
+    await controller.store.write(
+        lambda session: devices.remove(session, device_id, actor=actor, now=datetime.now(UTC))
+    )
+    controller.outbox.clear_retained(device_id)
+    if controller.identities is not None:
+        try:
+            await asyncio.to_thread(controller.identities.remove, device_id)
+        except UnknownIdentity:
+            return
+
+
+def _frozen(texts: list[str] | None) -> tuple[str, ...] | None:
+    return None if texts is None else tuple(texts)

@@ -1,0 +1,39 @@
+"""What is on record: the audit and the events."""
+
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from controller.api import views
+from controller.api.deps import Asking, Controller
+from controller.services import audit, events
+from schemas.ids import DeviceId
+
+router = APIRouter(tags=["records"])
+
+Limit = Annotated[int, Query(ge=1, le=1000)]
+
+
+@router.get("/audit")
+async def audit_listed(
+    controller: Controller,
+    _actor: Asking,
+    limit: Limit = 100,
+    device_id: DeviceId | None = None,
+    action: Annotated[str, Query(max_length=64)] | None = None,
+) -> dict[str, Any]:
+    """Who did what, newest first."""
+    rows = await controller.store.read(
+        partial(audit.entries, limit=limit, device_id=device_id, action=action)
+    )
+    return {"items": [views.audit(row) for row in rows]}
+
+
+@router.get("/events")
+async def events_listed(
+    controller: Controller, _actor: Asking, limit: Limit = 100, device_id: DeviceId | None = None
+) -> dict[str, Any]:
+    """What devices noticed, newest first."""
+    rows = await controller.store.read(partial(events.recent, limit=limit, device_id=device_id))
+    return {"items": [views.event(row) for row in rows]}

@@ -1,0 +1,94 @@
+"""The controller itself: is it well, and may somebody look over its shoulder."""
+
+import asyncio
+import shutil
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+
+from broker.identities import await_active
+from broker.session import Endpoint
+from controller.api.deps import Asking, Controller
+from controller.errors import Conflict
+from controller.services import audit, health
+from schemas.ids import Username
+from schemas.wire import format_instant
+
+router = APIRouter(tags=["system"])
+
+
+class NewDebugUser(BaseModel):
+    """Somebody who may read every message and publish none. The name needs a dot."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    username: Username = "debug.user"
+
+
+@router.get("/health")
+async def well(controller: Controller) -> dict[str, Any]:
+    """Whether the controller can do its work; needs no token and tells nothing else."""
+    connected = controller.link.online.is_set()
+    return {"status": "ready" if connected else "degraded", "broker": "connected" if connected else "lost"}
+
+
+@router.get("/system/doctor")
+async def doctor(controller: Controller, _actor: Asking) -> dict[str, Any]:
+    """What the controller knows of its own state; the command line adds the machine's side."""
+    settings = controller.settings
+    database = await controller.store.read(health.database)
+    usage = await asyncio.to_thread(shutil.disk_usage, settings.data_dir)
+    return {
+        "instance": settings.instance,
+        "at": format_instant(datetime.now(UTC)),
+        "broker": {
+            "host": settings.endpoint.host,
+            "port": settings.endpoint.port,
+            "connected": controller.link.online.is_set(),
+            "administered": controller.identities is not None,
+        },
+        "database": database,
+        "disk_free_bytes": usage.free,
+        "model": {
+            "host": settings.model.host,
+            "name": settings.model.name,
+            "trouble": await controller.assistant.trouble(),
+        },
+    }
+
+
+@router.post("/debug-users", status_code=201)
+async def add_debug_user(controller: Controller, actor: Asking, wanted: NewDebugUser) -> dict[str, Any]:
+    """Let somebody subscribe to everything; the password is said here and never again."""
+    if controller.identities is None:
+        raise Conflict("This broker is administered elsewhere; make the user there.")
+    password = await asyncio.to_thread(controller.identities.add_debug_user, wanted.username)
+    endpoint = controller.settings.endpoint
+    await await_active(Endpoint(endpoint.host, endpoint.port, wanted.username, password, endpoint.tls))
+    await _record(controller, actor, "debug_user.added", wanted.username)
+    return {
+        "host": endpoint.host,
+        "port": endpoint.port,
+        "username": wanted.username,
+        "password": password,
+        "topic": f"{controller.settings.prefix}/#",
+    }
+
+
+@router.delete("/debug-users/{username}", status_code=204)
+async def remove_debug_user(controller: Controller, actor: Asking, username: str) -> None:
+    """Take a debugging user away; other names are not touched."""
+    if controller.identities is None:
+        raise Conflict("This broker is administered elsewhere; remove the user there.")
+    await asyncio.to_thread(controller.identities.remove_debug_user, username)
+    await _record(controller, actor, "debug_user.removed", username)
+
+
+async def _record(controller: Controller, actor: Asking, action: str, username: str) -> None:
+    await controller.store.write(
+        lambda session: audit.record(
+            session, action, now=datetime.now(UTC), actor=actor, detail={"username": username}
+        )
+    )

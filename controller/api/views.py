@@ -1,0 +1,165 @@
+"""Rows as JSON: what the API shows of each noun, secrets never among it."""
+
+from typing import Any
+
+from controller.services import arguments, devices, targets
+from controller.store.tables import ApprovalRow, AuditEntry, Device, EventRow, ToolExecution
+from schemas.wire import format_instant
+
+Json = dict[str, Any]
+
+
+def _times(view: Json) -> Json:
+    return {
+        name: format_instant(value) if hasattr(value, "astimezone") else value for name, value in view.items()
+    }
+
+
+def device(row: Device) -> Json:
+    """A device in a list."""
+    return _times(
+        {
+            "device_id": row.device_id,
+            "name": row.name,
+            "aliases": row.aliases,
+            "groups": row.groups,
+            "area": row.area,
+            "hostname": row.hostname,
+            "os": row.os_type,
+            "policy": row.policy,
+            "adopted": row.adopted_at is not None,
+            "status": row.status,
+            "status_reason": row.status_reason,
+            "last_seen_at": row.last_seen_at,
+        }
+    )
+
+
+def device_whole(row: Device) -> Json:
+    """One device with its tools and what is allowed on it, both sides taken together."""
+    target = targets.of(row)
+    profile = devices.profile_of(row)
+    waiting = {tool.name for tool in devices.unadopted(row)}
+    tools = [
+        {
+            "name": tool.name,
+            "description": tool.description,
+            "risk": tool.risk.value,
+            "read_only": tool.hints.read_only,
+            "adopted": tool.name not in waiting,
+            "hash": arguments.tool_hash(tool),
+            "parameters": tool.parameters,
+        }
+        for tool in (profile.tools if profile else [])
+    ]
+    more = {
+        "os_version": row.os_version,
+        "cpu": row.cpu_info,
+        "ram_gb": row.ram_gb,
+        "disk_gb": row.disk_gb,
+        "home": profile.home if profile else None,
+        "registered_at": row.registered_at,
+        "adopted_at": row.adopted_at,
+        "last_heartbeat": row.last_heartbeat,
+        "heartbeat": row.heartbeat,
+        "owner_allows": {
+            "tools": row.allowed_tools,
+            "paths": row.allowed_paths,
+            "apps": row.allowed_apps,
+        },
+        "allowed_paths": list(target.allowed_paths),
+        "allowed_apps": list(target.allowed_apps),
+        "tools": tools,
+    }
+    return device(row) | _times(more)
+
+
+def command(row: ToolExecution) -> Json:
+    """One command: what was asked, decided, and how it went."""
+    return _times(
+        {
+            "command_id": row.id,
+            "device_id": row.device_id or None,
+            "tool": row.tool_name,
+            "arguments": row.parameters,
+            "dry_run": row.dry_run,
+            "requested_by": row.requested_by,
+            "via": row.via,
+            "decision": row.decision,
+            "risk": row.risk,
+            "reasons": row.reasons,
+            "layers": row.layers,
+            "approval_id": row.approval_id,
+            "follows": row.follows,
+            "status": row.status,
+            "progress": row.progress,
+            "result": row.result,
+            "error": row.error,
+            "attempt": row.attempt,
+            "session_id": row.session_id,
+            "trace_id": row.trace_id,
+            "user_query": row.user_query,
+            "issued_at": row.issued_at,
+            "expires_at": row.expires_at,
+            "published_at": row.published_at,
+            "accepted_at": row.accepted_at,
+            "finished_at": row.finished_at,
+            "duration_ms": row.duration_ms,
+        }
+    )
+
+
+def approval(row: ApprovalRow) -> Json:
+    """One card, with everything a person should see before deciding."""
+    return _times(
+        {
+            "approval_id": row.id,
+            "hash": row.hash,
+            "summary": row.summary,
+            "risk": row.risk,
+            "reasons": row.reasons,
+            "commands": row.commands,
+            "requested_by": row.requested_by,
+            "status": row.status,
+            "created_at": row.created_at,
+            "expires_at": row.expires_at,
+            "decided_at": row.decided_at,
+            "decided_by": row.decided_by,
+            "comment": row.comment,
+        }
+    )
+
+
+def audit(row: AuditEntry) -> Json:
+    """One line of the audit."""
+    return _times(
+        {
+            "number": row.number,
+            "at": row.at,
+            "actor": row.actor,
+            "via": row.via,
+            "action": row.action,
+            "device_id": row.device_id,
+            "tool": row.tool,
+            "command_id": row.command_id,
+            "approval_id": row.approval_id,
+            "trace_id": row.trace_id,
+            "detail": row.detail,
+        }
+    )
+
+
+def event(row: EventRow) -> Json:
+    """One event."""
+    return _times(
+        {
+            "event_id": row.id,
+            "device_id": row.device_id,
+            "type": row.event_type,
+            "severity": row.severity,
+            "data": row.data,
+            "resolved": row.resolved,
+            "created_at": row.created_at,
+            "received_at": row.received_at,
+        }
+    )

@@ -1,0 +1,133 @@
+"""The controller, put together: builds the parts, runs them in one TaskGroup, stops cleanly."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+
+from broker.identities import Identities
+from controller.api import app as http
+from controller.api import token
+from controller.api.deps import Parts
+from controller.assistant.chat import Assistant
+from controller.assistant.offline import Planner
+from controller.assistant.providers.ollama import Ollama, OllamaConfig
+from controller.mqtt.inbox import Inbox
+from controller.mqtt.link import Link
+from controller.mqtt.outbox import Outbox
+from controller.scheduler import Scheduler
+from controller.services import devices
+from controller.services.replies import Replies
+from controller.settings import ControllerSettings
+from controller.store.notices import Notice
+from controller.store.store import Store
+from schemas.topics import Topics
+
+logger = logging.getLogger(__name__)
+
+STOP_WITHIN = 4.0  # seconds
+
+
+class _Stopped(Exception):
+    """The work is over; the way to end a TaskGroup."""
+
+
+async def run(
+    settings: ControllerSettings, stop: asyncio.Event, ready: Callable[[int], None] = lambda _port: None
+) -> None:
+    """Serve until `stop`; `ready` is told the HTTP port once the broker is reached too.
+
+    Raises:
+        AddressTaken: another program listens on the HTTP port.
+    """
+    listener = http.bind(settings.http_host, settings.http_port)
+    store = Store(settings.database_url)
+    try:
+        settings.directory.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(store.open)
+        await _serve(settings, store, listener, stop, ready)
+    finally:
+        listener.close()
+        await asyncio.to_thread(store.close)
+
+
+async def _serve(
+    settings: ControllerSettings,
+    store: Store,
+    listener: socket.socket,
+    stop: asyncio.Event,
+    ready: Callable[[int], None],
+) -> None:
+    topics = Topics(settings.prefix)
+    replies = Replies()
+    outbox = Outbox(store, topics, instance=settings.instance)
+    link = Link(
+        settings.endpoint,
+        instance=settings.instance,
+        topics=topics,
+        inbox=Inbox(store, outbox, topics),
+        outbox=outbox,
+    )
+    model = settings.model
+    provider = Ollama(
+        OllamaConfig(model=model.name, host=model.host, num_ctx=model.context_tokens, think=model.think)
+    )
+    planner = await asyncio.to_thread(Planner)
+    assistant = Assistant(store, replies, planner, provider, fast_path=model.fast_path)
+
+    def hear(notices: list[Notice]) -> None:
+        for notice in notices:
+            outbox.hear(notice)
+            replies.hear(notice)
+
+    store.listen(hear)
+    await store.write(devices.nobody_is_known_online)
+    await outbox.load()
+    scheduler = Scheduler(store)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            parts = Parts(
+                settings=settings,
+                store=store,
+                replies=replies,
+                link=link,
+                outbox=outbox,
+                assistant=assistant,
+                identities=_identities(settings),
+                token=await asyncio.to_thread(token.ensure, settings.token_path),
+                tasks=tasks,
+            )
+            server = http.Server(http.build(parts))
+            working = [
+                tasks.create_task(link.run(stop), name="link"),
+                tasks.create_task(server.serve(sockets=[listener]), name="http"),
+                tasks.create_task(_tell_ready(link, listener.getsockname()[1], ready), name="ready"),
+            ]
+            scheduler.start()
+            await stop.wait()
+            logger.info("Stopping")
+            server.should_exit = True
+            await asyncio.wait(working[:2], timeout=STOP_WITHIN)
+            _end()
+    except* _Stopped:
+        logger.info("Stopped")
+    finally:
+        scheduler.stop()
+        await provider.close()
+
+
+def _end() -> None:
+    """End what is left of a TaskGroup: turns, whose commands go on without them."""
+    raise _Stopped
+
+
+async def _tell_ready(link: Link, port: int, ready: Callable[[int], None]) -> None:
+    await link.online.wait()
+    logger.info("Ready: HTTP on port %d", port)
+    ready(port)
+
+
+def _identities(settings: ControllerSettings) -> Identities | None:
+    if settings.identities_dir is None:
+        return None
+    return Identities(settings.identities_dir, prefix=settings.prefix)

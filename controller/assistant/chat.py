@@ -1,0 +1,172 @@
+"""One turn of a conversation: a planner proposes, services decide, receipts answer.
+
+The model plans when one answers; else, or first where that is wanted, the offline
+planner. Both end in the same place: calls that go through permission like any other.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from controller.assistant import answers, fleet, intent
+from controller.assistant.memory import Exchange, recall, remember
+from controller.assistant.model import ModelPlanner
+from controller.assistant.offline import Calls, Declined, Plan, PlannedCall, Planner, Question
+from controller.assistant.outcome import AskedBack, CallReport, TurnReport, outcome_of
+from controller.assistant.providers.provider import Provider
+from controller.assistant.said import Said
+from controller.assistant.turn import Emit, Turn
+from controller.errors import OrionError, ProviderError
+from controller.services import audit
+from controller.services.actors import Actor
+from controller.services.replies import Replies
+from controller.store.store import Store
+from schemas.assistant import MAX_TEXT
+from schemas.errors import ErrorCode
+from schemas.ids import new_id
+
+logger = logging.getLogger(__name__)
+
+OFFLINE = "offline"
+
+
+class TextTooLong(OrionError):
+    """A request is a sentence or a page, not a book."""
+
+    code = ErrorCode.PAYLOAD_TOO_LARGE
+
+    def __init__(self, length: int) -> None:
+        super().__init__(f"The text has {length} characters; at most {MAX_TEXT} are read.")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a person says. `here`: the device they sit at."""
+
+    text: str
+    session_id: str | None = None
+    here: str | None = None
+
+
+class Assistant:
+    """Serves turns. It has no rights of its own."""
+
+    def __init__(
+        self, store: Store, replies: Replies, planner: Planner, provider: Provider, *, fast_path: bool
+    ) -> None:
+        self._store = store
+        self._replies = replies
+        self._planner = planner
+        self._provider = provider
+        self._fast_path = fast_path
+
+    async def trouble(self) -> str | None:
+        """Why the model cannot be used now; None when it can."""
+        return await self._provider.trouble()
+
+    async def turn(self, ask: Ask, actor: Actor, emit: Emit) -> TurnReport:
+        """Do one turn; `emit` is told each step, and last a `final`, `question` or `error`.
+
+        Raises:
+            TextTooLong: more than one request may hold.
+            UnknownSession: the session named is not this user's.
+        """
+        if len(ask.text) > MAX_TEXT:
+            raise TextTooLong(len(ask.text))
+        request_id = new_id()
+        now = datetime.now(UTC)
+        exchange = await self._store.write(partial(_open, ask, actor, request_id, now))
+        turn = Turn(
+            store=self._store,
+            replies=self._replies,
+            actor=actor,
+            fleet=await fleet.look(self._store),
+            request_id=request_id,
+            session_id=exchange.session_id,
+            text=exchange.text,
+            question=intent.is_question(exchange.text),
+            emit_to=emit,
+            here=exchange.chosen or ask.here,
+        )
+        planner, said = await self._plan(turn, exchange)
+        report = TurnReport(
+            request_id=request_id,
+            session_id=exchange.session_id,
+            outcome=said.outcome,
+            planner=planner,
+            calls=[CallReport.of(row) for row in turn.rows],
+            question=said.question,
+            text=said.text,
+            error=said.error,
+        )
+        await self._store.write(partial(remember, report, exchange, datetime.now(UTC)))
+        await _tell_end(turn, report)
+        return report
+
+    async def _plan(self, turn: Turn, exchange: Exchange) -> tuple[str, Said]:
+        language = intent.language_of(turn.text)
+        trouble = await self._provider.trouble()
+        if trouble is None and not self._fast_path:
+            return self._provider.name, await self._with_model(turn, exchange)
+        plan = self._offline(turn, exchange)
+        if trouble is None and isinstance(plan, Declined):
+            return self._provider.name, await self._with_model(turn, exchange)
+        note = answers.without_model(language) if isinstance(plan, Declined) else None
+        if trouble is not None:
+            logger.info("Planned without a model: %s", trouble)
+        return OFFLINE, await self._carry_out(turn, plan, note)
+
+    def _offline(self, turn: Turn, exchange: Exchange) -> Plan:
+        known = turn.fleet.known
+        if exchange.chosen is not None:
+            return self._planner.plan(turn.text, known, chosen=exchange.chosen)
+        return self._planner.plan(turn.text, known, here=turn.here)
+
+    async def _with_model(self, turn: Turn, exchange: Exchange) -> Said:
+        history = await self._store.read(partial(recall, exchange.session_id, exchange.message_id))
+        try:
+            return await ModelPlanner(self._provider, turn, history, exchange).serve()
+        except ProviderError as error:
+            logger.warning("The model failed in request %s: %s", turn.request_id, error)
+            receipts = answers.receipts(turn.rows, intent.language_of(turn.text))
+            text = "\n".join([*receipts, str(error)])
+            return Said("error", text, error=error.body())
+
+    async def _carry_out(self, turn: Turn, plan: Plan, note: str | None) -> Said:
+        match plan:
+            case Declined(text):
+                return Said("declined", "\n".join(filter(None, [text, note])))
+            case Question(text, options):
+                return Said("question", text, question=AskedBack(text=text, options=list(options)))
+            case Calls(calls, repaired):
+                return await self._run_plan(turn, calls, repaired=repaired)
+
+    async def _run_plan(self, turn: Turn, calls: Sequence[PlannedCall], *, repaired: bool) -> Said:
+        language = intent.language_of(turn.text)
+        doubts = [answers.mended(language)] if repaired else []
+        rows = await turn.run(calls, [doubts] * len(calls))
+        return Said(outcome_of(rows), "\n".join(answers.receipts(rows, language)))
+
+
+def _open(ask: Ask, actor: Actor, request_id: str, now: datetime, session: Any) -> Exchange:
+    exchange = Exchange.open(session, ask.text, ask.session_id, actor=actor, now=now)
+    audit.record(
+        session,
+        "request.received",
+        now=now,
+        actor=actor,
+        detail={"request_id": request_id, "session_id": exchange.session_id, "text": ask.text[:500]},
+    )
+    return exchange
+
+
+async def _tell_end(turn: Turn, report: TurnReport) -> None:
+    if report.question is not None:
+        await turn.emit("question", text=report.question.text, options=report.question.options)
+    if report.error is not None:
+        await turn.emit("error", text=report.text, error=report.error)
+    else:
+        await turn.emit("final", text=report.text)

@@ -1,0 +1,107 @@
+"""What a conversation remembers between turns: the user's words and the receipts, no device's text.
+
+A question that was asked back is remembered with the sentence it was about, so that
+its answer completes that sentence.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from controller.assistant.outcome import TurnReport
+from controller.assistant.providers.provider import ChatMessage
+from controller.services import conversations
+from controller.services.actors import Actor
+from schemas.wire import JsonObject
+
+HISTORY = 20  # messages that a model is shown of earlier turns
+MAX_REMEMBERED = 2_000  # characters of one message
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A turn's place in its conversation.
+
+    `text` is the sentence to act on: what was said now, or the earlier sentence that
+    an answer completes; `chosen` is then the device that the answer names.
+    """
+
+    session_id: str
+    message_id: str
+    said: str
+    text: str
+    chosen: str | None = None
+
+    @classmethod
+    def open(
+        cls, session: Any, text: str, session_id: str | None, *, actor: Actor, now: datetime
+    ) -> "Exchange":
+        """Begin or continue a conversation with the user's words.
+
+        Raises:
+            UnknownSession: there is no such conversation of this user's.
+        """
+        if session_id is None:
+            row = conversations.begin(session, actor=actor, now=now)
+        else:
+            row = conversations.get(session, session_id, actor=actor)
+        asked = (row.context or {}).get("question")
+        row.context = None
+        message = conversations.say(session, row, "user", text, now=now)
+        chosen = _chosen(text, asked["options"]) if asked else None
+        whole = asked["text"] if asked and chosen else text
+        return cls(row.id, message.id, text, whole, chosen)
+
+
+def _chosen(text: str, options: list[str]) -> str | None:
+    """The device id of the option that the answer is: its words, its id, or its number."""
+    said = text.strip().rstrip(".!").casefold()
+    for number, option in enumerate(options, start=1):
+        name, _, tail = option.rpartition("(")
+        device_id = tail.rstrip(")") if name else option
+        if said in {option.casefold(), device_id.casefold(), name.strip().casefold(), str(number)} - {""}:
+            return device_id
+    return None
+
+
+def remember(report: TurnReport, exchange: Exchange, now: datetime, session: Any) -> None:
+    """Keep the answer with its calls; a question with what it was about."""
+    row = conversations.continued(session, exchange.session_id)
+    calls: list[JsonObject] = [
+        {
+            "command_id": call.command_id,
+            "device_id": call.device_id,
+            "tool": call.tool,
+            "arguments": call.arguments,
+            "status": call.status.value,
+        }
+        for call in report.calls
+    ]
+    conversations.say(session, row, "assistant", report.text, now=now, tool_calls=calls)
+    if report.question is not None:
+        row.context = {"question": {"text": exchange.text, "options": list(report.question.options)}}
+
+
+def recall(session_id: str, before: str, session: Any) -> list[ChatMessage]:
+    """Earlier turns for a model: the user's own words, and receipts in place of our answers.
+
+    Answers may quote files and events, so they are left out: what is recalled here
+    was written by the user or by code, and does not taint the turn.
+    """
+    recalled: list[ChatMessage] = []
+    for message in conversations.history(session, session_id, limit=HISTORY):
+        if message.id == before:
+            continue
+        if message.role == "user":
+            recalled.append(ChatMessage("user", message.content[:MAX_REMEMBERED]))
+        elif message.role == "assistant":
+            recalled.append(ChatMessage("assistant", _receipt(message.tool_calls or [])))
+    return recalled
+
+
+def _receipt(calls: list[dict[str, Any]]) -> str:
+    if not calls:
+        return "(answered without calling a tool)"
+    return "; ".join(
+        f"{call['tool']} on {call['device_id'] or 'the registry'}: {call['status']}" for call in calls
+    )

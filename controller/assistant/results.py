@@ -1,0 +1,126 @@
+"""What a tool found, as lines for a person: names and numbers first, the rest as it came."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from controller.assistant import sanitize
+from controller.assistant.language import Language
+
+MAX_LINES = 50
+MAX_LINE = 300  # characters
+MAX_CONTENT = 8_000  # characters of a file
+
+Result = Mapping[str, Any]
+
+_EMPTY: Mapping[Language, str] = {"nl": "  (niets)", "en": "  (nothing)"}
+_MORE: Mapping[Language, str] = {"nl": "  … en meer", "en": "  … and more"}
+_SILENT = frozenset({"undo", "created", "truncated"})
+
+
+def shown(tool: str, result: Result, language: Language) -> list[str]:
+    """The lines of a result, cleaned and bounded; none where the sentence says it all."""
+    if tool in _SAID:
+        return []
+    lines = _SHAPES.get(tool, _generic)(result)
+    if not lines:
+        return [_EMPTY[language]]
+    cut = [_MORE[language]] if len(lines) > MAX_LINES or result.get("truncated") else []
+    return [*lines[:MAX_LINES], *cut]
+
+
+def _line(text: str) -> str:
+    return "  " + sanitize.one_line(text, MAX_LINE)
+
+
+def _entries(result: Result) -> list[str]:
+    lines = []
+    for entry in result.get("entries") or result.get("matches") or []:
+        if not isinstance(entry, dict):
+            lines.append(_line(str(entry)))
+            continue
+        name = str(entry.get("path") or entry.get("name") or "?")
+        is_folder = entry.get("type") == "directory"
+        size = entry.get("size")
+        lines.append(
+            _line(name + ("/" if is_folder else f"  ({_bytes(size)})" if isinstance(size, int) else ""))
+        )
+    return lines
+
+
+def _content(result: Result) -> list[str]:
+    if result.get("encoding") == "base64":
+        return [_line(f"({_bytes(result.get('size') or 0)}, binary)")]
+    text = sanitize.clean(str(result.get("content") or ""), MAX_CONTENT)
+    return ["  " + line for line in text.splitlines()]
+
+
+def _processes(result: Result) -> list[str]:
+    rows = [row for row in result.get("processes") or [] if isinstance(row, dict)]
+    return [
+        _line(
+            f"{row.get('pid')!s:>7}  {row.get('name')}  cpu {row.get('cpu_percent')} %  mem {row.get('memory_percent')} %"
+        )
+        for row in rows
+    ]
+
+
+def _devices(result: Result) -> list[str]:
+    rows = [row for row in result.get("devices") or [] if isinstance(row, dict)]
+    return [
+        _line(f"{row.get('name') or row['device_id']} ({row['device_id']}): {row.get('status')}")
+        for row in rows
+    ]
+
+
+def _disks(result: Result) -> list[str]:
+    rows = [row for row in result.get("disks") or [] if isinstance(row, dict)]
+    if not rows:
+        return _generic(result)
+    return [_line(", ".join(f"{name} {_value(value)}" for name, value in row.items())) for row in rows]
+
+
+def _generic(result: Result) -> list[str]:
+    return [
+        _line(f"{name}: {_value(value)}")
+        for name, value in result.items()
+        if name not in _SILENT and value is not None
+    ]
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+_SHAPES: Mapping[str, Callable[[Result], list[str]]] = {
+    "list_directory": _entries,
+    "search_files": _entries,
+    "read_file": _content,
+    "list_processes": _processes,
+    "list_devices": _devices,
+    "disk_usage": _disks,
+}
+# the sentence says it all
+_SAID = frozenset(
+    {
+        "create_directory",
+        "write_file",
+        "copy_path",
+        "move_path",
+        "delete_path",
+        "open_app",
+        "close_app",
+        "stop_process",
+        "notify",
+    }
+)

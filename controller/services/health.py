@@ -1,0 +1,17 @@
+"""Whether the store is sound, asked of the database itself."""
+
+from sqlmodel import Session, text
+
+from schemas.wire import JsonObject
+
+
+def database(session: Session) -> JsonObject:
+    """Which database it is, at which revision, and whether it still answers truthfully."""
+    connection = session.connection()
+    kind = connection.dialect.name
+    revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+    found: JsonObject = {"kind": kind, "revision": str(revision)}
+    if kind == "sqlite":
+        found["integrity"] = str(connection.execute(text("PRAGMA quick_check(1)")).scalar_one())
+        found["journal_mode"] = str(connection.execute(text("PRAGMA journal_mode")).scalar_one())
+    return found

@@ -1,0 +1,64 @@
+"""Waiting for commands without polling: look, wait for a change, look again."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from functools import partial
+
+from sqlmodel import Session, col, select
+
+from controller.services.orders import Status
+from controller.services.replies import Replies
+from controller.store.store import Store
+from controller.store.tables import ToolExecution
+
+NEEDS_A_PERSON = Status.AWAITING_APPROVAL
+
+
+def rows(session: Session, command_ids: Sequence[str]) -> list[ToolExecution]:
+    """The commands in the order asked for."""
+    found = session.exec(select(ToolExecution).where(col(ToolExecution.id).in_(command_ids)))
+    by_id = {row.id: row for row in found}
+    return [by_id[command_id] for command_id in command_ids]
+
+
+def is_settled(all_rows: Sequence[ToolExecution]) -> bool:
+    """Whether nothing moves any more without a person: all final, or waiting behind a card."""
+    waiting: set[str] = set()
+    for row in all_rows:
+        status = Status(row.status)
+        if status is NEEDS_A_PERSON or row.follows in waiting:
+            waiting.add(row.id)
+        elif not status.is_final:
+            return False
+    return True
+
+
+async def watch(
+    store: Store, replies: Replies, command_ids: Sequence[str], *, within_s: float
+) -> AsyncGenerator[list[ToolExecution], None]:
+    """The commands now and after every change, until nothing moves any more or time is up."""
+    deadline = asyncio.get_running_loop().time() + within_s
+    with replies.changes(command_ids) as changed:
+        while True:
+            found = await store.read(partial(rows, command_ids=command_ids))
+            yield found
+            if is_settled(found):
+                return
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await changed.wait()
+            except TimeoutError:
+                return
+            changed.clear()
+
+
+async def until_settled(
+    store: Store, replies: Replies, command_ids: Sequence[str], *, within_s: float
+) -> list[ToolExecution]:
+    """The commands once nothing moves any more, or as they are after `within_s`."""
+    found: list[ToolExecution] = []
+    async with aclosing(watch(store, replies, command_ids, within_s=within_s)) as states:
+        async for state in states:
+            found = state
+    return found
