@@ -8,11 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from controller.assistant import prompts, sanitize
+from controller.assistant import candidates, prompts, sanitize
 from controller.assistant.candidates import KnownDevice
-from controller.assistant.providers.provider import ChatMessage, ToolCall
+from controller.assistant.providers import context
+from controller.assistant.providers.provider import ChatMessage, ToolCall, ToolSpec
+from controller.assistant.toolbox import MAX_DEVICES, Offer, Toolbox
+from schemas import builtin
 from schemas.errors import ErrorBody, ErrorCode
 
+BUILTIN = tuple(builtin.TOOLS.values())
 CALL = ToolCall("call-1", "read_file", {"path": "a.txt"})
 
 
@@ -98,6 +102,12 @@ def test_a_devices_error_is_shown_as_its_words() -> None:
     assert len(said["error"]["message_from_device"]) <= prompts.MAX_MESSAGE
 
 
+def test_a_receipt_holds_no_word_of_the_devices() -> None:
+    message = prompts.receipt(CALL, device_id="laptop", status="succeeded")
+
+    assert content(message) == {"status": "succeeded", "device_id": "laptop"}
+
+
 def test_a_call_that_did_not_run_says_so() -> None:
     assert content(prompts.denied(CALL, ["Not yours."])) == {"status": "denied", "reasons": ["Not yours."]}
     assert content(prompts.waiting(CALL, []))["status"] == "waits_for_approval"
@@ -132,3 +142,39 @@ def test_a_deep_result_is_bounded(depth: int) -> None:
     message = prompts.result(CALL, device_id="laptop", status="succeeded", value={"a": value})
 
     assert ("cut" in content(message)) is (depth > sanitize.MAX_DEPTH)
+
+
+def a_house(count: int) -> list[KnownDevice]:
+    names = ("Laptop van", "Werkplaats", "Printer bij", "Server in", "Tablet van")
+    return [
+        a_device(
+            f"device-{number:03d}",
+            name=f"{names[number % 5]} kamer {number:03d}",
+            aliases=(f"nummer {number:03d}",),
+            hostname=f"host-{number:03d}",
+            area="Zolder",
+            online=number % 2 == 0,
+        )
+        for number in range(count)
+    ]
+
+
+def prompt_of(text: str, house: list[KnownDevice]) -> tuple[str, list[ToolSpec]]:
+    found = [candidate.device for candidate in candidates.rank(text, house, limit=MAX_DEVICES)]
+    box = Toolbox([Offer(device, BUILTIN) for device in found], question=False)
+    system = prompts.system(found, total=len(house), text=text, here=None, language="nl")
+    return system.content, box.specs
+
+
+@pytest.mark.parametrize(
+    "text", ["maak een map Test op kamer 003", "maak een map Test", "what is on host-004?"]
+)
+def test_a_prompt_is_as_long_with_500_devices_as_with_5(text: str) -> None:
+    sizes = []
+    for count in (5, 50, 500):
+        system, specs = prompt_of(text, a_house(count))
+        tools = [[spec.name, spec.description, spec.parameters] for spec in specs]
+        sizes.append(len(system) + len(json.dumps(tools)))
+
+    assert max(sizes) <= 1.1 * min(sizes)
+    assert context.estimate([], specs) + len(system) / 3 < 12_000
