@@ -1,0 +1,268 @@
+"""What one template caught: its words, checked for being names before they become arguments.
+
+A name is only taken when it cannot be anything else; otherwise the template does
+not fit. Nothing is made up: names are cut from the text.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Protocol
+
+from rapidfuzz.distance import OSA
+
+from controller.assistant.candidates import Directory, KnownDevice, Reading
+from controller.assistant.language import fold, word_set
+from controller.assistant.offline.draft import Context, Reject, Trouble
+from controller.assistant.offline.grammar import Match, Vocabulary
+from controller.assistant.offline.tokens import COMMA, PATH, QUOTED, STOP, Token
+
+NAMING = word_set("genaamd genoemd geheten named called titled naam name heet labelled")
+DETERMINERS = word_set(
+    "de het een the a an my mijn our onze this that deze die dat dit your jouw m'n 'n these those its"
+)
+INDEFINITE = word_set("een a an 'n new nieuw nieuwe another extra leeg lege empty blank")
+PUTTING = word_set("zet plaats put place stop zetten plaatsen")
+SAVING = word_set("sla bewaar save store type enter noteer")
+ORIGINS = word_set("from van vanuit of off vanaf")
+GENERIC = re.compile(
+    r"(?:(?:this|that|my|the|our|deze|dit|die|dat|mijn|de|het|onze|local|eigen)\s+)*"
+    r"(?:computer|machine|device|apparaat|systeem|system|toestel)|here|hier|(?:this|deze|dit)\s+(?:pc|laptop|one|server|mac)|it|hem"
+)
+SHORT_WORD = 4
+_BETWEEN = " \t\r\n'\"`\u201c\u201d\u2018\u2019\u00ab\u00bb\u2039\u203a:;,.!?()"
+
+
+class Reader(Protocol):
+    """What stays the same for all clauses of one text."""
+
+    text: str
+    known: Directory
+    trouble: Trouble
+
+    @property
+    def vocabulary(self) -> Vocabulary: ...
+
+
+class Caught:
+    """One match, with the checks that names must pass."""
+
+    def __init__(self, reader: Reader, words: Sequence[Token], match: Match, context: Context) -> None:
+        self.text = reader.text
+        self.vocabulary = reader.vocabulary
+        self.known = reader.known
+        self.trouble = reader.trouble
+        self.words = words
+        self.slots = match.slots
+        self.fixed = match.fixed
+        self.context = context
+        self.after = Context()
+        self.said = {each.word for each in words if each.word}
+
+    def has(self, slot: str) -> bool:
+        return slot in self.slots or slot in self.fixed
+
+    def span(self, slot: str) -> list[Token]:
+        first, last = self.slots[slot]
+        return list(self.words[first:last])
+
+    def cut(self, span: Sequence[Token]) -> str:
+        for one, two in pairwise(span):
+            if self.text[one.end : two.start].strip(_BETWEEN):
+                raise Reject  # a filler was taken out in between: this is not one name
+        return self.text[span[0].start : span[-1].end]
+
+    def raw(self, slot: str) -> str:
+        """Quoted text exactly; a tail from its first to its last character."""
+        span = self.span(slot)
+        if len(span) == 1:
+            return self.text[span[0].start : span[0].end]
+        return self.text[span[0].start : span[-1].end]
+
+    def tail(self) -> str:
+        """Unquoted text up to the end, if it can be nothing else."""
+        span = self.span("tail")
+        if span[0].code in {QUOTED, COMMA} or any(each.code == QUOTED for each in span):
+            raise Reject
+        for one, two in pairwise(span):
+            if one.word in {"op", "on", "at"} and two.word in {
+                "mijn",
+                "my",
+                "onze",
+                "our",
+                "de",
+                "the",
+                "het",
+            }:
+                raise Reject  # a device that is not known, rather than text
+        return self.raw("tail")
+
+    def before(self, slot: str) -> list[Token]:
+        return list(self.words[: self.slots[slot][0]])
+
+    def after_noun(self, slot: str) -> bool:
+        place = self.slots[slot][0]
+        return place > 0 and (
+            self.words[place - 1].word in NAMING or self.words[place - 1].word in self.vocabulary.nouns
+        )
+
+    def one(self, slot: str, *, kind: str = "thing") -> str:
+        """The single name in a slot; a pronoun is what it stands for."""
+        if self.fixed.get(slot) == "@it":
+            return self._it(kind)
+        if slot in self.fixed:
+            return self.fixed[slot]
+        span = self.span(slot)
+        if len(span) == 1 and span[0].stops:
+            return self._it(kind)
+        return self.name(span, noun=self.after_noun(slot))
+
+    def many(self, slot: str) -> list[str]:
+        """The names of a list: `A, B en C`, each with its own article and noun or without."""
+        if self.fixed.get(slot) == "@it":
+            return [self._it("thing")]
+        span = self.span(slot)
+        if len(span) == 1 and span[0].stops:
+            return [self._it("thing")]
+        noun = self.after_noun(slot)
+        names: list[str] = []
+        for place, part in enumerate(_listed(span)):
+            own = place == 0 and noun and slot == "newnames"
+            names.append(self._element(part, noun=noun, own=own))
+        return names
+
+    def _element(self, part: list[Token], *, noun: bool, own: bool) -> str:
+        rest = part
+        if len(rest) > 1 and rest[0].word in DETERMINERS and rest[0].stops and not own:
+            rest = rest[1:]
+        if len(rest) > 1 and rest[0].word in self.vocabulary.nouns and not rest[0].upper:
+            rest, noun = rest[1:], True
+        return self.name(rest, noun=noun)
+
+    def name(self, span: list[Token], *, noun: bool) -> str:
+        """The name that these words are.
+
+        Raises:
+            Reject: they may be something else than one name.
+        """
+        if not span:
+            raise Reject
+        if len(span) == 1:
+            return self._single(span[0], noun=noun)
+        words = self.vocabulary
+        first, rest = span[0], span[1:]
+        if first.code == PATH:
+            folder = "/" in first.word or "\\" in first.word
+            if not folder or not all(each.upper or each.code == PATH for each in rest):
+                raise Reject
+        elif any(each.code in {QUOTED, COMMA} for each in span) or any(e.code == PATH for e in span[:-1]):
+            raise Reject
+        elif not first.stops:
+            if not first.upper and (first.word in words.verbs or self._misspelt(first)):
+                raise Reject
+            if not noun and not first.upper:
+                raise Reject
+        if span[-1].code != PATH and not span[-1].upper and self._misspelt_end(span[-1]):
+            raise Reject
+        return self.cut(span)
+
+    def _single(self, token: Token, *, noun: bool) -> str:
+        words = self.vocabulary
+        said = self.text[token.start : token.end]
+        if token.code == QUOTED:
+            if not said.strip():
+                raise Reject
+            return said
+        if token.stops or "://" in said:
+            raise Reject
+        doubtful = token.word in words.nouns or (
+            not noun and (token.word in words.verbs or self._misspelt(token))
+        )
+        if doubtful and token.code != PATH and not token.upper:
+            raise Reject
+        if token.code != PATH and not noun and self.known.exact((token.word,)):
+            self.trouble.note("device_or_path", said)
+            raise Reject
+        return said
+
+    def _misspelt(self, token: Token) -> bool:
+        words = self.vocabulary
+        if len(token.word) < SHORT_WORD or token.word in words.real:
+            return False
+        return any(
+            OSA.distance(token.word, noun, score_cutoff=1) <= 1 for noun in words.nouns if len(noun) > 2
+        )
+
+    def _misspelt_end(self, token: Token) -> bool:
+        words = self.vocabulary
+        if len(token.word) < SHORT_WORD or token.word in words.real:
+            return False
+        return any(
+            OSA.distance(token.word, each, score_cutoff=1) <= 1 for each in words.fillers if len(each) > 4
+        )
+
+    def _it(self, kind: str) -> str:
+        meant = self.context.folder if kind == "folder" else self.context.thing
+        if meant is None:
+            self.trouble.note("no_antecedent")
+            raise Reject
+        return meant
+
+    def parent(self) -> str | None:
+        """The folder that a name is in, if one is said."""
+        if not self.has("parent"):
+            return None
+        if self.fixed.get("parent") == "@it":
+            return self._it("folder")
+        first = self.slots["parent"][0]
+        span = self.span("parent")
+        if len(span) == 1 and span[0].stops:
+            return self._it("folder")
+        link = next((e.word for e in reversed(self.words[:first]) if e.word not in DETERMINERS), "")
+        lifted = span[0].code in {QUOTED, PATH}
+        if link in ORIGINS and not lifted and not self.after_noun("parent"):
+            raise Reject  # "delete Test from my phone" must not look for a folder named phone
+        return self.name(
+            span, noun=self.after_noun("parent") or (link in {"in", "inside", "into"} and span[0].upper)
+        )
+
+    def device(self) -> tuple[KnownDevice | None, bool]:
+        """The device in a `{device}` slot; None means: the one that is meant anyway."""
+        if "device" not in self.slots:
+            return None, False
+        span = self.span("device")
+        said = self.text[span[0].start : span[-1].end]
+        while len(span) > 1 and span[0].word in DETERMINERS:
+            span = span[1:]
+        bare = self.text[span[0].start : span[-1].end]
+        mention = self.known.resolve(bare)
+        if mention.reading is Reading.ONE:
+            return mention.devices[0], mention.repaired
+        if mention.reading is Reading.SEVERAL:
+            self.trouble.note("which_device", bare, mention.devices)
+            raise Reject
+        if GENERIC.fullmatch(fold(said)):
+            return None, False
+        self.trouble.note("unknown_device", bare)
+        raise Reject
+
+    def is_device(self, slot: str) -> bool:
+        span = [each for each in self.span(slot) if each.word not in DETERMINERS]
+        if not span:
+            return False
+        said = self.text[span[0].start : span[-1].end]
+        mention = self.known.resolve(said)
+        return mention.reading in {Reading.ONE, Reading.SEVERAL} or bool(GENERIC.fullmatch(fold(said)))
+
+
+def _listed(span: Sequence[Token]) -> Iterator[list[Token]]:
+    part: list[Token] = []
+    for each in span:
+        if each.code in {COMMA, STOP + "en", STOP + "and", STOP + "plus", STOP + "&"}:
+            if part:
+                yield part
+            part = []
+        else:
+            part.append(each)
+    if part:
+        yield part

@@ -1,0 +1,42 @@
+"""One clause of a sentence to calls: the first template that fits it all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from controller.assistant.candidates import Directory
+from controller.assistant.offline.caught import Caught
+from controller.assistant.offline.draft import Context, Draft, Reject, Trouble
+from controller.assistant.offline.file_calls import FILE_CALLS
+from controller.assistant.offline.grammar import Grammar, Vocabulary
+from controller.assistant.offline.machine_calls import MACHINE_CALLS
+from controller.assistant.offline.tokens import Token
+
+CALLS = FILE_CALLS | MACHINE_CALLS
+
+
+@dataclass(slots=True)
+class Clause:
+    """Reads clauses of one text."""
+
+    text: str
+    grammar: Grammar
+    known: Directory
+    trouble: Trouble = field(default_factory=Trouble)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self.grammar.words
+
+    def read(
+        self, words: Sequence[Token], context: Context, *, wish: bool
+    ) -> tuple[list[Draft], Context] | None:
+        """The calls that these words ask for, or None when they are not understood."""
+        for match in self.grammar.matches(words):
+            if "wish" in match.fixed and not wish:
+                continue
+            try:
+                found = Caught(self, words, match, context)
+                return CALLS[match.intent](found), found.after
+            except Reject:
+                continue
+        return None

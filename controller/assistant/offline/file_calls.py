@@ -1,0 +1,190 @@
+"""Clauses about files and folders: what their templates caught becomes calls."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from pydantic import JsonValue
+
+from controller.assistant.offline.caught import INDEFINITE, NAMING, PUTTING, SAVING, Caught
+from controller.assistant.offline.draft import Context, Draft, Reject
+from controller.assistant.offline.paths import base_name, folder_of, is_file_name, join
+from controller.assistant.offline.tokens import PATH, QUOTED
+
+
+def _definite(found: Caught, slot: str) -> bool:
+    """Whether something that is there is meant: "zet het bestand a.txt in B" moves, "zet een bestand" makes."""
+    lead = {each.word for each in found.before(slot)}
+    return bool(lead & (PUTTING | SAVING)) and not lead & INDEFINITE
+
+
+def _create_directory(found: Caught) -> list[Draft]:
+    slot = next(each for each in ("newnames", "newname", "bare", "paths", "path") if each in found.slots)
+    if _definite(found, slot) and "er" not in found.said:
+        raise Reject
+    if slot == "bare":
+        token = found.span("bare")[0]
+        if token.code not in {QUOTED, PATH} and not token.upper:
+            raise Reject
+        names = [found.name(found.span("bare"), noun=True)]
+    else:
+        names = found.many(slot) if slot.endswith("s") else [found.one(slot)]
+    parent = found.parent()
+    paths = [join(parent, name) for name in names]
+    if len(paths) == 1:
+        found.after = Context(folder=paths[0], thing=paths[0])
+    return [Draft("create_directory", {"path": path}) for path in paths]
+
+
+def _write_file(found: Caught) -> list[Draft]:
+    content = found.raw("text") if "text" in found.slots else ""
+    if "tail" in found.slots:
+        content = found.tail()
+    if found.fixed.get("path") == "@it":
+        if not found.context.fresh or found.context.thing is None:
+            found.trouble.note("no_antecedent")
+            raise Reject
+        path = found.context.thing
+        found.after = replace(found.context, fresh=False, amends=True)
+        return [Draft("write_file", {"path": path, "content": content})]
+    slot = next(each for each in ("filepaths", "paths", "path") if each in found.slots)
+    told = "text" in found.slots or "tail" in found.slots
+    if not told and _definite(found, slot) and not found.said & {"er", "daarin", "erin", "there", "it"}:
+        raise Reject
+    names = found.many(slot) if slot.endswith("s") else [found.one(slot)]
+    written_to = "text" in found.slots and found.slots["text"][0] < found.slots[slot][0]
+    if not written_to and not found.after_noun(slot):
+        span = found.span(slot)
+        if not any(each.code in {QUOTED, PATH} for each in span) and not found.said & found.vocabulary.nouns:
+            raise Reject
+    parent = found.parent()
+    arguments: list[dict[str, JsonValue]] = [
+        {"path": join(parent, name), "content": content} for name in names
+    ]
+    if "overwrite" in found.fixed:
+        arguments = [{**each, "overwrite": True} for each in arguments]
+    if len(names) == 1:
+        path = join(parent, names[0])
+        found.after = Context(folder=parent or found.context.folder, thing=path, fresh=not told)
+    return [Draft("write_file", each) for each in arguments]
+
+
+def _list_directory(found: Caught) -> list[Draft]:
+    path = _folder_name(found)
+    found.after = Context(folder=path, thing=path)
+    return [Draft("list_directory", {"path": path})]
+
+
+def _folder_name(found: Caught) -> str:
+    if "bare" in found.slots:
+        return found.name(found.span("bare"), noun=True)
+    return found.one("path", kind="folder")
+
+
+def _look_inside(found: Caught) -> list[Draft]:
+    path = found.one("path")
+    if is_file_name(path) and not path.endswith(("/", "\\")):
+        found.after = Context(folder=folder_of(path), thing=path)
+        return [Draft("read_file", {"path": path})]
+    found.after = Context(folder=path, thing=path)
+    return [Draft("list_directory", {"path": path})]
+
+
+def _path_info(found: Caught) -> list[Draft]:
+    slot = next(each for each in ("path", "filepath", "bare") if each in found.slots)
+    name = found.name(found.span("bare"), noun=True) if slot == "bare" else found.one(slot)
+    if slot == "path" and found.is_device("path") and not found.after_noun("path"):
+        raise Reject
+    path = join(found.parent(), name)
+    found.after = Context(folder=path, thing=path)
+    return [Draft("path_info", {"path": path})]
+
+
+def _search_files(found: Caught) -> list[Draft]:
+    slot = next(each for each in ("pattern", "globs", "filepattern") if each in found.slots)
+    token = found.span(slot)[0]
+    if token.stops or (token.word in found.vocabulary.nouns and token.code != QUOTED):
+        raise Reject
+    where = found.one("path", kind="folder") if found.has("path") else "."
+    return [Draft("search_files", {"path": where, "pattern": found.raw(slot)})]
+
+
+def _read_file(found: Caught) -> list[Draft]:
+    slot = "filepath" if "filepath" in found.slots else "path"
+    path = join(found.parent(), found.one(slot))
+    found.after = Context(folder=folder_of(path), thing=path)
+    return [Draft("read_file", {"path": path})]
+
+
+def _sources(found: Caught) -> list[str]:
+    names = found.many("sources") if "sources" in found.slots else [found.one("source")]
+    return [join(found.parent(), name) for name in names]
+
+
+def _transfer(tool: str) -> Callable[[Caught], list[Draft]]:
+    def build(found: Caught) -> list[Draft]:
+        slot = "sources" if "sources" in found.slots else "source"
+        lead = {each.word for each in found.before(slot)}
+        if tool == "move_path" and lead & PUTTING and lead & INDEFINITE:
+            raise Reject
+        sources = _sources(found)
+        if (
+            "destination" in found.slots
+            and found.is_device("destination")
+            and not found.after_noun("destination")
+        ):
+            found.trouble.note("between_devices")
+            raise Reject
+        destination = found.one("destination", kind="folder")
+        into = "into" in found.fixed or len(sources) > 1 or destination.endswith(("/", "\\"))
+        if not into and "destination" in found.slots:
+            link = found.words[found.slots["destination"][0] - 1].word
+            into = (
+                link not in {"as", "als"} | NAMING
+                and not is_file_name(destination)
+                and all(is_file_name(each) for each in sources)
+            )
+        return [
+            Draft(
+                tool,
+                {"source": each, "destination": join(destination, base_name(each)) if into else destination},
+            )
+            for each in sources
+        ]
+
+    return build
+
+
+def _rename(found: Caught) -> list[Draft]:
+    source = join(found.parent(), found.one("source"))
+    name = found.one("newname")
+    if "/" not in name and "\\" not in name:
+        name = join(folder_of(source), name)
+    found.after = Context(folder=name, thing=name)
+    return [Draft("move_path", {"source": source, "destination": name})]
+
+
+def _delete_path(found: Caught) -> list[Draft]:
+    if "bare" in found.slots:
+        token = found.span("bare")[0]
+        if token.code not in {QUOTED, PATH} and not token.upper:
+            raise Reject
+        return [Draft("delete_path", {"path": found.name([token], noun=True)})]
+    slot = "paths" if found.has("paths") else "path"
+    names = found.many(slot) if slot == "paths" else [found.one("path")]
+    parent = found.parent()
+    return [Draft("delete_path", {"path": join(parent, name)}) for name in names]
+
+
+FILE_CALLS: dict[str, Callable[[Caught], list[Draft]]] = {
+    "create_directory": _create_directory,
+    "write_file": _write_file,
+    "list_directory": _list_directory,
+    "look_inside": _look_inside,
+    "path_info": _path_info,
+    "search_files": _search_files,
+    "read_file": _read_file,
+    "copy_path": _transfer("copy_path"),
+    "move_path": _transfer("move_path"),
+    "rename": _rename,
+    "delete_path": _delete_path,
+}

@@ -1,0 +1,40 @@
+"""Paths as a person writes them: joined and taken apart, never resolved.
+
+Whether a path may be used, and where it leads, is decided elsewhere.
+"""
+
+import re
+
+from controller.assistant.offline.draft import Reject
+
+_EXTENSION = re.compile(r"[^/\\]\.[A-Za-z0-9]{1,10}$")
+
+
+def join(folder: str | None, name: str) -> str:
+    """A name inside a folder, with the separator that the folder already uses.
+
+    Raises:
+        Reject: the name is absolute, so it cannot be inside anything.
+    """
+    if folder is None:
+        return name
+    if name[:1] in {"/", "\\", "~"} or name[1:2] == ":":
+        raise Reject
+    separator = "\\" if "\\" in folder and "/" not in folder else "/"
+    return folder.rstrip("/\\") + separator + name if folder.strip("/\\") else folder + name
+
+
+def base_name(path: str) -> str:
+    """The last part of a path."""
+    return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+
+
+def folder_of(path: str) -> str | None:
+    """The folder that a path names its last part in, None when it names none."""
+    cut = max(path.rstrip("/\\").rfind("/"), path.rstrip("/\\").rfind("\\"))
+    return None if cut < 0 else path[: cut or 1]
+
+
+def is_file_name(path: str) -> bool:
+    """Whether a path ends as files do: in an extension."""
+    return bool(_EXTENSION.search(path)) and not path.endswith(("/", "\\"))

@@ -1,0 +1,61 @@
+"""What the planner can answer: calls, a question back, or a refusal with examples.
+
+A plan is only ever one of the three; nothing here runs or decides anything.
+"""
+
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+# What a question sentence may reach. The permission layer holds the same line by itself.
+READ_ONLY = frozenset(
+    {
+        "list_directory",
+        "path_info",
+        "search_files",
+        "read_file",
+        "list_processes",
+        "service_status",
+        "system_info",
+        "disk_usage",
+        "network_info",
+        "take_screenshot",
+        "list_devices",
+        "device_status",
+    }
+)
+
+
+@dataclass(frozen=True)
+class PlannedCall:
+    """One tool call. `device_id` is empty for `list_devices`, which the controller answers."""
+
+    device_id: str
+    tool: str
+    arguments: dict[str, JsonValue]
+
+
+@dataclass(frozen=True)
+class Calls:
+    """What was asked, in order. `repaired`: understood only after mending somebody's spelling."""
+
+    calls: tuple[PlannedCall, ...]
+    repaired: bool
+
+
+@dataclass(frozen=True)
+class Question:
+    """What has to be known first, and the answers that would do."""
+
+    text: str
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Declined:
+    """Why nothing was planned, with sentences that would work."""
+
+    text: str
+
+
+Plan = Calls | Question | Declined

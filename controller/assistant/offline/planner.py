@@ -1,0 +1,144 @@
+"""The planner without a model: a sentence in Dutch or English becomes tool calls, or it does not.
+
+It never guesses. What is denied, conditional, meant for later or not understood to
+the last word is declined, and what is unclear about the device is asked.
+"""
+
+from collections.abc import Sequence
+
+from controller.assistant.candidates import Directory, KnownDevice, directory, rank
+from controller.assistant.intent import is_question
+from controller.assistant.language import Language, language_of
+from controller.assistant.offline import answers, places, refusals
+from controller.assistant.offline.clause import Clause
+from controller.assistant.offline.draft import Draft, Trouble
+from controller.assistant.offline.grammar import Grammar
+from controller.assistant.offline.plan import READ_ONLY, Calls, Plan, PlannedCall
+from controller.assistant.offline.repair import repairs
+from controller.assistant.offline.steps import Steps, strip
+from controller.assistant.offline.tokens import Token, Unreadable, tokens
+
+MAX_TEXT = 300  # characters
+
+
+class Planner:
+    """Understands plain requests. Built once: its templates are compiled, then only read."""
+
+    def __init__(self) -> None:
+        self._grammar = Grammar()
+
+    def plan(self, text: str, devices: Sequence[KnownDevice], *, here: str | None = None) -> Plan:
+        """What the text asks for.
+
+        `here` is the id of the device where the person sits; it is meant when no
+        device is named. Without it the only device is, if there is exactly one.
+        Never raises, whatever the text.
+        """
+        language = language_of(text)
+        if not any(character.isalnum() for character in text[: MAX_TEXT + 1]):
+            return answers.decline("empty", language, devices)
+        if len(text) > MAX_TEXT:
+            return answers.decline("too_long", language, devices)
+        try:
+            words = tokens(text, self._grammar.words.stop)
+        except Unreadable as error:
+            return answers.decline(error.reason, language, devices)
+        return _Sentence(self._grammar, text, language, devices, here).plan(words)
+
+
+class _Sentence:
+    """One text on its way to a plan."""
+
+    def __init__(
+        self,
+        grammar: Grammar,
+        text: str,
+        language: Language,
+        devices: Sequence[KnownDevice],
+        here: str | None,
+    ) -> None:
+        self.grammar = grammar
+        self.text = text
+        self.language = language
+        self.devices = devices
+        self.here = here
+        self.known: Directory = directory(devices)
+        self.question = is_question(text)
+
+    def plan(self, words: list[Token]) -> Plan:
+        found = places.find(self.text, words, self.known)
+        clause = Clause(self.text, self.grammar, self.known)
+        kept, wish = strip(clause, found.words)
+        if reason := refusals.reason(kept, self.grammar.words, question=self.question):
+            return answers.decline(reason, self.language, self.devices)
+        drafts, trouble = self._read(kept, wish=wish)
+        repaired = found.repaired
+        if drafts is None and trouble.reason != "unsupported":
+            for mended in repairs(kept, self.grammar.words):
+                again, wished = strip(clause, mended)
+                drafts, _ = self._read(again, wish=wish or wished)
+                if drafts is not None:
+                    repaired = True
+                    break
+        if drafts is None:
+            return self._not_understood(kept, trouble, wish=wish)
+        return self._settle(drafts, found, repaired=repaired)
+
+    def _read(self, words: Sequence[Token], *, wish: bool) -> tuple[list[Draft] | None, Trouble]:
+        clause = Clause(self.text, self.grammar, self.known)
+        drafts = Steps(clause, tuple(words)).read(wish=wish)
+        return drafts, clause.trouble
+
+    def _not_understood(self, words: Sequence[Token], trouble: Trouble, *, wish: bool) -> Plan:
+        if trouble.reason in {"unknown_device", "which_device"}:
+            return self._ask(trouble.reason, trouble.phrase, trouble.devices)
+        if (missing := places.unknown(self.text, words)) is not None:
+            rest, phrase = missing
+            for attempt in (tuple(rest), *repairs(rest, self.grammar.words)):
+                if self._read(attempt, wish=wish)[0] is not None:
+                    return self._ask("unknown_device", phrase)
+        return answers.decline(
+            trouble.reason or "not_understood", self.language, self.devices, phrase=trouble.phrase
+        )
+
+    def _ask(self, reason: str, phrase: str = "", devices: Sequence[KnownDevice] = ()) -> Plan:
+        options = devices or [each.device for each in rank(phrase or self.text, self.devices)]
+        return answers.ask(reason, self.language, options, phrase=phrase)
+
+    def _settle(self, drafts: list[Draft], found: places.Places, *, repaired: bool) -> Plan:
+        if self.question and any(draft.tool not in READ_ONLY for draft in drafts):
+            return answers.decline("question", self.language, self.devices)
+        named = {each.device_id: each for each in found.devices}
+        named.update({draft.device.device_id: draft.device for draft in drafts if draft.device is not None})
+        if len(named) > 1 or (named and found.unclear is not None):
+            return answers.decline("many_devices", self.language, self.devices)
+        if found.unclear is not None:
+            return self._ask("which_device", found.phrase, found.unclear.devices)
+        if all(draft.tool == "list_devices" for draft in drafts):
+            return Calls(tuple(PlannedCall("", draft.tool, {}) for draft in drafts), repaired)
+        device = next(iter(named.values()), None) or self._usual(found)
+        if device is None:
+            return self._ask("which_device")
+        repaired = repaired or any(draft.repaired for draft in drafts)
+        return Calls(tuple(_call(draft, device) for draft in drafts), repaired)
+
+    def _usual(self, found: places.Places) -> KnownDevice | None:
+        """The device meant when none is named."""
+        if self.here is not None:
+            at = next((each for each in self.devices if each.device_id == self.here), None)
+            if at is not None or found.here:
+                return at
+        return self.devices[0] if len(self.devices) == 1 else None
+
+
+def _call(draft: Draft, device: KnownDevice) -> PlannedCall:
+    if draft.tool == "list_devices":
+        return PlannedCall("", draft.tool, {})
+    arguments = dict(draft.arguments)
+    if draft.tool == "device_status":
+        arguments["device_id"] = device.device_id
+    if draft.tool in {"open_app", "close_app"}:
+        # the spelling that the device's own list uses, where it is the same name
+        said = str(arguments["name"])
+        arguments["name"] = next((app for app in device.apps if app.casefold() == said.casefold()), said)
+    return PlannedCall(device.device_id, draft.tool, arguments)

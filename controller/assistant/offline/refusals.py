@@ -1,0 +1,78 @@
+"""What is never planned, however well it is understood: denials, conditions, times.
+
+Looked for in every word outside quotes and paths. In doubt a word counts.
+"""
+
+import re
+from collections.abc import Sequence
+
+from controller.assistant.language import word_set
+from controller.assistant.offline.grammar import Vocabulary
+from controller.assistant.offline.repair import like_a_negation
+from controller.assistant.offline.tokens import LIFTED, PATH, QUOTED, Token
+
+# "als inhoud", "op als x.txt" and "met als naam" are no conditions
+_AS = word_set("inhoud tekst naam titel bericht bestand content reservekopie kopie volgt backup")
+_BEFORE_AS = word_set("op met kopieer hernoem sla")
+_UNIT = re.compile(
+    r"(?:uur|uren|minuut|minuten|min|seconden?|dagen|weken|hours?|minutes?|mins?|seconds?|days?|weeks?|months?)"
+)
+_CLOCK = re.compile(r"\d{1,2}(?:[:.]\d{2})?(?:am|pm|u|h|uur)|\d{1,2}:\d{2}")
+_WEEKDAY = re.compile(
+    r"(?:maandag|dinsdag|woensdag|donderdag|vrijdag|zaterdag|zondag"
+    r"|monday|tuesday|wednesday|thursday|friday|saturday|sunday)s?"
+)
+_NEXT = word_set("volgende komende next coming deze this iedere elke every op on")
+_AT = word_set("om at rond around by tegen vanaf from until tot after na over within binnen in")
+
+
+def reason(words: Sequence[Token], vocabulary: Vocabulary, *, question: bool) -> str:
+    """Why these words are not planned; empty when nothing is against it."""
+    plain = [each for each in words if each.code not in LIFTED]
+    for each in plain:
+        if vocabulary.veto.get(each.word) == "negation" or each.word.endswith("n't"):
+            return "negation"
+    if like_a_negation(plain, vocabulary):
+        return "negation"
+    for place, each in enumerate(words):
+        if each.code in LIFTED:
+            continue
+        why = vocabulary.veto.get(each.word)
+        if why == "condition" and not _innocent(words, place, question=question):
+            return "condition"
+        if why == "time" or _is_time(words, place):
+            return "time"
+    return ""
+
+
+def _innocent(words: Sequence[Token], place: int, *, question: bool) -> bool:
+    word = words[place].word
+    if word in {"when", "wanneer"}:
+        return question and place == 0
+    if word == "whether":
+        return True
+    if word == "als" and place > 0 and place + 1 < len(words):
+        after, before = words[place + 1], words[place - 1]
+        return (
+            after.word in _AS
+            or before.word in _BEFORE_AS
+            or (after.code in {QUOTED, PATH} and before.code not in {",", ";"} and place + 2 == len(words))
+            or (after.word in {"de", "het"} and place + 2 < len(words) and words[place + 2].word in _AS)
+        )
+    return False
+
+
+def _is_time(words: Sequence[Token], place: int) -> bool:
+    word = words[place].word
+    before = words[place - 1] if place else None
+    if _WEEKDAY.fullmatch(word):
+        return before is not None and before.word in _NEXT
+    if before is None:
+        return False
+    if _CLOCK.fullmatch(word):
+        return before.word in _AT
+    if _UNIT.fullmatch(word):
+        return bool(before.word) and (
+            before.word.isdigit() or before.word in {"een", "an", "a", "one", "half"}
+        )
+    return word.isdigit() and before.word in {"om", "at"} and before.stops

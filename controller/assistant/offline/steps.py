@@ -1,0 +1,164 @@
+"""A sentence of several steps: where one ends and the next begins.
+
+Steps are tried as they are first; only then does a step borrow the verb of the
+one before ("maak een map A en een bestand b.txt"). All words must be understood.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from controller.assistant.offline.clause import Clause
+from controller.assistant.offline.draft import Context, Draft
+from controller.assistant.offline.grammar import encode
+from controller.assistant.offline.tokens import COMMA, END, STOP, Token
+
+LINKS = {COMMA, END} | {
+    STOP + word for word in ("en", "and", "then", "dan", "daarna", "vervolgens", "plus", "&", "ook", "also")
+}
+MAX_LINKS = 7
+MAX_STEPS = 10
+
+_Key = tuple[int, int, Context, str]
+
+
+@dataclass(slots=True)
+class Steps:
+    """All ways to cut one sentence into steps, tried in a fixed order."""
+
+    clause: Clause
+    words: tuple[Token, ...]
+    _tried: dict[_Key, tuple[list[Draft], Context] | None] = field(default_factory=dict)
+
+    def read(self, *, wish: bool) -> list[Draft] | None:
+        """The calls that the whole sentence asks for, or None."""
+        ends = _boundaries(self.words)
+        if len(ends) > MAX_LINKS:
+            self.clause.trouble.note("many_steps")
+            return None
+        for borrow in (False, True):
+            found = self._from(0, ends, Context(), (), borrow=borrow, wish=wish)
+            if found is not None:
+                return found if len(found) <= MAX_STEPS else None
+            if not ends:
+                break
+        return None
+
+    def _from(
+        self,
+        start: int,
+        ends: Sequence[tuple[int, int]],
+        context: Context,
+        lead: tuple[Token, ...],
+        *,
+        borrow: bool,
+        wish: bool,
+    ) -> list[Draft] | None:
+        stops = [*((end, after) for end, after in ends if end > start), (len(self.words), len(self.words))]
+        for end, after in stops:
+            if after < len(self.words) and not self.words[after:]:
+                continue
+            found = self._step(start, end, context, lead, borrow=borrow, wish=wish)
+            if found is None:
+                continue
+            drafts, left = found
+            if end == len(self.words):
+                return drafts
+            verb = (
+                lead
+                if borrow and lead and not _own_verb(self.clause, self.words[start:end])
+                else self._lead(start, end)
+            )
+            rest = self._from(after, ends, left, verb, borrow=borrow, wish=wish)
+            if rest is not None:
+                if left.amends:
+                    raise AssertionError  # pragma: no cover
+                return _joined(drafts, rest)
+        return None
+
+    def _lead(self, start: int, end: int) -> tuple[Token, ...]:
+        words = self.clause.grammar.words
+        step = _stripped(self.clause, self.words[start:end])[0]
+        if step and step[0].word in words.verbs:
+            return step[:1]
+        return ()
+
+    def _step(
+        self, start: int, end: int, context: Context, lead: tuple[Token, ...], *, borrow: bool, wish: bool
+    ) -> tuple[list[Draft], Context] | None:
+        key = start, end, context, lead[0].word if borrow and lead else ""
+        if key not in self._tried:
+            self._tried[key] = self._attempt(start, end, context, lead, borrow=borrow, wish=wish)
+        return self._tried[key]
+
+    def _attempt(
+        self, start: int, end: int, context: Context, lead: tuple[Token, ...], *, borrow: bool, wish: bool
+    ) -> tuple[list[Draft], Context] | None:
+        step, wished = _stripped(self.clause, self.words[start:end])
+        found = self.clause.read(step, context, wish=wished or (wish and start == 0))
+        if found is None and borrow and lead and step:
+            found = self.clause.read((*lead, *step), context, wish=False)
+        return found
+
+
+def _joined(drafts: list[Draft], rest: list[Draft]) -> list[Draft]:
+    first = rest[0]
+    last = drafts[-1]
+    if first.tool == last.tool == "write_file" and first.arguments["path"] == last.arguments["path"]:
+        return [*drafts[:-1], *rest]  # made first, filled in the next step: one call
+    return [*drafts, *rest]
+
+
+def _own_verb(clause: Clause, words: Sequence[Token]) -> bool:
+    step = _stripped(clause, words)[0]
+    return bool(step) and step[0].word in clause.grammar.words.verbs
+
+
+def _boundaries(words: Sequence[Token]) -> list[tuple[int, int]]:
+    """Where a step can end: the end of one, the beginning of the next."""
+    found: list[tuple[int, int]] = []
+    place = 0
+    while place < len(words):
+        if words[place].code in LINKS:
+            end = place
+            while place < len(words) and words[place].code in LINKS:
+                place += 1
+            if end > 0 and place < len(words):
+                found.append((end, place))
+        else:
+            place += 1
+    return found
+
+
+def _stripped(clause: Clause, words: Sequence[Token]) -> tuple[tuple[Token, ...], bool]:
+    return strip(clause, words)
+
+
+def strip(clause: Clause, words: Sequence[Token]) -> tuple[tuple[Token, ...], bool]:
+    """The words without politeness at both ends; and whether they began as a wish ("ik wil …")."""
+    grammar = clause.grammar
+    kept = [
+        each
+        for each in words
+        if not (each.word in grammar.words.fillers and (each.stops or each.word not in grammar.words.stop))
+    ]
+    wish = False
+    changed = True
+    while changed and kept:
+        changed = False
+        while kept and kept[0].code in LINKS | {":"}:
+            kept, changed = kept[1:], True
+        while kept and kept[-1].code in {COMMA, END, ":"}:
+            kept, changed = kept[:-1], True
+        coded, starts = encode(kept)
+        if (found := grammar.prefix.match(coded)) is not None and found.end() < len(coded):
+            kept = [each for each, at in zip(kept, starts, strict=True) if at >= found.end()]
+            changed = True
+            continue
+        if (found := grammar.suffix.search(coded)) is not None and found.start() > 0:
+            kept = [each for each, at in zip(kept, starts, strict=True) if at < found.start()]
+            changed = True
+            continue
+        if (found := grammar.wish.match(coded)) is not None and found.end() < len(coded):
+            kept = [each for each, at in zip(kept, starts, strict=True) if at >= found.end()]
+            wish = changed = True
+    return tuple(kept), wish
