@@ -1,0 +1,50 @@
+"""A migrated database and devices in it: the real store, one file a test."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from sqlmodel import Session
+
+from controller.services import devices
+from controller.store import engine, migrate
+from controller.store.store import Store
+from controller.store.tables import Device
+from tests.factories import ADMIN, NOON, a_place, a_presence, a_profile
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """A database of this test alone."""
+    return engine.sqlite_url(tmp_path / "orion.db")
+
+
+@pytest.fixture
+def session(database_url: str) -> Iterator[Session]:
+    """One transaction on a migrated database; never committed."""
+    writer = engine.writer(database_url)
+    migrate.upgrade(writer)
+    with Session(writer, expire_on_commit=False) as open_session, open_session.begin():
+        yield open_session
+        open_session.rollback()
+    writer.dispose()
+
+
+@pytest.fixture
+def laptop(session: Session) -> Device:
+    """An adopted device that is online and offers every built-in tool."""
+    devices.add(session, a_place(), actor=ADMIN, now=NOON)
+    devices.store_profile(session, "laptop", a_profile(), now=NOON)
+    devices.store_presence(session, "laptop", a_presence(), now=NOON)
+    session.flush()
+    return devices.get(session, "laptop")
+
+
+@pytest.fixture
+async def store(database_url: str) -> AsyncIterator[Store]:
+    """The running store: its writer thread and readers."""
+    opened = Store(database_url)
+    await asyncio.to_thread(opened.open)
+    yield opened
+    await asyncio.to_thread(opened.close)
