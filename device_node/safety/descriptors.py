@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from device_node.safety.folder import Folder, Identity, identity, single
+from device_node.safety.folder import Folder, Identity, identity, is_link, single
 
 # read by name: the module is imported where none of these exist
 _FOLDER = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -40,7 +40,14 @@ class DescriptorFolder(Folder):
         return folder
 
     def open_folder(self, name: str) -> "DescriptorFolder":
-        fd = os.open(single(name), _SEARCH, dir_fd=self.fd)
+        try:
+            fd = os.open(single(name), _SEARCH, dir_fd=self.fd)
+        except NotADirectoryError:
+            if is_link(
+                self.lstat(name)
+            ):  # asked for a folder, the system says of a link only that it is none
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
+            raise
         return DescriptorFolder(fd, self.child(name), self.lineage)
 
     def info(self) -> os.stat_result:

@@ -57,7 +57,9 @@ def path_info(call: Call) -> Result:
                 return {"path": path, "exists": False}
             info = place.lstat()
             result = {"path": path, "exists": True, **described(os.path.basename(path), info)}  # noqa: PTH119 - either flavour
-            result |= {"mode": oct(info.st_mode & 0o7777), "created": _moment(info.st_ctime)}
+            result["mode"] = oct(info.st_mode & 0o7777)
+            if born := getattr(info, "st_birthtime", None):  # Linux does not tell it
+                result["created"] = _moment(born)
             if call.flag("sha256"):
                 result["sha256"] = _hash(call, place)
             return result

@@ -39,7 +39,7 @@ def copy_path(call: Call) -> Result:
             "is": records.fingerprint(destination.lstat()),
         }
         undo = records.save(call, [*kept, made])
-        return {"source": source.path, "destination": destination.path, "undo": undo}
+        return _outcome(call, undo=undo)
 
 
 def move_path(call: Call) -> Result:
@@ -61,7 +61,7 @@ def move_path(call: Call) -> Result:
             "is": records.fingerprint(destination.lstat()),
         }
         undo = records.save(call, [*kept, back])
-        return {"source": moved_from, "destination": destination.path, "undo": undo}
+        return _outcome(call, undo=undo)
 
 
 def delete_path(call: Call) -> Result:
@@ -75,7 +75,7 @@ def delete_path(call: Call) -> Result:
         entry = trash.put(call, fence, place)
         undo = records.save(call, [{"kind": "restore", "entry": entry, "path": place.path}])
         until = format_instant(datetime.now(UTC) + trash.KEPT)
-        return {"path": place.path, "trash": entry, "kept_until": until, "undo": undo}
+        return {"path": call.text("path"), "trash": entry, "kept_until": until, "undo": undo}
 
 
 @contextmanager
@@ -110,6 +110,10 @@ def _refuse_unfit(place: Place) -> None:
     info = place.lstat()
     if content.kind_of(info) in ("file", "other"):
         content.refuse_special(place.folder, place.name, info)
+
+
+def _outcome(call: Call, *, undo: bool) -> Result:
+    return {"source": call.text("source"), "destination": call.text("destination"), "undo": undo}
 
 
 def _would(verb: str, source: Place, destination: Place) -> Result:

@@ -27,6 +27,19 @@ from schemas.devices import Tool
 from schemas.errors import ErrorCode
 from schemas.wire import JsonObject
 
+__all__ = [
+    "BuiltIn",
+    "Call",
+    "NodeContext",
+    "NodeControl",
+    "PowerSwitch",
+    "Result",
+    "Run",
+    "ToolError",
+    "fitting",
+    "size_of",
+]
+
 Result = dict[str, Any]  # JSON values only
 
 
