@@ -144,6 +144,16 @@ class Identities:
             raise BadName(f"{name!r} could be a device; a debugging user needs a dot, as in 'debug.{name}'.")
         return self._add(name, Role.DEBUG)
 
+    def remove_debug_user(self, name: str) -> None:
+        """Take a debugging user away, and nobody else by that name.
+
+        Raises:
+            UnknownIdentity: no debugging user has this name.
+        """
+        if self._read().get(name, _Entry(Role.DEVICE, "")).role is not Role.DEBUG:
+            raise UnknownIdentity(name)
+        self.remove(name)
+
     def rotate(self, username: str) -> str:
         """Replace a password and say the new one; who is connected is asked for it next time."""
         password = secrets.token_urlsafe(32)

@@ -17,6 +17,12 @@ SETTINGS = ("ORION_", "OLLAMA_")
 OURS = ["schemas", "broker", "controller", "device_node", "orion"]
 
 
+def pytest_configure() -> None:
+    # looptime asks for the current loop in tests that have none, and Python would make one
+    # that nobody closes; told that there is none, it makes none
+    asyncio.set_event_loop(None)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(inspect.unwrap(item.obj)):

@@ -21,6 +21,10 @@ def free_port() -> int:
         return port
 
 
+def endpoint_of(settings: BrokerSettings, username: str, password: str | None) -> Endpoint:
+    return Endpoint(settings.host, settings.port, username, password)
+
+
 @dataclass(frozen=True, slots=True)
 class RunningBroker:
     """A broker that works, and how to get into it."""
@@ -32,7 +36,7 @@ class RunningBroker:
     controller: Endpoint  # its username is `controller-main`, and so must be the client id
 
     def endpoint(self, username: str, password: str | None) -> Endpoint:
-        return Endpoint(self.settings.host, self.settings.port, username, password)
+        return endpoint_of(self.settings, username, password)
 
     async def add_device(self, device_id: str) -> Endpoint:
         """A place for a device; returns once the broker lets it in."""
