@@ -19,7 +19,6 @@ _QUOTES: Final = "\"'`“”„‟‘’‚‛«»‹›"  # noqa: RUF001 - the 
 _BEFORE: Final = rf"(?<!\S)[{re.escape(_QUOTES + '([{<¿¡')}]*"
 _AFTER: Final = rf"[{re.escape(_QUOTES + ')]}>.,;:!?…')}]*(?!\S)"
 _SEPARATORS: Final = re.compile(r"[/\\]")
-_DRIVE: Final = re.compile(r"[A-Za-z]:")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 MAX_PARTS: Final = 32  # of a path
 LARGEST: Final = 10**15  # a number that a person still types
@@ -49,10 +48,7 @@ class TaintGate:
         self, user_text: str, registry_ids: Iterable[str] = (), *, born_tainted: bool = False
     ) -> None:
         self._text = _normal(user_text)
-        self._registry = frozenset(_normal(name) for name in registry_ids)
-        self._roots = tuple(
-            sorted((name for name in self._registry if _is_root(name)), key=len, reverse=True)
-        )
+        self._registry = frozenset(_normal(name).rstrip("/\\") for name in registry_ids) - {""}
         self._plan: set[tuple[str, str]] = set()
         self._tainted = born_tainted
 
@@ -101,7 +97,7 @@ class TaintGate:
         text = _normal(value)
         if ".." in _SEPARATORS.split(text):
             return False
-        return self._is_known(text) or (bool(_SEPARATORS.search(text)) and self._is_known_path(text))
+        return self._is_known(text) or (bool(_SEPARATORS.search(text)) and self._is_made_of_known(text))
 
     def _is_known(self, text: str) -> bool:
         return text in self._registry or self._is_said(text)
@@ -112,23 +108,15 @@ class TaintGate:
             return False
         return re.search(rf"{_BEFORE}{re.escape(text)}[/\\]?{_AFTER}", self._text) is not None
 
-    def _is_known_path(self, path: str) -> bool:
-        """Whether the path is made of known pieces; where it starts must be known as well."""
-        for root in self._roots:
-            rest = path.removeprefix(root)
-            if rest != path and (not rest or root[-1] in "/\\" or rest[0] in "/\\"):
-                return self._is_made_of_known(rest.strip("/\\"))
-        if _is_root(path):
-            # “/etc” and “orion” were said: /etc/orion may be meant, /orion was never spoken of
-            cuts = [match.start() for match in _SEPARATORS.finditer(path) if match.start() > 0]
-            return any(
-                self._is_said(path[:cut]) and self._is_made_of_known(path[cut:].strip("/\\")) for cut in cuts
-            )
-        return self._is_made_of_known(path.rstrip("/\\"))
-
     def _is_made_of_known(self, path: str) -> bool:
-        parts = _SEPARATORS.split(path) if path else []
-        if len(parts) > MAX_PARTS:
+        """Whether the path can be cut into known pieces, its beginning included.
+
+        “/etc” and “orion” were said: /etc/orion is made of them, /orion is not,
+        because nobody spoke of a folder at that place.
+        """
+        path = path.rstrip("/\\")
+        parts = _SEPARATORS.split(path)
+        if len(parts) > MAX_PARTS or not all(parts[1:]):
             return False
         starts = [0, *(match.end() for match in _SEPARATORS.finditer(path)), len(path) + 1]
         # from the end: whether what begins at a part is one known piece and then more such pieces
@@ -168,10 +156,6 @@ def _shown(value: JsonValue) -> str:
     if isinstance(value, int) and abs(value) >= LARGEST:
         return "a very large number"  # which Python may refuse to spell
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _is_root(name: str) -> bool:
-    return name.startswith(("/", "~", "\\")) or _DRIVE.match(name) is not None
 
 
 def _normal(text: str) -> str:

@@ -1,5 +1,6 @@
 """A provider in front of a scripted server, for the tests of the Ollama adapter."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +14,8 @@ from controller.errors import ProviderError
 from tests import fakes
 
 HELLO = [ChatMessage("system", "Be brief."), ChatMessage("user", "hallo")]
-NEVER = 30.0  # seconds; a limit that a passing test does not reach
+NEVER = 3600.0  # seconds; a limit that no test reaches
+PATIENCE = 30.0  # seconds; a test that waits as long has failed
 AT_ONCE = 0.05  # seconds; a limit that is reached for certain, because the server waits for ever
 NESTED = json.loads("[" * 100 + "]" * 100)
 MAKE = ToolSpec(
@@ -54,6 +56,7 @@ async def played(*replies: fakes.Reply, **limits: Any) -> AsyncIterator[tuple[Ol
 async def failure(*replies: fakes.Reply, **limits: Any) -> tuple[ProviderError, int]:
     """The error of one request, and how often it was tried."""
     async with played(*replies, **limits) as (provider, server):
-        with pytest.raises(ProviderError) as caught:
-            await provider.complete(HELLO, [MAKE])
+        async with asyncio.timeout(PATIENCE):
+            with pytest.raises(ProviderError) as caught:
+                await provider.complete(HELLO, [MAKE])
         return caught.value, len(server.chats)

@@ -14,6 +14,7 @@ from controller.assistant.providers import context
 from controller.assistant.providers.provider import ChatMessage, ToolCall, ToolSpec
 from controller.assistant.toolbox import MAX_DEVICES, Offer, Toolbox
 from schemas import builtin
+from schemas.devices import Tool
 from schemas.errors import ErrorBody, ErrorCode
 
 BUILTIN = tuple(builtin.TOOLS.values())
@@ -178,3 +179,19 @@ def test_a_prompt_is_as_long_with_500_devices_as_with_5(text: str) -> None:
 
     assert max(sizes) <= 1.1 * min(sizes)
     assert context.estimate([], specs) + len(system) / 3 < 12_000
+
+
+def test_a_device_with_too_many_tools_does_not_push_ours_out() -> None:
+    parameters: dict[str, JsonValue] = {
+        "type": "object",
+        "properties": {"a": {"type": "string", "description": "x" * 390}},
+    }
+    many = [
+        Tool(name=f"tool_{number}", description="Blinks.", parameters=parameters) for number in range(200)
+    ]
+    box = Toolbox([Offer(a_device("evil"), tuple(many)), Offer(a_device(), BUILTIN)], question=False)
+
+    names = {spec.name for spec in box.specs}
+    assert names >= {*builtin.TOOLS, *builtin.CONTROLLER_TOOLS, "ask_user"}
+    assert box.left_out > 0
+    assert context.estimate([], box.specs) < 12_000

@@ -11,7 +11,7 @@ from controller.assistant.taint import TaintGate
 from controller.assistant.toolbox import Proposed
 
 HOME = "/home/jan"
-REGISTRY = ("laptop", "pc-2", HOME, "~")
+REGISTRY = ("laptop", "pc-2", HOME, "~", "D:\\Werk\\", "/")
 
 
 def a_call(tool: str, device_id: str = "laptop", **arguments: JsonValue) -> Proposed:
@@ -168,6 +168,7 @@ HONEST = [
     ("maak /etc/orion en daarin Test", a_call("create_directory", path="/etc/orion/Test")),
     ("maak Test", a_call("create_directory", path="/home/jan/Test")),
     ("maak Test", a_call("create_directory", path="~/Test/")),
+    ("maak Test", a_call("create_directory", path="D:\\Werk\\Test")),
     ("maak C:\\Users\\jan\\Test", a_call("create_directory", path="C:\\Users\\jan\\Test")),
     ("stop proces 4242", a_call("stop_process", pid=4242)),
     ("zet de bedtemperatuur op 60,5 graden", a_call("heat", bed=60.5)),
@@ -187,7 +188,7 @@ def test_what_the_user_asked_for_runs_after_reading(text: str, call: Proposed) -
 @pytest.mark.parametrize(
     "value",
     ["", "test", "Te", "Test.txt", "Test\x1f", "../Test", "Test/..", "..", "Test//Test", "/Test", "C:\\Test", "C:Test",
-     "~evil/Test", "/home/jane/Test", "\\\\host\\Test", "https://Test/Test", True, None, 10**400, 2.5, {"Test": "b"},
+     "~evil/Test", "/home/jane/Test", "\\\\host\\Test", "https://Test/Test", "Test//home/jan", "D:\\Test", "D:\\Werken\\Test", "/" + "Test/" * 40, True, None, 10**400, 2.5, {"Test": "b"},
      {"b": "Test"}, ["Test", ["b"]], [], {}],
     ids=repr,
 )  # fmt: skip

@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from controller.assistant.candidates import KnownDevice
-from controller.assistant.providers import context
 from controller.assistant.providers.provider import ToolCall
-from controller.assistant.toolbox import Asked, Offer, Problem, Proposed, Toolbox
+from controller.assistant.toolbox import MAX_DEVICES, Asked, Offer, Problem, Proposed, Toolbox
 from schemas import builtin
 from schemas.devices import Risk, Tool, ToolAnnotations
 from schemas.errors import ErrorCode
@@ -61,6 +60,15 @@ def test_a_tool_lists_only_the_devices_that_have_it() -> None:
     assert shown(box, "blink")["device_id"]["enum"] == ["lamp"]
     assert shown(box, "read_file")["device_id"]["enum"] == ["laptop"]
     assert shown(box, "device_status")["device_id"]["enum"] == ["laptop", "lamp"]
+
+
+def test_only_the_likeliest_devices_are_shown() -> None:
+    box = a_box(*((f"pc-{number}", BUILTIN) for number in range(MAX_DEVICES + 1)))
+
+    assert len(shown(box, "read_file")["device_id"]["enum"]) == MAX_DEVICES
+    answer = box.read(a_call("read_file", path="a", device_id=f"pc-{MAX_DEVICES}"))
+    assert isinstance(answer, Problem)
+    assert answer.code == ErrorCode.UNKNOWN_DEVICE
 
 
 def test_device_names_of_the_owner_stand_in_the_description() -> None:
@@ -285,15 +293,3 @@ def test_any_call_has_a_meaning_that_was_offered(name: str, arguments: dict[str,
         if isinstance(answer, Proposed):
             assert answer.device_id in {"laptop", "pc-2"}
             assert answer.tool == each
-
-
-def test_a_device_with_too_many_tools_does_not_push_ours_out() -> None:
-    many = tuple(
-        a_tool(f"tool_{number}", {"a": {"type": "string", "description": "x" * 390}}) for number in range(200)
-    )
-    box = a_box(("evil", many), ("laptop", BUILTIN))
-
-    names = {spec.name for spec in box.specs}
-    assert names >= {*builtin.TOOLS, *builtin.CONTROLLER_TOOLS, "ask_user"}
-    assert box.left_out > 0
-    assert context.estimate([], box.specs) < 12_000
