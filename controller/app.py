@@ -41,14 +41,14 @@ async def run(
         AddressTaken: another program listens on the HTTP port.
     """
     listener = http.bind(settings.http_host, settings.http_port)
-    store = Store(settings.database_url)
     try:
-        settings.directory.mkdir(parents=True, exist_ok=True)
-        await asyncio.to_thread(store.open)
-        await _serve(settings, store, listener, stop, ready)
+        store = await asyncio.to_thread(_open, settings)
+        try:
+            await _serve(settings, store, listener, stop, ready)
+        finally:
+            await asyncio.to_thread(store.close)
     finally:
         listener.close()
-        await asyncio.to_thread(store.close)
 
 
 async def _serve(
@@ -97,7 +97,7 @@ async def _serve(
                 token=await asyncio.to_thread(token.ensure, settings.token_path),
                 tasks=tasks,
             )
-            server = http.Server(http.build(parts))
+            server = await asyncio.to_thread(http.serving, parts)
             working = [
                 tasks.create_task(link.run(stop), name="link"),
                 tasks.create_task(server.serve(sockets=[listener]), name="http"),
@@ -114,6 +114,13 @@ async def _serve(
     finally:
         scheduler.stop()
         await provider.close()
+
+
+def _open(settings: ControllerSettings) -> Store:
+    settings.directory.mkdir(parents=True, exist_ok=True)
+    store = Store(settings.database_url)
+    store.open()
+    return store
 
 
 def _end() -> None:

@@ -75,3 +75,8 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave signals to whoever started the program."""
         yield
+
+
+def serving(parts: Parts) -> Server:
+    """The application and its server; building them reads files, so call it off the event loop."""
+    return Server(build(parts))

@@ -122,7 +122,7 @@ class Assistant:
     def _offline(self, turn: Turn, exchange: Exchange) -> Plan:
         known = turn.fleet.known
         if exchange.chosen is not None:
-            return self._planner.plan(turn.text, known, chosen=exchange.chosen)
+            return self._planner.plan(turn.text, known, here=exchange.chosen)
         return self._planner.plan(turn.text, known, here=turn.here)
 
     async def _with_model(self, turn: Turn, exchange: Exchange) -> Said:

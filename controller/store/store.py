@@ -142,20 +142,23 @@ class Store:
         return batch, False
 
     def _commit(self, batch: list[_Unit]) -> None:
+        # who was cancelled while waiting gets nothing done; from here on a caller cannot take it back
+        wanted = [unit for unit in batch if unit.done.set_running_or_notify_cancel()]
         heard: list[notices.Notice] = []
         try:
             with Session(self._writer, expire_on_commit=False) as session, session.begin():
-                for unit in batch:
+                for unit in wanted:
                     _run(session, unit)
                 heard = notices.taken(session)
         except SQLAlchemyError as error:
-            logger.exception("A transaction of %d units failed", len(batch))
+            logger.exception("A transaction of %d units failed", len(wanted))
             failure = StoreFailed(f"The database refused the transaction: {type(error).__name__}.")
-            for unit in batch:
+            heard = []
+            for unit in wanted:
                 unit.error = unit.error or failure
         if heard and self._listener is not None:
             self._listener(heard)  # before the waiters below: who is woken finds the news delivered
-        for unit in batch:
+        for unit in wanted:
             if unit.error is not None:
                 unit.done.set_exception(unit.error)
             else:

@@ -1,0 +1,83 @@
+"""Broker, controller and API as one, for tests that tell a whole story."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from controller import app
+from controller.settings import ControllerSettings, ModelSettings
+from controller.store import engine
+from tests.broker.running import RunningBroker
+
+NO_MODEL = "http://127.0.0.1:9"  # nothing listens there
+START_WITHIN = 20.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """A controller that is ready, and a client with the administrator's token."""
+
+    broker: RunningBroker
+    settings: ControllerSettings
+    http: httpx.AsyncClient
+
+    async def ask(self, text: str, **more: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Say something; the streamed responses, and the report."""
+        lines: list[dict[str, Any]] = []
+        async with self.http.stream("POST", "ask", json={"text": text, **more}) as answer:
+            answer.raise_for_status()
+            async for line in answer.aiter_lines():
+                lines.append(json.loads(line))
+        return lines[:-1], lines[-1]
+
+    async def add_device(self, device_id: str, **more: Any) -> dict[str, Any]:
+        """Prepare a place; what the device must use to connect."""
+        answer = await self.http.post("devices", json={"device_id": device_id, **more})
+        assert answer.status_code == 201, answer.text
+        added: dict[str, Any] = answer.json()
+        return added
+
+    async def until_online(self, device_id: str) -> None:
+        """Wait until the controller believes that the device is there."""
+        async with asyncio.timeout(START_WITHIN):
+            while (await self.http.get(f"devices/{device_id}")).json()["status"] != "online":
+                await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def installation(
+    broker: RunningBroker, data_dir: Path, *, model: ModelSettings | None = None
+) -> AsyncIterator[Installation]:
+    """Run a controller on this broker until the block ends."""
+    settings = ControllerSettings(
+        data_dir=data_dir,
+        endpoint=broker.controller,
+        identities_dir=broker.settings.directory,
+        database_url=engine.sqlite_url(data_dir / "orion.db"),
+        http_port=0,
+        model=model or ModelSettings(host=NO_MODEL),
+    )
+    stop = asyncio.Event()
+    ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    running = asyncio.create_task(app.run(settings, stop, ready.set_result), name="controller")
+    try:
+        async with asyncio.timeout(START_WITHIN):
+            await asyncio.wait((running, ready), return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            await running
+        token = await asyncio.to_thread(settings.token_path.read_text)
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{ready.result()}/api/v1/",
+            headers={"Authorization": f"Bearer {token.strip()}"},
+            timeout=30,
+        ) as client:
+            yield Installation(broker, settings, client)
+    finally:
+        stop.set()
+        await running
