@@ -29,11 +29,9 @@ class Installation:
 
     async def ask(self, text: str, **more: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         """Say something; the streamed responses, and the report."""
-        lines: list[dict[str, Any]] = []
         async with self.http.stream("POST", "ask", json={"text": text, **more}) as answer:
             answer.raise_for_status()
-            async for line in answer.aiter_lines():
-                lines.append(json.loads(line))
+            lines = [json.loads(line) async for line in answer.aiter_lines()]
         return lines[:-1], lines[-1]
 
     async def add_device(self, device_id: str, **more: Any) -> dict[str, Any]:

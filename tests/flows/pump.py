@@ -87,7 +87,7 @@ class Pump:
         client.publish(f"{self.base}/profile", json.dumps(self.profile()), 1, retain=True)
         client.publish(f"{self.base}/presence", self.presence("online"), 1, retain=True)
 
-    def on_message(self, client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
+    def on_message(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
         content = json.loads(message.payload)
         if message.topic.endswith("/ack"):
             self.acks.append(content)
