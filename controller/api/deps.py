@@ -3,20 +3,32 @@
 import asyncio
 import secrets
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from fastapi import Depends, Header, Request
 
 from broker.identities import Identities
 from controller.api.problems import Unauthorized
 from controller.assistant.chat import Assistant
-from controller.mqtt.link import Link
-from controller.mqtt.outbox import Outbox
 from controller.services.actors import Actor, Role
 from controller.services.replies import Replies
 from controller.settings import ControllerSettings
 from controller.store.store import Store
 from schemas.commands import Via
+
+
+class DevicesDoor(Protocol):
+    """The other door, as far as a route needs it."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is reached."""
+
+    async def look_again(self, device_id: str) -> None:
+        """Ask the broker for what it holds of a device whose place is new."""
+
+    def forget(self, device_id: str) -> None:
+        """Take a removed device's retained words from the broker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +38,7 @@ class Parts:
     settings: ControllerSettings
     store: Store
     replies: Replies
-    link: Link
-    outbox: Outbox
+    devices_door: DevicesDoor
     assistant: Assistant
     identities: Identities | None  # None: the broker is administered elsewhere
     token: str

@@ -8,13 +8,13 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from sqlmodel import Session as StoreSession
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from broker.session import Received, Session
 from controller.mqtt.complaints import Complaints
 from controller.mqtt.outbox import Outbox
 from controller.mqtt.routes import ROUTES, Receipt
+from controller.store.store import Session as StoreSession
 from controller.store.store import Store, StoreBusy, StoreFailed
 from schemas.devices import Heartbeat
 from schemas.topics import Address, Kind, Topics

@@ -49,6 +49,15 @@ class Link:
         """Stay connected until `stop`, then say goodbye."""
         await keep_connected(self._open, lambda session, _: self._serve(session, _, stop), stop=stop)
 
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is reached."""
+        return self.online.is_set()
+
+    def forget(self, device_id: str) -> None:
+        """Take a removed device's retained words from the broker."""
+        self._outbox.clear_retained(device_id)
+
     async def look_again(self, device_id: str) -> None:
         """Ask the broker for what it holds of one device: its place may be newer than its words."""
         session = self._session

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from sqlmodel import Session as StoreSession
-
 from broker.session import (
     ConnectionLost,
     PayloadTooLarge,
@@ -37,6 +35,7 @@ from controller.store.notices import (
     DeviceChanged,
     Notice,
 )
+from controller.store.store import Session as StoreSession
 from controller.store.store import Store
 from controller.store.tables import ApprovalRow, ToolExecution
 from schemas.errors import ErrorBody, ErrorCode

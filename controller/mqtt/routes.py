@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from sqlmodel import Session as StoreSession
-
 from controller.services import commands, devices, events, settling
+from controller.store.store import Session as StoreSession
 from schemas.commands import Reply
 from schemas.devices import Heartbeat, Presence, Profile
 from schemas.errors import ErrorCode

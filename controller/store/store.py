@@ -21,6 +21,14 @@ from controller.errors import OrionError
 from controller.store import engine as engines
 from controller.store import migrate, notices
 
+__all__ = [
+    "Session",
+    "Store",
+    "StoreBusy",
+    "StoreFailed",
+    "StoreRefused",
+]  # doors name the session, never sqlmodel
+
 logger = logging.getLogger(__name__)
 
 MAX_QUEUED = 10_000  # units that wait for the writer; beyond that the caller is told

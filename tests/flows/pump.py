@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
@@ -30,7 +31,7 @@ class Pump:
         self.acks: list[dict[str, Any]] = []
         self.acked = threading.Event()
         self.client = mqtt.Client(
-            mqtt.CallbackAPIVersion.VERSION2, client_id=self.device_id, protocol=mqtt.MQTTv5
+            CallbackAPIVersion.VERSION2, client_id=self.device_id, protocol=MQTTProtocolVersion.MQTTv5
         )
         self.client.username_pw_set(self.device_id, mqtt_place["password"])
         self.client.will_set(
@@ -41,7 +42,7 @@ class Pump:
         self.client.on_message = self.on_message
 
     def start(self) -> None:
-        expiry = Properties(PacketTypes.CONNECT)
+        expiry = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho has no types here
         expiry.SessionExpiryInterval = 3600
         self.client.connect(self.place["host"], self.place["port"], clean_start=False, properties=expiry)
         self.client.loop_start()

@@ -80,7 +80,7 @@ async def add(controller: Controller, actor: Asking, wanted: NewDevice) -> dict[
     connection = {"host": endpoint.host, "port": endpoint.port, "username": wanted.device_id}
     if controller.identities is not None:
         connection["password"] = await _identity(controller, actor, wanted.device_id)
-    await controller.link.look_again(wanted.device_id)
+    await controller.devices_door.look_again(wanted.device_id)
     return views.device(row) | {
         "mqtt": connection | {"client_id": wanted.device_id, "prefix": controller.settings.prefix}
     }
@@ -152,7 +152,7 @@ async def _forget(controller: Controller, actor: Asking, device_id: str) -> None
     await controller.store.write(
         lambda session: devices.remove(session, device_id, actor=actor, now=datetime.now(UTC))
     )
-    controller.outbox.clear_retained(device_id)
+    controller.devices_door.forget(device_id)
     if controller.identities is not None:
         try:
             await asyncio.to_thread(controller.identities.remove, device_id)

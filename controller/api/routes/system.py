@@ -30,7 +30,7 @@ class NewDebugUser(BaseModel):
 @router.get("/health")
 async def well(controller: Controller) -> dict[str, Any]:
     """Whether the controller can do its work; needs no token and tells nothing else."""
-    connected = controller.link.online.is_set()
+    connected = controller.devices_door.connected
     return {"status": "ready" if connected else "degraded", "broker": "connected" if connected else "lost"}
 
 
@@ -46,7 +46,7 @@ async def doctor(controller: Controller, _actor: Asking) -> dict[str, Any]:
         "broker": {
             "host": settings.endpoint.host,
             "port": settings.endpoint.port,
-            "connected": controller.link.online.is_set(),
+            "connected": controller.devices_door.connected,
             "administered": controller.identities is not None,
         },
         "database": database,
