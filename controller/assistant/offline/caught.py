@@ -149,22 +149,30 @@ class Caught:
             raise Reject
         if len(span) == 1:
             return self._single(span[0], noun=noun)
-        words = self.vocabulary
-        first, rest = span[0], span[1:]
-        if first.code == PATH:
-            folder = "/" in first.word or "\\" in first.word
-            if not folder or not all(each.upper or each.code == PATH for each in rest):
-                raise Reject
-        elif any(each.code in {QUOTED, COMMA} for each in span) or any(e.code == PATH for e in span[:-1]):
+        one_path = span[0].code == PATH and self._is_spaced_path(span)
+        if not one_path and not self._is_phrase(span, noun=noun):
             raise Reject
-        elif not first.stops:
-            if not first.upper and (first.word in words.verbs or self._misspelt(first)):
-                raise Reject
-            if not noun and not first.upper:
-                raise Reject
+        if any(each.word in self.vocabulary.done and not each.upper for each in span):
+            raise Reject
         if span[-1].code != PATH and not span[-1].upper and self._misspelt_end(span[-1]):
             raise Reject
         return self.cut(span)
+
+    def _is_spaced_path(self, span: list[Token]) -> bool:
+        """Whether these words are one path with spaces, such as `~/My Documents`."""
+        folder = "/" in span[0].word or "\\" in span[0].word
+        return folder and all(each.upper or each.code == PATH for each in span[1:])
+
+    def _is_phrase(self, span: list[Token], *, noun: bool) -> bool:
+        """Whether these words are one name: behind its noun, or with a capital, and no command in it."""
+        words, first, last = self.vocabulary, span[0], span[-1]
+        if any(each.code in {QUOTED, COMMA} for each in span) or any(each.code == PATH for each in span[:-1]):
+            return False
+        if first.stops:
+            return True  # "map mijn documenten": the slot let it in, behind its noun
+        if not first.upper and (not noun or first.word in words.verbs or self._misspelt(first)):
+            return False
+        return last.upper or last.word not in words.verbs
 
     def _single(self, token: Token, *, noun: bool) -> str:
         words = self.vocabulary

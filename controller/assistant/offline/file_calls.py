@@ -68,6 +68,18 @@ def _write_file(found: Caught) -> list[Draft]:
     return [Draft("write_file", each) for each in arguments]
 
 
+def _nested(found: Caught) -> list[Draft]:
+    """The folder, then what is in it: "maak een map A met daarin een map B"."""
+    outer = found.one("path")
+    drafts = [Draft("create_directory", {"path": outer})]
+    if "newnames" in found.slots:
+        inner = [join(outer, name) for name in found.many("newnames")]
+        return drafts + [Draft("create_directory", {"path": path}) for path in inner]
+    content = found.raw("text") if "text" in found.slots else ""
+    names = [found.one("child")] if "child" in found.slots else found.many("filepaths")
+    return drafts + [Draft("write_file", {"path": join(outer, name), "content": content}) for name in names]
+
+
 def _list_directory(found: Caught) -> list[Draft]:
     path = _folder_name(found)
     found.after = Context(folder=path, thing=path)
@@ -170,6 +182,10 @@ def _delete_path(found: Caught) -> list[Draft]:
             raise Reject
         return [Draft("delete_path", {"path": found.name([token], noun=True)})]
     slot = "paths" if found.has("paths") else "path"
+    if slot in found.slots and found.words[-1].word in found.vocabulary.nouns:
+        last = found.span(slot)[-1]
+        if found.slots[slot][1] < len(found.words) and not (last.upper or last.code in {QUOTED, PATH}):
+            raise Reject  # "delete the oldest folder" names nothing
     names = found.many(slot) if slot == "paths" else [found.one("path")]
     parent = found.parent()
     return [Draft("delete_path", {"path": join(parent, name)}) for name in names]
@@ -178,6 +194,7 @@ def _delete_path(found: Caught) -> list[Draft]:
 FILE_CALLS: dict[str, Callable[[Caught], list[Draft]]] = {
     "create_directory": _create_directory,
     "write_file": _write_file,
+    "nested": _nested,
     "list_directory": _list_directory,
     "look_inside": _look_inside,
     "path_info": _path_info,

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -31,14 +31,19 @@ _IT = rf" {STOP}(?:it|hem|het|die|deze|dat|that|this)"
 _DET = rf" {STOP}?(?:de|het|een|the|a|an|my|mijn)"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Template:
     """One way of saying something. `order` decides when several match: lower first."""
 
     intent: str
     fixed: dict[str, str]
-    pattern: re.Pattern[str]
+    source: str
     order: int
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Compiled when it is first needed: all of them together take a second."""
+        return re.compile(self.source)
 
 
 @dataclass(frozen=True)
@@ -60,11 +65,12 @@ class Vocabulary:
     real: frozenset[str]  # words that are not somebody's typing error
     nouns: frozenset[str]
     verbs: frozenset[str]
+    done: frozenset[str]  # what was done already: never part of an unquoted name
     commands: frozenset[str] = frozenset()  # every word that templates use
 
 
 class Grammar:
-    """The compiled templates of all languages. Built once: compiling takes tens of milliseconds."""
+    """The templates of all languages. Built once: reading them takes a tenth of a second."""
 
     def __init__(self) -> None:
         files = [_load(language) for language in LANGUAGES]
@@ -100,6 +106,7 @@ class Grammar:
             real=_listed(files, "real"),
             nouns=self._nouns,
             verbs=_listed(files, "verbs"),
+            done=_listed(files, "done"),
             commands=frozenset(word for word in self._literals if len(word) > 2),
         )
 
@@ -114,11 +121,14 @@ class Grammar:
             if (found := template.pattern.match(coded)) is not None:
                 yield Match(template.intent, template.fixed, _slots(found, starts))
 
+    def warm(self) -> None:
+        """Compile every template now rather than when a sentence first needs it."""
+        for template in (*self._open, *(each for group in self._by_first.values() for each in group)):
+            _ = template.pattern
+
     def _add(self, intent: str, fixed: dict[str, str], said: str, order: int) -> None:
         expression = parse_sentence(said).expression
-        pattern = re.compile(self._pattern(expression, names := _Names()) + "$")
-        del names
-        template = Template(intent, fixed, pattern, order)
+        template = Template(intent, fixed, self._pattern(expression, _Names()) + "$", order)
         firsts, open_ended = self._firsts(expression)
         if open_ended:
             self._open.append(template)
@@ -138,9 +148,13 @@ class Grammar:
         if isinstance(expression, TextChunk):
             return "".join(self._literal(word) for word in expression.text.split())
         if isinstance(expression, Alternative):
-            choices = [self._pattern(item, names) for item in expression.items]
+            single = [word for item in expression.items for word in self._single_words(item) or ()]
+            others = [item for item in expression.items if self._single_words(item) is None]
+            choices = [self._pattern(item, names) for item in others]
             real = [choice for choice in choices if choice]
             optional = expression.is_optional or len(real) < len(choices)
+            if single:
+                real.insert(0, self._one_of(single))
             return f"(?:{'|'.join(real)}){'?' if optional else ''}"
         if isinstance(expression, Group):
             return "".join(self._pattern(item, names) for item in expression.items)
@@ -152,6 +166,28 @@ class Grammar:
         if isinstance(expression, ListReference):
             return names.slot(expression.list_name, self._nouns)
         raise ValueError(f"templates cannot hold {expression!r}")
+
+    def _single_words(self, expression: Expression) -> list[str] | None:
+        """The words, if this is one word out of several; such choices share one short pattern."""
+        if isinstance(expression, TextChunk):
+            words = expression.text.split()
+            return words if len(words) == 1 else None
+        if isinstance(expression, RuleReference):
+            return self._single_words(self._rules[expression.rule_name])
+        if isinstance(expression, Group):
+            items = [i for i in expression.items if not (isinstance(i, TextChunk) and not i.text.strip())]
+            if isinstance(expression, Alternative):
+                if expression.is_optional:
+                    return None
+                found = [self._single_words(item) for item in items]
+                return None if None in found else [word for each in found for word in each or ()]
+            return self._single_words(items[0]) if len(items) == 1 else None
+        return None
+
+    def _one_of(self, words: list[str]) -> str:
+        said = sorted({fold(word) for word in words})
+        self._literals.update(said)
+        return f" {STOP}?(?:{'|'.join(map(re.escape, said))})(?![^ ])"
 
     def _literal(self, word: str) -> str:
         said = fold(word)

@@ -59,6 +59,8 @@ def _stop_or_close(found: Caught) -> list[Draft]:
 
 def _list_processes(found: Caught) -> list[Draft]:
     if "name" in found.slots:
+        if found.said & {"service", "dienst", "daemon"}:
+            raise Reject
         _app_name(found)
     return [Draft("list_processes", {})]
 

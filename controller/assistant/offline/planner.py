@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from controller.assistant.candidates import Directory, KnownDevice, directory, rank
 from controller.assistant.intent import is_question
 from controller.assistant.language import Language, language_of
-from controller.assistant.offline import answers, places, refusals
+from controller.assistant.offline import answers, names, places, refusals
 from controller.assistant.offline.clause import Clause
 from controller.assistant.offline.draft import Draft, Trouble
 from controller.assistant.offline.grammar import Grammar
@@ -22,10 +22,14 @@ MAX_TEXT = 300  # characters
 
 
 class Planner:
-    """Understands plain requests. Built once: its templates are compiled, then only read."""
+    """Understands plain requests. Built once; safe to use from several threads."""
 
     def __init__(self) -> None:
         self._grammar = Grammar()
+
+    def warm(self) -> None:
+        """Do now (in a thread, say) what the first sentences would otherwise wait for."""
+        self._grammar.warm()
 
     def plan(self, text: str, devices: Sequence[KnownDevice], *, here: str | None = None) -> Plan:
         """What the text asks for.
@@ -68,7 +72,8 @@ class _Sentence:
     def plan(self, words: list[Token]) -> Plan:
         found = places.find(self.text, words, self.known)
         clause = Clause(self.text, self.grammar, self.known)
-        kept, wish = strip(clause, found.words)
+        named = names.keep(found.words, self.grammar.words, self.known, placed=bool(found.devices))
+        kept, wish = strip(clause, named)
         if reason := refusals.reason(kept, self.grammar.words, question=self.question):
             return answers.decline(reason, self.language, self.devices)
         drafts, trouble = self._read(kept, wish=wish)

@@ -23,6 +23,7 @@ _WEEKDAY = re.compile(
     r"|monday|tuesday|wednesday|thursday|friday|saturday|sunday)s?"
 )
 _NEXT = word_set("volgende komende next coming deze this iedere elke every op on")
+_NAMED = word_set("map folder mapje directory bestand file genaamd called named naam name")
 _AT = word_set("om at rond around by tegen vanaf from until tot after na over within binnen in")
 
 
@@ -66,7 +67,11 @@ def _is_time(words: Sequence[Token], place: int) -> bool:
     word = words[place].word
     before = words[place - 1] if place else None
     if _WEEKDAY.fullmatch(word):
-        return before is not None and before.word in _NEXT
+        return (
+            before is not None
+            and (before.word in _NEXT or place + 1 == len(words))
+            and before.word not in _NAMED
+        )
     if before is None:
         return False
     if _CLOCK.fullmatch(word):

@@ -4,9 +4,10 @@ Steps are tried as they are first; only then does a step borrow the verb of the
 one before ("maak een map A en een bestand b.txt"). All words must be understood.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
+from controller.assistant.language import word_set
 from controller.assistant.offline.clause import Clause
 from controller.assistant.offline.draft import Context, Draft
 from controller.assistant.offline.grammar import encode
@@ -15,6 +16,12 @@ from controller.assistant.offline.tokens import COMMA, END, STOP, Token
 LINKS = {COMMA, END} | {
     STOP + word for word in ("en", "and", "then", "dan", "daarna", "vervolgens", "plus", "&", "ook", "also")
 }
+REPORTING = word_set(
+    "tell show vertel zeg vertellen zeggen zien see know weten toon tonen check kijk uitleggen kijken"
+)
+ASKING = word_set("what what's whats which how who when where wat welke hoe hoeveel wie waar wanneer")
+SOMEBODY = word_set("mij me ons us mijzelf mezelf myself")
+ASKED_KINDLY = word_set("graag please pls aub alsjeblieft alstublieft svp")
 MAX_LINKS = 7
 MAX_STEPS = 10
 
@@ -70,14 +77,12 @@ class Steps:
             )
             rest = self._from(after, ends, left, verb, borrow=borrow, wish=wish)
             if rest is not None:
-                if left.amends:
-                    raise AssertionError  # pragma: no cover
                 return _joined(drafts, rest)
         return None
 
     def _lead(self, start: int, end: int) -> tuple[Token, ...]:
         words = self.clause.grammar.words
-        step = _stripped(self.clause, self.words[start:end])[0]
+        step = strip(self.clause, self.words[start:end])[0]
         if step and step[0].word in words.verbs:
             return step[:1]
         return ()
@@ -93,7 +98,7 @@ class Steps:
     def _attempt(
         self, start: int, end: int, context: Context, lead: tuple[Token, ...], *, borrow: bool, wish: bool
     ) -> tuple[list[Draft], Context] | None:
-        step, wished = _stripped(self.clause, self.words[start:end])
+        step, wished = strip(self.clause, self.words[start:end])
         found = self.clause.read(step, context, wish=wished or (wish and start == 0))
         if found is None and borrow and lead and step:
             found = self.clause.read((*lead, *step), context, wish=False)
@@ -109,7 +114,7 @@ def _joined(drafts: list[Draft], rest: list[Draft]) -> list[Draft]:
 
 
 def _own_verb(clause: Clause, words: Sequence[Token]) -> bool:
-    step = _stripped(clause, words)[0]
+    step = strip(clause, words)[0]
     return bool(step) and step[0].word in clause.grammar.words.verbs
 
 
@@ -129,19 +134,26 @@ def _boundaries(words: Sequence[Token]) -> list[tuple[int, int]]:
     return found
 
 
-def _stripped(clause: Clause, words: Sequence[Token]) -> tuple[tuple[Token, ...], bool]:
-    return strip(clause, words)
+def _unfilled(words: Sequence[Token], fillers: Set[str]) -> list[Token]:
+    """Without "please", "even" and "voor mij", wherever they stand; a capital says that it is a name."""
+    kept: list[Token] = []
+    for place, each in enumerate(words):
+        after = words[place + 1].word if place + 1 < len(words) else ""
+        before = words[place - 1].word if place else ""
+        for_somebody = (each.word in {"voor", "for"} and after in SOMEBODY) or (
+            each.word in SOMEBODY and before in {"voor", "for"}
+        )
+        if for_somebody or (each.word in fillers and (each.stops or not each.upper)):
+            continue
+        kept.append(each)
+    return kept
 
 
 def strip(clause: Clause, words: Sequence[Token]) -> tuple[tuple[Token, ...], bool]:
     """The words without politeness at both ends; and whether they began as a wish ("ik wil …")."""
     grammar = clause.grammar
-    kept = [
-        each
-        for each in words
-        if not (each.word in grammar.words.fillers and (each.stops or each.word not in grammar.words.stop))
-    ]
-    wish = False
+    wish = any(each.word in ASKED_KINDLY for each in words)
+    kept = _unfilled(words, grammar.words.fillers)
     changed = True
     while changed and kept:
         changed = False
@@ -149,7 +161,10 @@ def strip(clause: Clause, words: Sequence[Token]) -> tuple[tuple[Token, ...], bo
             kept, changed = kept[1:], True
         while kept and kept[-1].code in {COMMA, END, ":"}:
             kept, changed = kept[:-1], True
+        if len(kept) > 1 and kept[0].word in REPORTING and kept[1].word in ASKING:
+            kept, changed = kept[1:], True
         coded, starts = encode(kept)
+        wish = wish or grammar.wish.match(coded) is not None
         if (found := grammar.prefix.match(coded)) is not None and found.end() < len(coded):
             kept = [each for each, at in zip(kept, starts, strict=True) if at >= found.end()]
             changed = True

@@ -133,7 +133,7 @@ def _words(text: str, start: int, end: int) -> Iterator[Token]:
     while body > start and text[body - 1] in _PUNCTUATION:
         body -= 1
     run = text[start:end]
-    if run in {".", ".."}:
+    if run in {".", ".."} and (start == 0 or text[start - 1].isspace()):
         yield Token(PATH, start, end, run)
         return
     if _DRIVE.match(text[start:end]) and body == start + 1:
@@ -179,5 +179,5 @@ def _mark(raw: list[Token], stop_words: Set[str]) -> list[Token]:
         if each.code == each.word and each.word in stop_words and not named:
             each = Token(STOP + each.word, each.start, each.end, each.word, each.upper)
         marked.append(each)
-        opens = each.code in {END, COLON}
+        opens = each.code == END
     return marked
