@@ -57,7 +57,12 @@ class DescriptorFolder(Folder):
         return os.stat(single(name), dir_fd=self.fd, follow_symlinks=False)
 
     def readlink(self, name: str) -> str:
-        return os.readlink(single(name), dir_fd=self.fd)
+        try:
+            return os.readlink(single(name), dir_fd=self.fd)
+        except OSError as error:
+            if error.errno == errno.EINVAL:  # no link any more
+                raise OSError(errno.ESTALE, os.strerror(errno.ESTALE)) from None
+            raise
 
     def open(self, name: str, flags: int, mode: int = 0o666) -> int:
         return os.open(single(name), flags | _FILE, mode, dir_fd=self.fd)

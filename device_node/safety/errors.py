@@ -41,6 +41,7 @@ _CAUSES: dict[int, tuple[ErrorCode, str]] = {
     errno.EPERM: (ErrorCode.PERMISSION_DENIED, "is closed to the user that the node runs as"),
     errno.EROFS: (ErrorCode.PERMISSION_DENIED, "is on a read-only file system"),
     errno.ELOOP: (ErrorCode.PATH_NOT_ALLOWED, "turned into a link while it was used"),
+    errno.ESTALE: (ErrorCode.CONFLICT, "was swapped by another program while it was used"),
     errno.ENOTDIR: (ErrorCode.CONFLICT, "goes through something that is no folder"),
     errno.EISDIR: (ErrorCode.CONFLICT, "is a folder"),
     errno.ENOTEMPTY: (ErrorCode.CONFLICT, "is not empty"),

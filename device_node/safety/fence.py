@@ -5,7 +5,6 @@ by where it leads, and every step of that is walked in the same way. What comes
 out is an open folder and a name in it; no path text is used after that.
 """
 
-import errno
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -218,12 +217,7 @@ def _make(folder: Folder, name: str, made: list[str] | None) -> None:
 
 def _beyond(folder: Folder, name: str, rest: list[str]) -> _Link:
     """Where a link in an open folder leads, and what of the path comes after it."""
-    try:
-        target = folder.readlink(name)
-    except OSError as error:
-        if error.errno != errno.EINVAL:
-            raise
-        raise PathNotAllowed(folder.child(name), "was swapped while it was looked at") from None
+    target = folder.readlink(name)
     names = [] if target.startswith("/") else [part for part in folder.path.split("/") if part]
     climbing = True
     for part in target.split("/"):

@@ -47,7 +47,7 @@ def write_file(call: Call) -> Result:
         if call.dry_run:
             verb = "Replace" if old else "Create"
             return {"would": f"{verb} {place.path} with {len(data)} bytes.", "path": path, "bytes": len(data)}
-        steps = _write(call, fence, place, data, old)
+        steps = _write(call, place, data, old)
         undo = records.save(call, steps)
     return {"path": path, "bytes": len(data), "created": old is None, "undo": undo}
 
@@ -85,9 +85,7 @@ def _replaceable(call: Call, place: Place) -> os.stat_result | None:
         os.close(fd)
 
 
-def _write(
-    call: Call, fence: Fence, place: Place, data: bytes, old: os.stat_result | None
-) -> list[records.Step]:
+def _write(call: Call, place: Place, data: bytes, old: os.stat_result | None) -> list[records.Step]:
     folder, name, unfinished = place.folder, place.name, content.temporary()
     kept: list[records.Step] = []
     try:
@@ -103,7 +101,7 @@ def _write(
         if old is None:
             folder.place(unfinished, folder, name)
         else:
-            entry = trash.keep_copy(call, fence, place)
+            entry = trash.keep_copy(call, place)
             kept = [{"kind": "restore", "entry": entry, "path": place.path}]
             _refuse_changed(place, old)
             folder.replace(unfinished, folder, name)

@@ -94,10 +94,11 @@ def copy(call: Call, fence: Fence, source: Folder, name: str, to: Folder, new: s
                 copy(call, fence, inner, entry, copied, entry, depth + 1)
         to.keep(new, info)
     else:
-        _copy_file(call, source, name, to, new)
+        copy_file(call, source, name, to, new)
 
 
-def _copy_file(call: Call, source: Folder, name: str, to: Folder, new: str) -> None:
+def copy_file(call: Call, source: Folder, name: str, to: Folder, new: str) -> None:
+    """Copy one ordinary file, with its rights and times, to a name that is free."""
     reading = open_regular(source, name)
     try:
         writing = to.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -41,13 +41,13 @@ def put(call: Call, fence: Fence, place: Place) -> str:
     return entry
 
 
-def keep_copy(call: Call, fence: Fence, place: Place) -> str:
-    """Copy what stands at a place into the trash, before something replaces it in one step."""
+def keep_copy(call: Call, place: Place) -> str:
+    """Copy the file at a place into the trash, before another replaces it in one step."""
     entry = _new_name()
     with _opened(call.node, entry, make=True) as folder:
         try:
             _note(call, entry, place)
-            content.copy(call, fence, place.folder, place.name, folder, _CONTENT)
+            content.copy_file(call, place.folder, place.name, folder, _CONTENT)
         except BaseException:
             _forget(call.node, entry)
             raise

@@ -424,7 +424,7 @@ def test_ten_thousand_swaps_for_a_link_let_nothing_escape(desk: Desk) -> None:
     ) as swapper:
         assert swapper.stdout is not None
         assert swapper.stdout.readline() == "ready\n"
-        for tool, arguments in uses * 100:
+        for tool, arguments in uses * 300:
             try:
                 result = desk.run(tool, **arguments)
             except ToolError as error:
