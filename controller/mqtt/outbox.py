@@ -55,6 +55,7 @@ class _Open:
     row: ToolExecution
     next_at: datetime = EPOCH
     attempts: int = 0  # of this program's life
+    earlier_attempts: int = 0  # of earlier lives
     may_have_left: bool = False  # in an earlier life
     heard: bool = False  # accepted: no need to ask again while the device stays
 
@@ -82,7 +83,7 @@ class Outbox:
     async def load(self) -> None:
         """At start: take up what an earlier life left on the way."""
         for row in await self._store.read(commands.on_the_way):
-            self._open[row.id] = _Open(row, may_have_left=True)
+            self._open[row.id] = _Open(row, earlier_attempts=row.attempt, may_have_left=True)
 
     def hear(self, notice: Notice) -> None:
         """Act on what a committed transaction announced."""
@@ -159,7 +160,7 @@ class Outbox:
         each.attempts += 1
         backoff: timedelta = AGAIN_AFTER * 2 ** min(each.attempts - 1, 8)
         each.next_at = now + min(backoff, AGAIN_AT_MOST)
-        attempt = each.row.attempt + each.attempts
+        attempt = each.earlier_attempts + each.attempts
         letter = letters.command(each.row, self._topics, self._instance, attempt=attempt, now=now)
         taken = session.publish(letter.topic, letter.payload, properties=letter.properties)
         taken.add_done_callback(partial(self._note_taken, each.row.id, attempt))
