@@ -93,7 +93,7 @@ class DescriptorFolder(Folder):
         try:
             os.link(single(name), single(new), src_dir_fd=self.fd, dst_dir_fd=_fd(to), follow_symlinks=False)
         except OSError as error:
-            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK):
+            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
                 raise
             # no hard links here (FAT, some shares), or not to this file: an empty file of ours holds the place
             os.close(to.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))

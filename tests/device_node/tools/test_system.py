@@ -1,10 +1,13 @@
 """The device as it is, and the node's own tools."""
 
 import json
+import re
 import socket
+from pathlib import Path
 
 import pytest
 
+from device_node.safety.policy import LocalPolicy
 from device_node.tools import TOOLS
 from device_node.tools.tool import ToolError, fitting
 from schemas import builtin
@@ -84,3 +87,21 @@ def test_a_call_that_nobody_waits_for_does_not_start(desk: Desk, tool: str) -> N
         TOOLS[tool].run(call)
 
     assert refused.value.code is ErrorCode.CANCELLED
+
+
+def test_the_page_about_tools_names_every_tool_parameter_and_rule() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "tools.md").read_text(encoding="utf-8")
+    rows = {
+        name: row
+        for row in page.splitlines()
+        if row.startswith("|")
+        for name in re.findall(r"`(\w+)`", row)[:2]
+    }
+
+    for name, tool in builtin.TOOLS.items():
+        properties = tool.parameters["properties"]
+        assert isinstance(properties, dict)
+        assert all(f"`{parameter}`" in rows[name] for parameter in properties), name
+        assert str(tool.risk) in rows[name], name
+    for rule in LocalPolicy.model_fields:
+        assert f"| `{rule}` |" in page, rule
