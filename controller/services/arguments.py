@@ -87,6 +87,15 @@ def canonical(value: Json) -> bytes:
     return rfc8785.dumps(value)
 
 
+def is_canonical(value: Json) -> bool:
+    """Whether the value has an RFC 8785 form: an approval is bound to it."""
+    try:
+        canonical(value)
+    except rfc8785.CanonicalizationError:
+        return False
+    return True
+
+
 def signature(tool: Tool) -> Signature:
     """The compiled parameters of a tool.
 

@@ -7,8 +7,6 @@ strictest verdict holds. No layer can loosen what another said.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import rfc8785
-
 from controller.services import arguments as checks
 from controller.services import policy
 from controller.services.actors import Actor
@@ -92,14 +90,18 @@ def _layers(actor: Actor, target: Target, proposal: Proposal) -> Iterator[tuple[
     yield _device(target), None
     yield _tool(target, proposal.tool), None
     offered = target.tools[proposal.tool]
+    risk = offered.risk_of(proposal.arguments)
+    yield _role(actor, offered, risk), (proposal.arguments, risk)
     yield _whitelist(target, proposal.tool), None
-    yield _arguments(offered, proposal.arguments), None
-    signature = checks.signature(offered.tool)
+    signature = offered.signature
+    if isinstance(signature, checks.UnusableSchema):
+        reason = f"The tool's parameters cannot be checked: {signature}."
+        yield _deny("arguments", reason, ErrorCode.INVALID_ARGUMENTS), None
+        return
+    yield _arguments(signature, proposal.arguments), None
     layer, resolved = _paths(target, signature, proposal.arguments)
-    yield layer, None
+    yield layer, (resolved, risk)
     yield _apps(target, signature, resolved), None
-    risk = offered.risk_of(resolved)
-    yield _role(actor, offered, risk), (resolved, risk)
     yield _risk(target, offered, risk, proposal), None
     if proposal.question:
         yield _question(offered, risk), None
@@ -134,15 +136,9 @@ def _whitelist(target: Target, name: str) -> Layer:
     return _allow("whitelist", f"{name} may be used on {target.device_id}")
 
 
-def _arguments(offered: OfferedTool, call: JsonObject) -> Layer:
-    try:
-        fault = checks.signature(offered.tool).fault(call)
-        checks.canonical(call)  # an approval is bound to this form
-    except checks.UnusableSchema as error:
-        return _deny(
-            "arguments", f"The tool's parameters cannot be checked: {error}.", ErrorCode.INVALID_ARGUMENTS
-        )
-    except rfc8785.CanonicalizationError:
+def _arguments(signature: checks.Signature, call: JsonObject) -> Layer:
+    fault = signature.fault(call)
+    if fault is None and not checks.is_canonical(call):
         fault = "a number is larger than JSON can carry exactly"
     if fault is not None:
         return _deny("arguments", fault, ErrorCode.INVALID_ARGUMENTS)
@@ -150,10 +146,10 @@ def _arguments(offered: OfferedTool, call: JsonObject) -> Layer:
 
 
 def _paths(target: Target, signature: checks.Signature, call: JsonObject) -> tuple[Layer, JsonObject]:
+    if not signature.marked(call, "path"):
+        return _allow("paths", "no path is involved"), call
     resolved = signature.copy(call)
     marked = signature.marked(resolved, "path")
-    if not marked:
-        return _allow("paths", "no path is involved"), resolved
     if not target.allowed_paths:
         reason = f"No folder is allowed on {target.device_id}: orion devices policy {target.device_id} --allow-path …"
         return _deny("paths", reason, ErrorCode.PATH_NOT_ALLOWED), call

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from controller.services import arguments
+from controller.services.arguments import Signature, UnusableSchema
 from controller.services.policy import PolicyProfile
 from controller.store.tables import Device
 from schemas import builtin, paths
@@ -25,6 +26,7 @@ class OfferedTool:
     hash: str
     adopted: bool
     builtin: bool
+    signature: Signature | UnusableSchema  # compiled once: it is asked at every decision
 
     @property
     def read_only(self) -> bool:
@@ -115,7 +117,15 @@ def _offered(tool: Tool, adopted_hash: str | None) -> OfferedTool:
         hash=own,
         adopted=own == adopted_hash,
         builtin=known is not None and arguments.tool_hash(known) == own,
+        signature=_compiled(tool),
     )
+
+
+def _compiled(tool: Tool) -> Signature | UnusableSchema:
+    try:
+        return arguments.signature(tool)
+    except UnusableSchema as flaw:
+        return flaw
 
 
 def narrowed_paths(
