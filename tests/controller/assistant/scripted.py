@@ -15,6 +15,7 @@ from tests import fakes
 
 HELLO = [ChatMessage("system", "Be brief."), ChatMessage("user", "hallo")]
 NEVER = 3600.0  # seconds; a limit that no test reaches
+TURNS = 20  # of the loop, in which it closes the generators that httpx leaves half read
 PATIENCE = 30.0  # seconds; a test that waits as long has failed
 AT_ONCE = 0.05  # seconds; a limit that is reached for certain, because the server waits for ever
 NESTED = json.loads("[" * 100 + "]" * 100)
@@ -44,6 +45,8 @@ async def opened(config: OllamaConfig) -> AsyncIterator[Ollama]:
         yield provider
     finally:
         await provider.close()
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -225,6 +226,29 @@ async def test_a_server_that_only_takes_connections_is_not_available(deaf: str) 
 def test_an_address_that_is_none_is_refused(host: str) -> None:
     with pytest.raises(ProviderError, match="no address"):
         Ollama(OllamaConfig("m", host))
+
+
+@pytest.mark.parametrize(
+    "text", ['"m" does not support thinking', "think value low is not supported for this model"]
+)
+async def test_a_model_that_cannot_think_is_no_longer_asked_to(text: str) -> None:
+    replies = [fakes.refuses(400, text), fakes.says("ja"), fakes.says("nee")]
+    with fakes.ScriptedOllama(*replies) as server:
+        config = replace(a_config(server.url), think="low")
+        async with opened(config) as provider:
+            assert (await provider.complete(HELLO, [])).message.content == "ja"
+            assert (await provider.complete(HELLO, [])).message.content == "nee"
+
+    assert [chat.get("think") for chat in server.chats] == ["low", None, None]
+
+
+@pytest.mark.parametrize("ending", ["clean", "cut", "hang"])
+async def test_what_follows_the_end_marker_changes_nothing(ending: fakes.Ending) -> None:
+    more = fakes.plays(fakes.last("ja"), fakes.line("nee"), {"error": "late"}, ending=ending)
+    quiet = fakes.plays(fakes.last("ja"), ending=ending)
+    async with played(more, quiet, after_end=AT_ONCE) as (provider, _):
+        for _attempt in range(2):
+            assert (await provider.complete(HELLO, [])).message.content == "ja"
 
 
 async def test_a_conversation_goes_on_over_several_requests() -> None:

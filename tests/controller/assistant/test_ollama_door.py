@@ -2,12 +2,14 @@
 
 import json
 import socket
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from controller.assistant.providers.ollama.door import Door
 from controller.errors import ProviderError
@@ -198,6 +200,16 @@ async def test_the_key_goes_to_no_other_host(monkeypatch: pytest.MonkeyPatch) ->
     assert len(server.asked) == 2
     assert all("authorization" not in asked.headers for asked in server.asked)
     assert "key-of-somebody" not in repr(server.asked)
+
+
+async def test_a_configured_key_goes_to_no_other_host_either() -> None:
+    with fakes.ScriptedOllama(fakes.says("ja")) as server:
+        config = replace(a_config(server.url), api_key=SecretStr("key-of-somebody"))
+        async with opened(config) as provider:
+            await provider.complete(HELLO, [])
+
+    assert "authorization" not in server.asked[0].headers
+    assert "key-of-somebody" not in repr(config)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ the client has neither; and a request is repeated only while nobody has seen out
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Any, Literal, cast
@@ -16,12 +16,12 @@ from urllib.parse import urlsplit
 import httpx
 import ollama
 import tenacity
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from controller.assistant import sanitize
 from controller.assistant.providers import context
 from controller.assistant.providers.ollama import messages as shapes
-from controller.assistant.providers.ollama.door import Door
+from controller.assistant.providers.ollama.door import CannotThink, Door
 from controller.assistant.providers.provider import ChatMessage, Completed, Piece, ToolSpec, fold
 from controller.errors import ProviderError
 
@@ -42,6 +42,7 @@ class Limits:
     connect: float = 5.0
     first_token: float = 120.0  # a cold model is read from disk first
     between_tokens: float = 30.0
+    after_end: float = 1.0  # from the end marker to the end of the body
     whole: float = 300.0  # all attempts together
     attempts: int = 3
     pause: float = 0.5  # at most, before the second attempt; doubles
@@ -50,13 +51,17 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class OllamaConfig:
-    """Which model, where. `num_ctx` is tokens; a quarter of them is kept for the reply."""
+    """Which model, where. `num_ctx` is tokens; a quarter of them is kept for the reply.
+
+    `api_key` (else `$OLLAMA_API_KEY`) is sent to Ollama's own cloud only.
+    """
 
     model: str
     host: str = DEFAULT_HOST
     num_ctx: int = 16_384
     think: bool | Literal["low", "medium", "high"] | None = None  # None: as the model likes
     embedding_model: str | None = None
+    api_key: SecretStr | None = None
     limits: Limits = field(default_factory=Limits)
 
 
@@ -73,11 +78,15 @@ class Ollama:
         self.name = f"ollama:{config.model}"
         host, is_local = _address(config.host or DEFAULT_HOST)
         self._door = Door(host, config.model)
+        # asking for no compression makes a bound on bytes one on what they unpack to
+        headers = {"Accept-Encoding": "identity"}
+        if config.api_key is not None:
+            headers["Authorization"] = f"Bearer {config.api_key.get_secret_value()}"
         try:
             self._client = ollama.AsyncClient(
                 config.host or DEFAULT_HOST,
                 follow_redirects=False,
-                headers={"Accept-Encoding": "identity"},  # a bound on bytes is one on what they unpack to
+                headers=headers,
                 timeout=httpx.Timeout(None, connect=self._limits.connect),
                 trust_env=not is_local,  # a proxy has no business between us and our own machine
                 event_hooks={"request": [self._door.leave], "response": [self._door.enter]},
@@ -90,6 +99,7 @@ class Ollama:
             retry=tenacity.retry_if_exception(_may_repeat),
             reraise=True,
         )
+        self._think = config.think
         self._looking = asyncio.Lock()
         self._looked_at: float | None = None
         self._trouble: str | None = None
@@ -117,7 +127,7 @@ class Ollama:
             "model": self._config.model,
             "messages": [shapes.message_out(message) for message in sent],
             "tools": [shapes.tool_out(tool) for tool in tools],
-            "think": self._config.think,
+            "think": self._think,
             "options": {"num_ctx": self._config.num_ctx, "num_predict": reply_room},
         }
         ends_at = asyncio.get_running_loop().time() + self._limits.whole
@@ -152,6 +162,10 @@ class Ollama:
         pieces = self._pieces(request, ends_at)
         try:
             return await anext(pieces), pieces
+        except CannotThink:
+            logger.info("%s does not think as configured; it is no longer asked to", self.name)
+            request["think"] = self._think = None
+            raise
         except BaseException:
             await pieces.aclose()
             raise
@@ -166,6 +180,7 @@ class Ollama:
                 for delta in reply.add(part):
                     yield delta
                 if part.done:
+                    await self._finish(lines)
                     yield self._completed(reply, part)
                     return
                 wait = self._limits.between_tokens
@@ -178,6 +193,13 @@ class Ollama:
         with self._translated():
             async with asyncio.timeout_at(min(now + wait, ends_at)):
                 return await anext(lines, None)
+
+    async def _finish(self, lines: AsyncGenerator[ollama.ChatResponse, None]) -> None:
+        """Read to the end of the body: an exhausted stream leaves nothing open behind it."""
+        ends_at = asyncio.get_running_loop().time() + self._limits.after_end
+        with suppress(ProviderError):  # the reply is whole, whatever follows it
+            while await self._next(lines, self._limits.after_end, ends_at) is not None:
+                pass
 
     def _completed(self, reply: shapes.Reply, end: ollama.ChatResponse) -> Completed:
         done = reply.completed(end)

@@ -24,6 +24,13 @@ MAX_ERROR = 300  # characters of a server's own words that we repeat
 _LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
 
+class CannotThink(ProviderError):
+    """The model does not know the `think` that was asked for; without it the request may be repeated."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"{model} does not think as configured; set think to nothing.", retryable=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
     """Checks of one server and model; their names are for error messages."""
@@ -66,6 +73,8 @@ class Door:
             )
         if "does not support tools" in folded:
             return ProviderError(f"{self.model} cannot call tools; configure a model that can.")
+        if "does not support thinking" in folded or "think value" in folded:
+            return CannotThink(self.model)
         if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
             return ProviderError(f"{self.host} wants a valid key; set OLLAMA_API_KEY (for {KEY_HOST} only).")
         if status == httpx.codes.TOO_MANY_REQUESTS:
