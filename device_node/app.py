@@ -1,0 +1,177 @@
+"""The node's composition root: builds the parts, one TaskGroup, a clean stop.
+
+`run` returns the exit code: 0 after a stop, `RESTART` when a command asked for a restart
+and the launcher should start the node again.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from pathlib import Path
+
+from broker.session import Received
+from device_node import profile
+from device_node.complaints import Complaints
+from device_node.intake import Intake
+from device_node.journal import Journal
+from device_node.link import Link
+from device_node.replies import Replies
+from device_node.runner import Runner
+from device_node.safety.errors import ToolError
+from device_node.safety.policy import LocalPolicy, PolicyError
+from device_node.settings import NodeSettings
+from device_node.spool import Kind as Spooled
+from device_node.spool import Spool
+from device_node.tools.tool import NodeContext, Result
+from schemas.commands import Ack
+from schemas.devices import Profile
+from schemas.errors import ErrorCode
+from schemas.ids import new_id
+from schemas.topics import Kind, Topics
+from schemas.wire import MalformedMessage
+
+logger = logging.getLogger(__name__)
+
+RESTART = 75  # exit code (EX_TEMPFAIL): start me again
+WIND_DOWN_WITHIN = 3.0  # seconds for running tools to stop
+FORGET_EVERY = 3_600.0  # seconds
+LAST_WORD_WITHIN = 2.0  # seconds for the reply of `restart_node` to reach the broker
+
+
+class Control:
+    """What tools may do with the program around them. Called from the tools' threads."""
+
+    can_update = False
+
+    def __init__(self, policy_path: Path, stop: asyncio.Event) -> None:
+        self.restart_wanted = False
+        self.context: NodeContext | None = None
+        self.link: Link | None = None
+        self._policy_path = policy_path
+        self._stop = stop
+        self._loop = asyncio.get_running_loop()
+        self._last_word: asyncio.Task[None] | None = None
+
+    def restart(self) -> None:
+        """The program stops once the reply has left."""
+        self.restart_wanted = True
+
+    def reload(self) -> Result:
+        """Read the policy again and say it in a new profile; a wrong file changes nothing."""
+        if self.context is None or self.link is None:
+            raise ToolError(ErrorCode.BUSY, "The node is still starting.")
+        try:
+            policy = LocalPolicy.load(self._policy_path)
+        except PolicyError as error:
+            raise ToolError(ErrorCode.INVALID_ARGUMENTS, f"The old rules stay: {error}.") from error
+        self.context.policy = policy
+        asyncio.run_coroutine_threadsafe(self.link.publish_profile(), self._loop)
+        return {
+            "allowed_paths": list(policy.allowed_paths),
+            "allowed_apps": sorted(policy.allowed_apps),
+        }
+
+    def update(self) -> Result:
+        """Never asked: `can_update` is False."""
+        raise ToolError(ErrorCode.NOT_SUPPORTED, "This node cannot update itself.")
+
+    def settled(self, sent: asyncio.Future[int] | None) -> None:
+        """After each final reply, on the event loop: stop for a restart when this one was its reply."""
+        if self.restart_wanted and self._last_word is None:
+            self._last_word = asyncio.create_task(self._stop_after(sent), name="last-word")
+
+    async def _stop_after(self, sent: asyncio.Future[int] | None) -> None:
+        if sent is not None:
+            await asyncio.wait((sent,), timeout=LAST_WORD_WITHIN)
+        self._stop.set()
+
+
+async def run(settings: NodeSettings, stop: asyncio.Event) -> int:
+    """Be the node until `stop`; the exit code says whether to start again.
+
+    Raises:
+        PolicyError: the owner's policy file cannot be used.
+    """
+    boot_id = new_id()
+    topics = Topics(settings.prefix)
+    control = Control(settings.policy_path, stop)
+    context = await asyncio.to_thread(_prepare, settings, control)
+    journal = await asyncio.to_thread(Journal, settings.directory / "journal.db")
+    complaints = Complaints()
+    spool = Spool(settings.max_spooled)
+
+    async def say_what_we_are() -> Profile:
+        return await asyncio.to_thread(
+            profile.build, settings.device_id, boot_id, context, name=settings.name
+        )
+
+    link = Link(settings, boot_id, spool, say_what_we_are)
+    control.context, control.link = context, link
+    runner = Runner(
+        intake=Intake(settings.device_id, topics, complaints),
+        journal=journal,
+        replies=Replies(boot_id, journal, spool, link.send),
+        context=context,
+        complaints=complaints,
+        max_running=settings.max_running,
+        max_waiting=settings.max_waiting,
+        settled=control.settled,
+    )
+
+    async def acknowledged(message: Received) -> None:
+        try:
+            ack = Ack.decode(message.payload)
+        except MalformedMessage as malformed:
+            complaints.add("malformed", message.topic, malformed.reason)
+            return
+        refused = [refusal.id for refusal in ack.refused or ()]
+        replies = [*(ack.replies or ()), *refused]
+        await asyncio.to_thread(journal.acknowledge, replies)
+        spool.remove(Spooled.REPLY, replies)
+        spool.remove(Spooled.EVENT, [*(ack.events or ()), *refused])
+
+    def ready() -> None:
+        logger.info(
+            "Node %s ready, %d replies and events wait for an Ack", settings.device_id, len(spool.pending())
+        )
+
+    try:
+        await runner.recover()
+        async with asyncio.TaskGroup() as group:
+            helpers = [
+                group.create_task(runner.work(), name="runner"),
+                group.create_task(_forget(journal), name="journal-forget"),
+            ]
+            await link.run(
+                {Kind.COMMAND: runner.command, Kind.CANCEL: runner.cancel, Kind.ACK: acknowledged},
+                stop=stop,
+                ready=ready,
+                wind_down=lambda: runner.wind_down(within_s=WIND_DOWN_WITHIN),
+            )
+            # without a line there was nobody to wind down for, but what runs must end all the same
+            await runner.wind_down(within_s=WIND_DOWN_WITHIN)
+            for helper in helpers:
+                helper.cancel()
+    finally:
+        await asyncio.to_thread(journal.close)
+    logger.info("Node %s stopped", settings.device_id)
+    return RESTART if control.restart_wanted else 0
+
+
+def _prepare(settings: NodeSettings, control: Control) -> NodeContext:
+    policy = LocalPolicy.load(settings.policy_path)
+    settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return NodeContext(
+        policy=policy,
+        data_dir=settings.directory,
+        control=control,
+        own=(settings.data_dir, settings.policy_path),
+    )
+
+
+async def _forget(journal: Journal) -> None:
+    while True:
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(journal.forget, now=time.time())
+        await asyncio.sleep(FORGET_EVERY)

@@ -1,0 +1,179 @@
+"""The node's line to the broker: its birth, its heartbeats, and what waits for an Ack.
+
+Every connect goes the same way, in this order: will, CONNECT, SUBSCRIBE, Profile, Presence
+`online`, the spool, heartbeats. Nothing is sent to the controller before that.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+
+from broker.session import (
+    Connected,
+    ConnectionLost,
+    Received,
+    RetainHandling,
+    Session,
+    Subscription,
+    Will,
+    keep_connected,
+)
+from device_node import monitors
+from device_node.settings import NodeSettings
+from device_node.spool import Spool
+from schemas.devices import Heartbeat, Presence, Profile
+from schemas.topics import Kind, Topics
+
+logger = logging.getLogger(__name__)
+
+CONFIRMED_WITHIN = 10.0  # seconds for the broker to acknowledge a step of the birth
+FAREWELL_WITHIN = 1.0  # seconds for it to acknowledge the last word
+BATCH = 50  # messages taken at once
+
+Handler = Callable[[Received], Awaitable[None]]
+
+
+class Link:
+    """One node's connection, for as long as the program lives."""
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        boot_id: str,
+        spool: Spool,
+        profile: Callable[[], Awaitable[Profile]],
+    ) -> None:
+        self._settings = settings
+        self._boot_id = boot_id
+        self._spool = spool
+        self._profile = profile
+        self._topics = Topics(settings.prefix)
+        self._session: Session | None = None  # set while the birth is over and the line stands
+        self._beats = 0
+
+    def send(self, topic: str, payload: bytes) -> asyncio.Future[int] | None:
+        """Publish, or None when there is no line; what must arrive is in the spool as well."""
+        if self._session is None or not self._session.alive:
+            return None
+        return self._session.publish(topic, payload)
+
+    async def run(
+        self,
+        handlers: Mapping[Kind, Handler],
+        *,
+        stop: asyncio.Event,
+        ready: Callable[[], None],
+        wind_down: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Keep the line until `stop`, then wind down, say `offline` and close it."""
+        routes = {self._topic(kind): handler for kind, handler in handlers.items()}
+
+        async def serve(session: Session, _connected: Connected) -> None:
+            await self._be_born(session, list(routes))
+            ready()
+            try:
+                await self._live(session, routes, stop)
+                await wind_down()
+                await self._say_goodbye(session)
+            finally:
+                self._session = None
+
+        await keep_connected(self._open, serve, stop=stop)
+
+    async def publish_profile(self) -> None:
+        """Say again what this device is, after its policy changed."""
+        profile = await self._profile()
+        if self._session is not None and self._session.alive:
+            self._session.publish(self._topic(Kind.PROFILE), profile.encode(), retain=True)
+
+    def _open(self) -> Session:
+        presence = self._presence("offline", "connection_lost")
+        return Session(
+            self._settings.endpoint,
+            client_id=self._settings.device_id,
+            will=Will(self._topic(Kind.PRESENCE), presence.encode(), delay_s=self._settings.will_delay_s),
+        )
+
+    async def _be_born(self, session: Session, topics: list[str]) -> None:
+        await session.subscribe(
+            [
+                Subscription(topic, retain_handling=RetainHandling.DO_NOT_SEND, retain_as_published=True)
+                for topic in topics
+            ]
+        )
+        profile = await self._profile()
+        await self._confirmed(session, Kind.PROFILE, profile.encode())
+        await self._confirmed(session, Kind.PRESENCE, self._presence("online").encode())
+        self._session = session
+        for entry in self._spool.pending():
+            session.publish(entry.topic, entry.payload)
+
+    async def _confirmed(self, session: Session, kind: Kind, payload: bytes) -> None:
+        try:
+            async with asyncio.timeout(CONFIRMED_WITHIN):
+                await session.publish(self._topic(kind), payload, retain=True)
+        except TimeoutError as error:
+            raise ConnectionLost(f"the broker did not acknowledge the {kind}") from error
+
+    async def _live(self, session: Session, routes: Mapping[str, Handler], stop: asyncio.Event) -> None:
+        tasks = {
+            asyncio.create_task(self._receive(session, routes), name="link-receive"),
+            asyncio.create_task(self._beat(session), name="link-heartbeat"),
+            asyncio.create_task(stop.wait(), name="link-stop"),
+        }
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        for task in done:
+            task.result()
+
+    async def _receive(self, session: Session, routes: Mapping[str, Handler]) -> None:
+        while True:
+            for message in await session.receive(BATCH):
+                try:
+                    if (handle := routes.get(message.topic)) is not None:
+                        await handle(message)
+                except Exception:  # the line must outlive one message, whatever is in it
+                    logger.exception(
+                        "Could not take in a message on %s; it is not acknowledged", message.topic
+                    )
+                else:
+                    session.ack(message)
+
+    async def _beat(self, session: Session) -> None:
+        while True:
+            readings = await asyncio.to_thread(monitors.measure)
+            heartbeat = Heartbeat(
+                at=datetime.now(UTC),
+                seq=self._beats,
+                boot_id=self._boot_id,
+                uptime_s=readings.uptime_s,
+                cpu_percent=readings.cpu_percent,
+                memory_percent=readings.memory_percent,
+                disks=readings.disks,
+                battery_percent=readings.battery_percent,
+                temperatures=readings.temperatures,
+            )
+            self._beats += 1
+            session.publish(self._topic(Kind.HEARTBEAT), heartbeat.encode(), qos=0, retain=True)
+            await asyncio.sleep(self._settings.heartbeat_s)
+
+    async def _say_goodbye(self, session: Session) -> None:
+        self._session = None
+        presence = self._presence("offline", "stopped")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_WITHIN):
+                await session.publish(self._topic(Kind.PRESENCE), presence.encode(), retain=True)
+
+    def _topic(self, kind: Kind) -> str:
+        return self._topics.device(self._settings.device_id, kind)
+
+    def _presence(self, state: str, reason: str | None = None) -> Presence:
+        return Presence.model_validate(
+            {"state": state, "at": datetime.now(UTC), "boot_id": self._boot_id, "reason": reason}
+        )

@@ -1,0 +1,163 @@
+"""A real node on a real broker, and the controller's side of the wire to talk to it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from broker.session import Endpoint, PublishProperties, Received, Session, Subscription
+from device_node import app
+from device_node.settings import NodeSettings
+from schemas.ids import new_id
+from schemas.topics import Kind, Topics
+from schemas.wire import format_instant
+from tests.broker.running import RunningBroker
+
+DEVICE = "laptop"
+TOPICS = Topics()
+REPLY_TO = TOPICS.reply(DEVICE, "main")
+Message = dict[str, Any]
+
+
+def a_policy(folder: Path, **rules: str) -> Path:
+    """A policy file that allows this folder, and what `rules` add in TOML."""
+    path = folder.parent / "policy.toml"
+    lines = [
+        f"allowed_paths = [{json.dumps(str(folder))}]",
+        *(f"{key} = {rule}" for key, rule in rules.items()),
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def settings_for(endpoint: Endpoint, tmp_path: Path, **changes: Any) -> NodeSettings:
+    folder = tmp_path / "allowed"
+    folder.mkdir(exist_ok=True)
+    given: dict[str, Any] = {
+        "data_dir": tmp_path / "data",
+        "device_id": DEVICE,
+        "endpoint": endpoint,
+        "policy_path": a_policy(folder, allow_run_command="true"),
+        **changes,
+    }
+    return NodeSettings(**given)
+
+
+def a_command(tool: str = "system_info", /, **changes: Any) -> Message:
+    now = datetime.now(UTC)
+    return {
+        "id": new_id(),
+        "tool": tool,
+        "arguments": {},
+        "issued_at": format_instant(now),
+        "expires_at": format_instant(now + timedelta(seconds=60)),
+        "timeout_s": 30,
+        "reply_to": REPLY_TO,
+        "requested_by": {"user": "anna", "via": "cli"},
+        "attempt": 1,
+        **changes,
+    }
+
+
+def a_cancel(command_id: str) -> Message:
+    now = datetime.now(UTC)
+    return {
+        "id": new_id(),
+        "command_id": command_id,
+        "at": format_instant(now),
+        "expires_at": format_instant(now + timedelta(seconds=60)),
+    }
+
+
+@dataclass
+class ControllerSide:
+    """What a controller sees of one device, in the order of arrival."""
+
+    session: Session
+    seen: list[tuple[Received, Message]] = field(default_factory=list)
+    _taken: int = 0
+
+    async def send(
+        self, kind: Kind, message: Message | bytes, *, retain: bool = False, expiry_s: int | None = None
+    ) -> None:
+        payload = message if isinstance(message, bytes) else json.dumps(message).encode()
+        properties = None if expiry_s is None else PublishProperties(expiry_s=expiry_s)
+        await self.session.publish(TOPICS.device(DEVICE, kind), payload, retain=retain, properties=properties)
+
+    async def next(self, kind: str, wanted: Callable[[Message], bool] = lambda _message: True) -> Message:
+        """The next message of a kind that has not been looked at; those before it are passed over."""
+        async with asyncio.timeout(10):
+            while True:
+                while self._taken < len(self.seen):
+                    received, message = self.seen[self._taken]
+                    self._taken += 1
+                    if f"/{kind}" in received.topic and wanted(message):
+                        return message
+                await self._take()
+
+    async def final(self, command_id: str) -> Message:
+        return await self.next(
+            "reply/",
+            lambda reply: (
+                reply["command_id"] == command_id and reply["status"] not in ("accepted", "progress")
+            ),
+        )
+
+    async def ask(self, command: Message, **options: Any) -> Message:
+        """Send a command and wait for its final reply."""
+        await self.send(Kind.COMMAND, command, **options)
+        return await self.final(command["id"])
+
+    async def ack(self, *command_ids: str) -> None:
+        await self.send(Kind.ACK, {"at": format_instant(datetime.now(UTC)), "replies": list(command_ids)})
+
+    async def still_answers(self) -> None:
+        reply = await self.ask(a_command())
+        assert reply["status"] == "succeeded"
+
+    def replies_to(self, command_id: str) -> list[str]:
+        """The statuses of all replies to one command that have arrived."""
+        return [
+            message["status"]
+            for received, message in self.seen
+            if "/reply/" in received.topic and message["command_id"] == command_id
+        ]
+
+    async def _take(self) -> None:
+        for received in await self.session.receive(100):
+            self.session.ack(received)
+            if (
+                "/command" not in received.topic
+                and "/cancel" not in received.topic
+                and "/ack" not in received.topic
+            ):
+                self.seen.append((received, json.loads(received.payload)))
+
+
+@asynccontextmanager
+async def controlling(broker: RunningBroker, *, replies: bool = True) -> AsyncIterator[ControllerSide]:
+    session = Session(broker.controller, client_id="controller-main", session_expiry_s=0)
+    await session.connect()
+    kinds = [Kind.PRESENCE, Kind.PROFILE, Kind.HEARTBEAT, Kind.EVENT, *([Kind.REPLY] if replies else [])]
+    await session.subscribe([Subscription(TOPICS.every_device(kind)) for kind in kinds])
+    try:
+        yield ControllerSide(session)
+    finally:
+        await session.close()
+
+
+@asynccontextmanager
+async def node(settings: NodeSettings) -> AsyncIterator[asyncio.Task[int]]:
+    """A node as a task; leaving the block stops it cleanly."""
+    stop = asyncio.Event()
+    running = asyncio.create_task(app.run(settings, stop), name="node")
+    try:
+        yield running
+    finally:
+        stop.set()
+        async with asyncio.timeout(6):
+            await running
