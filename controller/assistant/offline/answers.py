@@ -10,6 +10,8 @@ MAX_OPTIONS = 8
 
 _REASONS: dict[Language, dict[str, str]] = {
     "en": {
+        "help": "I create, list, read, write, copy, move, rename and delete files and folders, open and close programs, "
+        "and tell how a device is doing.",
         "empty": "There is nothing to do in that.",
         "too_long": "That is too long for me without a language model: at most 300 characters.",
         "unreadable": "That text holds characters that cannot be seen, so I leave it alone.",
@@ -27,6 +29,8 @@ _REASONS: dict[Language, dict[str, str]] = {
         "not_understood": "I did not understand that. Put names of several words in quotes.",
     },
     "nl": {
+        "help": "Ik maak, toon, lees, schrijf, kopieer, verplaats, hernoem en verwijder bestanden en mappen, open en sluit "
+        "programma's, en vertel hoe het met een apparaat gaat.",
         "empty": "Daar staat niets in om te doen.",
         "too_long": "Dat is te lang voor mij zonder taalmodel: hoogstens 300 tekens.",
         "unreadable": "Die tekst bevat tekens die niet te zien zijn; daarom doe ik er niets mee.",

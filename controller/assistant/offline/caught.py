@@ -12,7 +12,7 @@ from typing import Protocol
 from rapidfuzz.distance import OSA
 
 from controller.assistant.candidates import Directory, KnownDevice, Reading
-from controller.assistant.language import fold, word_set
+from controller.assistant.language import fold, parts, word_set
 from controller.assistant.offline.draft import Context, Reject, Trouble
 from controller.assistant.offline.grammar import Match, Vocabulary
 from controller.assistant.offline.tokens import COMMA, PATH, QUOTED, STOP, Token
@@ -24,6 +24,10 @@ DETERMINERS = word_set(
 INDEFINITE = word_set("een a an 'n new nieuw nieuwe another extra leeg lege empty blank")
 PUTTING = word_set("zet plaats put place stop zetten plaatsen")
 SAVING = word_set("sla bewaar save store type enter noteer")
+HARDWARE = word_set(
+    "laptop computer pc server desktop tablet telefoon phone mobiel iphone ipad mac macbook imac printer tv televisie nas"
+    " router notebook machine apparaat device systeem system toestel raspberry"
+)
 ORIGINS = word_set("from van vanuit of off vanaf")
 GENERIC = re.compile(
     r"(?:(?:this|that|my|the|our|deze|dit|die|dat|mijn|de|het|onze|local|eigen)\s+)*"
@@ -152,6 +156,10 @@ class Caught:
         one_path = span[0].code == PATH and self._is_spaced_path(span)
         if not one_path and not self._is_phrase(span, noun=noun):
             raise Reject
+        last = self.text[span[-1].start : span[-1].end]
+        if not one_path and self.known.exact(parts(last)):
+            self.trouble.note("device_or_path", last)  # "folder Test laptop": in it, or on it?
+            raise Reject
         if any(each.word in self.vocabulary.done and not each.upper for each in span):
             raise Reject
         if span[-1].code != PATH and not span[-1].upper and self._misspelt_end(span[-1]):
@@ -181,7 +189,7 @@ class Caught:
             if not said.strip():
                 raise Reject
             return said
-        if token.stops or "://" in said:
+        if token.stops or "://" in said or token.word.startswith("www."):
             raise Reject
         doubtful = token.word in words.nouns or (
             not noun and (token.word in words.verbs or self._misspelt(token))
@@ -216,8 +224,8 @@ class Caught:
             raise Reject
         return meant
 
-    def parent(self) -> str | None:
-        """The folder that a name is in, if one is said."""
+    def parent(self, *, origin: bool = False) -> str | None:
+        """The folder that a name is in, if one is said; `origin`: "from A" can only be a folder here."""
         if not self.has("parent"):
             return None
         if self.fixed.get("parent") == "@it":
@@ -228,7 +236,12 @@ class Caught:
             return self._it("folder")
         link = next((e.word for e in reversed(self.words[:first]) if e.word not in DETERMINERS), "")
         lifted = span[0].code in {QUOTED, PATH}
-        if link in ORIGINS and not lifted and not self.after_noun("parent"):
+        if (
+            link in ORIGINS
+            and not lifted
+            and not self.after_noun("parent")
+            and not (origin and span[0].upper)
+        ):
             raise Reject  # "delete Test from my phone" must not look for a folder named phone
         return self.name(
             span, noun=self.after_noun("parent") or (link in {"in", "inside", "into"} and span[0].upper)
@@ -259,6 +272,8 @@ class Caught:
         if not span:
             return False
         said = self.text[span[0].start : span[-1].end]
+        if any(each.word.removesuffix("s") in HARDWARE and each.code != QUOTED for each in span):
+            return True
         mention = self.known.resolve(said)
         return mention.reading in {Reading.ONE, Reading.SEVERAL} or bool(GENERIC.fullmatch(fold(said)))
 

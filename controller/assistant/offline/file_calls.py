@@ -129,7 +129,7 @@ def _read_file(found: Caught) -> list[Draft]:
 
 def _sources(found: Caught) -> list[str]:
     names = found.many("sources") if "sources" in found.slots else [found.one("source")]
-    return [join(found.parent(), name) for name in names]
+    return [join(found.parent(origin=True), name) for name in names]
 
 
 def _transfer(tool: str) -> Callable[[Caught], list[Draft]]:

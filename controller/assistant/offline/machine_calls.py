@@ -11,6 +11,7 @@ from controller.assistant.offline.draft import Context, Draft, Reject
 from controller.assistant.offline.paths import folder_of, is_file_name
 from controller.assistant.offline.tokens import PATH, QUOTED
 
+RUNNING = frozenset({"run", "draai", "execute"})
 _PROGRAM = re.compile(r"\.(?:exe|app|bat|cmd|desktop|appimage|msi|sh|lnk)$", re.IGNORECASE)
 
 
@@ -25,14 +26,20 @@ def _app_name(found: Caught, slot: str = "name") -> str:
         and not span[0].upper
     ):
         raise Reject
+    if any(each.word.startswith("-") for each in span):
+        raise Reject
     said = found.cut(span)
-    if "://" in said or not said.strip():
+    if found.words[0].word in RUNNING and span[0].code == QUOTED and len(said.split()) > 1:
+        raise Reject  # a command rather than a program
+    if "://" in said or said.lower().startswith("www.") or not said.strip():
         raise Reject
     return said
 
 
 def _open_app(found: Caught) -> list[Draft]:
     span = found.span("name")
+    if span[0].word.startswith("www.") or "://" in span[0].word:
+        raise Reject
     if span[0].code == PATH or (span[0].code == QUOTED and is_file_name(found.cut(span))):
         said = found.cut(span)
         if found.words[0].word != "open" and span[-1] is not found.words[-1]:

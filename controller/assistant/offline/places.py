@@ -14,7 +14,7 @@ from controller.assistant.offline.tokens import COLON, COMMA, END, QUOTED, STOP,
 STRONG = word_set("op on at onto via vanaf")
 WEAK = word_set("van from of in bij vanuit inside")
 SENDING = word_set("naar to aan for voor")
-POSSESSIVE = word_set("my mijn m'n our onze ons mij jouw your")
+POSSESSIVE = word_set("me mn my mijn m'n our onze ons mij jouw your")
 ARTICLES = POSSESSIVE | word_set("de het the deze dit die dat this that een a an z'n haar zijn his her")
 KINDS = word_set("device apparaat computer machine pc node systeem system host called named genaamd")
 HERE_KINDS = word_set("computer machine device apparaat systeem system toestel")
@@ -109,6 +109,9 @@ def _phrase_at(
         return place + 1, None
     if word.code == QUOTED:
         return None
+    if place == 0 and (called := _exact(text, words, place, known)) is not None:
+        end = called[0]
+        return called if end < len(words) and words[end].code in {COLON, COMMA} else None
     if word.word.endswith("'s"):
         return _owner(words, place, known)
     strong, weak = word.word in STRONG, word.word in WEAK or (sends and word.word in SENDING)

@@ -4,11 +4,12 @@ It never guesses. What is denied, conditional, meant for later or not understood
 the last word is declined, and what is unclear about the device is asked.
 """
 
+import re
 from collections.abc import Sequence
 
 from controller.assistant.candidates import Directory, KnownDevice, directory, rank
 from controller.assistant.intent import is_question
-from controller.assistant.language import Language, language_of
+from controller.assistant.language import Language, fold, language_of
 from controller.assistant.offline import answers, names, places, refusals
 from controller.assistant.offline.clause import Clause
 from controller.assistant.offline.draft import Draft, Trouble
@@ -19,6 +20,10 @@ from controller.assistant.offline.steps import Steps, strip
 from controller.assistant.offline.tokens import Token, Unreadable, tokens
 
 MAX_TEXT = 300  # characters
+_HELP = re.compile(
+    r"(?:help|hulp|help me|help mij|what can (?:you|i) do(?: here| for me)?|wat kun je(?: allemaal)?(?: doen)?(?: voor mij)?"
+    r"|wat kan (?:je|ik)(?: hier)?(?: allemaal)?(?: doen)?|how does this work|hoe werkt (?:dit|het)|voorbeelden|examples)"
+)
 
 
 class Planner:
@@ -43,6 +48,8 @@ class Planner:
             return answers.decline("empty", language, devices)
         if len(text) > MAX_TEXT:
             return answers.decline("too_long", language, devices)
+        if _HELP.fullmatch(fold(text).strip(" ?!.,")):
+            return answers.decline("help", language, devices)
         try:
             words = tokens(text, self._grammar.words.stop)
         except Unreadable as error:
