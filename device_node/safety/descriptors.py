@@ -118,6 +118,11 @@ class DescriptorFolder(Folder):
         finally:
             os.close(fd)
 
+    def space(self) -> tuple[int, int, int]:
+        found = os.fstatvfs(self.fd)
+        used = (found.f_blocks - found.f_bfree) * found.f_frsize
+        return found.f_blocks * found.f_frsize, used, found.f_bavail * found.f_frsize
+
     def keep(self, name: str, info: os.stat_result) -> None:
         fd = os.open(single(name), _READ, dir_fd=self.fd)
         try:

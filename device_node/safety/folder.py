@@ -74,6 +74,10 @@ class Folder(ABC):
         yield iter(())
 
     @abstractmethod
+    def space(self) -> tuple[int, int, int]:
+        """Bytes of its file system: all, used, and free to us."""
+
+    @abstractmethod
     def keep(self, name: str, info: os.stat_result) -> None:
         """Give a folder in it, made by us, the mode and times of another."""
 

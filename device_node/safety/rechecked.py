@@ -5,6 +5,7 @@ Between the look and the use a moment remains; `docs/tools.md` says what that me
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,6 +79,9 @@ class PathFolder(Folder):
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         with os.scandir(self.path) as entries:
             yield entries
+
+    def space(self) -> tuple[int, int, int]:
+        return shutil.disk_usage(self.path)
 
     def keep(self, name: str, info: os.stat_result) -> None:
         os.utime(self._at(name), ns=(info.st_atime_ns, info.st_mtime_ns))

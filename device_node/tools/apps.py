@@ -34,6 +34,7 @@ def open_app(call: Call) -> Result:
             cwd=call.node.home,
             env=programs.environment(),
             start_new_session=True,
+            creationflags=getattr(subprocess, "DETACHED_PROCESS", 0),
         )
     except OSError as error:
         raise ToolError(ErrorCode.NOT_FOUND, f"{name} could not be started: {error.strerror}.") from error

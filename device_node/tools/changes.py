@@ -118,7 +118,7 @@ def _refuse_changed(place: Place, old: os.stat_result) -> None:
 
 
 def _take_rights(fd: int, old: os.stat_result) -> None:
-    if hasattr(os, "fchmod"):
+    if hasattr(os, "fchown"):
         with suppress(PermissionError):
             os.fchown(fd, old.st_uid, old.st_gid)
         os.fchmod(fd, stat.S_IMODE(old.st_mode) & 0o777)

@@ -93,6 +93,7 @@ def run(
             cwd=cwd,
             env=environment() | dict(extra or {}),
             start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
     except OSError as error:
         raise ToolError(ErrorCode.NOT_FOUND, f"{argv[0]} could not be started: {error.strerror}.") from error

@@ -9,7 +9,8 @@ from typing import Any
 
 import psutil
 
-from device_node.safety.errors import translated
+from device_node.safety.errors import shown
+from device_node.tools.content import kind_of
 from device_node.tools.tool import Call, Result
 
 _MOST_DISKS = 100
@@ -40,10 +41,11 @@ def disk_usage(call: Call) -> Result:
     """How full the disks are, or the one that holds a path."""
     if "path" in call.arguments:
         path = call.text("path")
-        with call.node.fence().locate(path) as place, translated(path):
-            place.lstat()
-            # of the folder: a file system does not change within one, and links were followed
-            return {"disks": [_usage(place.folder.path)]}
+        with call.node.fence().locate(path) as place:
+            if kind_of(place.lstat()) == "directory":
+                with place.opened() as folder:  # it may be where another disk is mounted
+                    return {"disks": [{"path": path} | _row(*folder.space())]}
+            return {"disks": [{"path": path} | _row(*place.folder.space())]}
     disks = []
     for partition in psutil.disk_partitions(all=False):
         try:
@@ -57,13 +59,13 @@ def disk_usage(call: Call) -> Result:
 
 def _usage(mount: str) -> dict[str, Any]:
     usage = psutil.disk_usage(mount)
-    return {
-        "mount": mount,
-        "total_bytes": usage.total,
-        "used_bytes": usage.used,
-        "free_bytes": usage.free,
-        "percent": usage.percent,
-    }
+    return {"mount": shown(mount)} | _row(usage.total, usage.used, usage.free)
+
+
+def _row(total: int, used: int, free: int) -> dict[str, Any]:
+    # as a person sees it: of what is used and what is free to us, not of what the system keeps back
+    percent = 100 * used / (used + free) if used + free else 0.0
+    return {"total_bytes": total, "used_bytes": used, "free_bytes": free, "percent": round(percent, 1)}
 
 
 def _version() -> str:

@@ -33,7 +33,8 @@ NAMES = [
 ]
 FILE_TOOLS = [name for name, tool in TOOLS.items() if "path" in json.dumps(tool.parameters)] + ["undo"]
 
-paths = st.lists(st.sampled_from(NAMES), max_size=4)
+plain = st.lists(st.sampled_from(["a", "b", "file", "in", "new"]), min_size=1, max_size=2)
+paths = plain | plain | st.lists(st.sampled_from(NAMES), max_size=4)
 ids = st.sampled_from(["c1", "c2", "c3"])
 oddities = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)
 
@@ -49,7 +50,7 @@ def calls(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
         "pattern": draw(st.sampled_from(["*", "a", "[", "?*", "/"])),
         "overwrite": draw(st.booleans()),
         "sha256": draw(st.booleans()),
-        "limit": draw(st.integers(-1, 5)),
+        "limit": draw(st.integers(1, 5)),
         "max_bytes": draw(st.integers(1, 100)),
         "command_id": draw(ids),
     }
@@ -63,7 +64,9 @@ def calls(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
 
 def furnish(desk: Desk) -> None:
     """Put back what earlier calls may have taken away."""
-    (desk.folder / "a").mkdir(exist_ok=True)
+    for name in ("a", "file"):
+        if not (desk.folder / name).exists() and not (desk.folder / name).is_symlink():
+            (desk.folder / name).mkdir() if name == "a" else (desk.folder / name).write_text("text")
     for name, target in (
         ("in", "a"),
         ("out", "../outside"),

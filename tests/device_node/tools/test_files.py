@@ -4,6 +4,9 @@ import base64
 import hashlib
 import json
 import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -176,3 +179,35 @@ def test_names_longer_than_the_system_takes_are_refused(desk: Desk) -> None:
     assert desk.fails("read_file", path=desk.at("x" * 256)) == ErrorCode.PATH_NOT_ALLOWED
     deep = "/".join(["x" * 200] * 18)
     assert desk.fails("read_file", path=desk.at(deep)) == ErrorCode.NOT_FOUND
+
+
+def test_a_file_that_is_closed_to_the_node_is_permission_denied() -> None:
+    program = """
+import os, sys
+from pathlib import Path
+from tests.device_node.tools.desk import Desk
+desk = Desk(Path(sys.argv[1]))
+file = desk.folder / "closed"
+file.write_text("x")
+if os.geteuid() == 0:
+    os.chown(file, 65534, 65534)
+    os.chown(desk.folder, 65534, 65534)
+    os.chmod(sys.argv[1], 0o755)
+    os.setgroups([])
+    os.setegid(65534)
+    os.seteuid(65534)
+file.chmod(0)
+print(desk.fails("read_file", path=str(file)), desk.fails("path_info", path=str(file), sha256=True))
+print(desk.run("path_info", path=str(file))["size"])
+"""
+    with tempfile.TemporaryDirectory() as top:
+        ended = subprocess.run(
+            [sys.executable, "-c", program, top],
+            cwd=Path(__file__).parents[3],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    assert ended.stdout.split() == ["permission_denied", "permission_denied", "1"], ended.stderr
