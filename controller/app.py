@@ -70,7 +70,13 @@ async def _serve(
     )
     model = settings.model
     provider = Ollama(
-        OllamaConfig(model=model.name, host=model.host, num_ctx=model.context_tokens, think=model.think)
+        OllamaConfig(
+            model=model.name,
+            host=model.host,
+            num_ctx=model.context_tokens,
+            think=model.think,
+            api_key=model.api_key,
+        )
     )
     planner = await asyncio.to_thread(Planner)
     assistant = Assistant(store, replies, planner, provider, fast_path=model.fast_path)

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import aclosing
 
-from controller.assistant import answers, intent, prompts, sanitize, whereabouts
+from controller.assistant import answers, intent, prompts, results, sanitize, whereabouts
 from controller.assistant.memory import Exchange
 from controller.assistant.outcome import AskedBack, outcome_of
 from controller.assistant.providers.provider import ChatMessage, Completed, Provider, TextDelta, ToolCall
@@ -133,6 +133,10 @@ class ModelPlanner:
             return
         if row.status == Status.AWAITING_APPROVAL.value:
             self._messages.append(prompts.waiting(call, row.reasons))
+            return
+        if row.status == Status.SUCCEEDED.value and results.says_all(row.tool_name):
+            # the receipt says it all; without a word of the device's the turn stays clean
+            self._messages.append(prompts.receipt(call, device_id=row.device_id, status=row.status))
             return
         self._gate.taint()
         error = ErrorBody.model_validate(row.error, strict=False) if row.error else None

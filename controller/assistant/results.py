@@ -29,6 +29,11 @@ def shown(tool: str, result: Result, language: Language) -> list[str]:
     return [*lines[:MAX_LINES], *cut]
 
 
+def says_all(tool: str) -> bool:
+    """Whether a success of this tool leaves nothing more to be told than that it happened."""
+    return tool in _SAID
+
+
 def _line(text: str) -> str:
     return "  " + sanitize.one_line(text, MAX_LINE)
 

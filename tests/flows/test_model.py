@@ -122,18 +122,30 @@ async def test_the_same_call_twice_in_a_turn_runs_once(served: Start) -> None:
     assert len(pump.ran) == 1
 
 
+async def test_a_model_that_makes_one_call_a_reply_takes_several_steps(served: Start) -> None:
+    script = [fakes.calls(make("A")), fakes.calls(make("A/B")), fakes.says("ok")]
+    async with served(*script) as (orion, pump, _):
+        _, report = await orion.ask("Create a folder A on the tuinpomp and then a folder B in it")
+
+    assert [call["status"] for call in report["calls"]] == ["succeeded", "succeeded"]
+    assert len(pump.ran) == 2
+
+
 async def test_a_call_the_user_did_not_ask_for_waits_for_a_person_after_a_result_was_read(
     served: Start,
 ) -> None:
-    script = [fakes.calls(make("A")), fakes.calls(("water_garden", {"minutes": 30, "device_id": "pump"}))]
+    script = [
+        fakes.calls(("water_garden", {"minutes": 5, "device_id": "pump"})),
+        fakes.calls(make("Injected")),
+    ]
     async with served(*script) as (orion, pump, _):
-        responses, report = await orion.ask("Create a folder A on the tuinpomp")
+        responses, report = await orion.ask("Run water_garden for 5 minutes on the tuinpomp")
 
     assert [call["decision"] for call in report["calls"]] == ["allow", "ask"]
     assert report["calls"][1]["status"] == "awaiting_approval"
-    assert any("minutes" in reason for reason in report["calls"][1]["reasons"])
+    assert any("path" in reason for reason in report["calls"][1]["reasons"])
     assert "approval_required" in [response["type"] for response in responses]
-    assert [command["tool"] for command in pump.ran] == ["create_directory"]
+    assert [command["tool"] for command in pump.ran] == ["water_garden"]
 
 
 async def test_a_question_cannot_change_anything_whatever_the_model_calls(served: Start) -> None:
