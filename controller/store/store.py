@@ -7,6 +7,7 @@ commits. Whoever waits is woken after the COMMIT, never before.
 import asyncio
 import logging
 import queue
+import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -50,6 +51,10 @@ class StoreRefused(OrionError):
     """The database will never take this change: its content does not fit."""
 
 
+class _TransactionLost(Exception):
+    """The database gave up the whole transaction in the middle of it."""
+
+
 @dataclass(slots=True)
 class _Unit:
     work: Callable[[Session], object]
@@ -69,6 +74,7 @@ class Store:
         self._thread = threading.Thread(target=self._write_for_ever, name="store-writer", daemon=True)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
         self._listener: Callable[[list[notices.Notice]], None] | None = None
+        self._closed = False
 
     def open(self) -> None:
         """Bring the schema up to date and start the writer. Blocks; call it off the event loop."""
@@ -82,6 +88,7 @@ class Store:
 
     def close(self) -> None:
         """Finish what waits, then close every connection. Blocks."""
+        self._closed = True
         if self._thread.is_alive():
             self._queue.put(None)
             self._thread.join()
@@ -101,7 +108,10 @@ class Store:
         unit = _Unit(work)
         unit.done.add_done_callback(_log_failure)
         try:
+            self._check_open()
             self._queue.put_nowait(unit)
+        except StoreFailed as error:
+            logger.warning("A note could not be stored: %s", error)
         except queue.Full:
             logger.warning("The database cannot keep up; a note was dropped")
 
@@ -109,26 +119,41 @@ class Store:
         """Run units in order, in one transaction where they fit; an exception stands for its unit.
 
         Raises:
-            StoreBusy: the writer's queue is full.
+            StoreBusy: they do not all fit into the writer's queue; none of them is run.
+            StoreFailed: the store is closed.
         """
         units = [_Unit(work) for work in works]
-        try:
-            for unit in units:
-                self._queue.put_nowait(unit)
-        except queue.Full:
-            raise StoreBusy("The database cannot keep up; try again in a moment.") from None
+        self._check_open()
+        # one event loop puts and the writer only takes: the room that is seen stays
+        if self._queue.qsize() + len(units) > MAX_QUEUED:
+            raise StoreBusy("The database cannot keep up; try again in a moment.")
+        for unit in units:
+            self._queue.put_nowait(unit)
         outcomes = await asyncio.gather(
             *(asyncio.wrap_future(unit.done) for unit in units), return_exceptions=True
         )
         return [_outcome(outcome) for outcome in outcomes]
 
     async def read(self, work: Callable[[Session], T]) -> T:
-        """Run a query beside the writer; it sees what is committed."""
+        """Run a query beside the writer; it sees what is committed.
+
+        Raises:
+            StoreFailed: the database cannot be read now, or the store is closed.
+        """
+        self._check_open()
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._look, work)
 
     def _look(self, work: Callable[[Session], T]) -> T:
-        with Session(self._reader, expire_on_commit=False) as session:
-            return work(session)
+        try:
+            with Session(self._reader, expire_on_commit=False) as session:
+                return work(session)
+        except OperationalError as error:
+            logger.warning("A query failed in the database: %s", error.orig)
+            raise StoreFailed("The database could not be read now.") from error
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreFailed("The database is closed.")
 
     def _write_for_ever(self) -> None:
         while (first := self._queue.get()) is not None:
@@ -157,8 +182,9 @@ class Store:
             with Session(self._writer, expire_on_commit=False) as session, session.begin():
                 for unit in wanted:
                     _run(session, unit)
+                    _check_transaction(session)
                 heard = notices.taken(session)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, _TransactionLost) as error:
             logger.exception("A transaction of %d units failed", len(wanted))
             failure = StoreFailed(f"The database refused the transaction: {type(error).__name__}.")
             heard = []
@@ -187,10 +213,22 @@ def _run(session: Session, unit: _Unit) -> None:
         logger.warning("A unit of work failed in the database: %s", type(error).__name__)
     except Exception as error:  # noqa: BLE001 - handed to the caller, whose unit alone it undoes
         unit.error = error
-    if unit.error is None:
-        return
-    del notices.of(session)[before:]  # what was rolled back did not happen
-    session.expunge_all()  # nor may a later unit of this batch see its objects
+    if unit.error is not None:
+        del notices.of(session)[before:]  # what was rolled back did not happen
+    # each unit has its own objects: a rollback would expire those of the units before it
+    session.expunge_all()
+
+
+def _check_transaction(session: Session) -> None:
+    """Make sure the batch still has its transaction.
+
+    A full disk or a failing one can make SQLite roll back everything, not the
+    statement alone. What follows would then be committed by itself, and what went
+    before would be believed.
+    """
+    raw = session.connection().connection.dbapi_connection if session.is_active else None
+    if raw is None or (isinstance(raw, sqlite3.Connection) and not raw.in_transaction):
+        raise _TransactionLost
 
 
 def _call_on(

@@ -44,7 +44,7 @@ def laptop(session: Session) -> Device:
 @pytest.fixture
 async def store(database_url: str) -> AsyncIterator[Store]:
     """The running store: its writer thread and readers."""
-    opened = Store(database_url)
+    opened = await asyncio.to_thread(Store, database_url)
     await asyncio.to_thread(opened.open)
     yield opened
     await asyncio.to_thread(opened.close)

@@ -9,7 +9,19 @@ from controller.services.orders import Status
 from controller.store import notices
 from controller.store.tables import AuditEntry, Device, ToolExecution
 from schemas.commands import ReplyStatus
-from tests.factories import ADMIN, NOON, VIEWER, a_place, a_presence, a_profile, a_reply, a_request, a_tool, an_error, later
+from tests.factories import (
+    ADMIN,
+    NOON,
+    VIEWER,
+    a_place,
+    a_presence,
+    a_profile,
+    a_reply,
+    a_request,
+    a_tool,
+    an_error,
+    later,
+)
 
 
 def actions(session: Session) -> list[str]:
