@@ -18,7 +18,9 @@ from device_node.tools.tool import ToolError
 from schemas.errors import ErrorCode
 from tests.device_node.tools.desk import Desk
 
-SLEEPER = "import time; time.sleep(300)"
+# of this run alone: another run of these tests may be under way on the same machine
+SLEEPER = f"import time; time.sleep(300)  # {os.getpid()}"
+NAPPER = f"nap-{os.getpid()}"
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(300)"
 
 
@@ -122,11 +124,11 @@ def test_a_process_that_does_not_listen_is_ended_after_the_grace(able: Desk) -> 
 
 
 def test_a_process_is_stopped_by_pid_and_by_name(able: Desk, tmp_path: Path) -> None:
-    program = tmp_path / "orion-napper"
+    program = tmp_path / NAPPER
     program.symlink_to("/bin/sleep")
     for by_name in (False, True):
         with subprocess.Popen([str(program), "300"]) as napper:
-            chosen = {"name": "orion-napper"} if by_name else {"pid": napper.pid}
+            chosen = {"name": NAPPER} if by_name else {"pid": napper.pid}
             assert able.run("stop_process", dry_run=True, **chosen)["pids"] == [napper.pid]
             assert napper.poll() is None
             assert able.run("stop_process", **chosen)["pids"] == [napper.pid]
