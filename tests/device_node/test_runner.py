@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from schemas.topics import Kind
-from schemas.wire import format_instant
+from schemas.wire import MAX_PAYLOAD, format_instant
 from tests.broker.running import RunningBroker
 from tests.device_node.harness import (
     ControllerSide,
@@ -173,14 +173,12 @@ async def test_path_outside_is_rejected_by_the_device_itself(
     assert not (tmp_path / "elsewhere").exists()
 
 
-async def test_result_that_cannot_travel_is_too_large(controller: ControllerSide, tmp_path: Path) -> None:
-    big = tmp_path / "allowed" / "big.txt"
-    big.write_text("é" * 190_000)
-    reply = await controller.ask(a_command("read_file", arguments={"path": str(big), "max_bytes": 380_000}))
-    assert (reply["status"], reply["error"]["code"]) in {
-        ("failed", "payload_too_large"),
-        ("rejected", "invalid_arguments"),
-    }
+async def test_largest_result_travels(controller: ControllerSide, tmp_path: Path) -> None:
+    path = tmp_path / "allowed" / "bytes.txt"
+    path.write_bytes(b"\x01" * 131_072)  # six times as long in JSON
+    reply = await controller.ask(a_command("read_file", arguments={"path": str(path), "max_bytes": 131_072}))
+    assert reply["status"] == "succeeded"
+    assert len(controller.seen[-1][0].payload) <= MAX_PAYLOAD
 
 
 async def test_dry_run_changes_nothing(controller: ControllerSide, tmp_path: Path) -> None:
