@@ -10,9 +10,12 @@ from typing import Any
 
 import httpx
 
+from broker.session import Endpoint
 from controller import app
 from controller.settings import ControllerSettings, ModelSettings
 from controller.store import engine
+from device_node import app as node
+from device_node.settings import NodeSettings
 from tests.broker.running import RunningBroker
 
 NO_MODEL = "http://127.0.0.1:9"  # nothing listens there
@@ -76,6 +79,41 @@ async def installation(
             timeout=30,
         ) as client:
             yield Installation(broker, settings, client)
+    finally:
+        stop.set()
+        await running
+
+
+@dataclass(frozen=True, slots=True)
+class RunningNode:
+    """Our own node, acting on real files in `folder`."""
+
+    device_id: str
+    folder: Path
+
+
+@asynccontextmanager
+async def running_node(
+    orion: Installation, data_dir: Path, device_id: str = "laptop", **place: Any
+) -> AsyncIterator[RunningNode]:
+    """A node with a place, adopted, online; it may change one folder."""
+    folder = data_dir / "files"
+    policy = data_dir / "policy.toml"
+    await asyncio.to_thread(folder.mkdir, parents=True)
+    await asyncio.to_thread(policy.write_text, f"allowed_paths = ['{folder}']\n")
+    added = await orion.add_device(device_id, adopt=True, **place)
+    connection = added["mqtt"]
+    settings = NodeSettings(
+        data_dir=data_dir / "node-data",
+        device_id=device_id,
+        endpoint=Endpoint(connection["host"], connection["port"], device_id, connection["password"]),
+        policy_path=policy,
+    )
+    stop = asyncio.Event()
+    running = asyncio.create_task(node.run(settings, stop), name="node")
+    try:
+        await orion.until_online(device_id)
+        yield RunningNode(device_id, folder)
     finally:
         stop.set()
         await running
