@@ -14,7 +14,7 @@ _GREETING = re.compile(
     r"|alsjeblieft|alstublieft|aub|sorry|excuse me|good morning|good evening)\b[\s,.!:]*)+"
 )
 _POLITE = re.compile(
-    r"^(?:(?:kun|kunt|kan|kon|zou|wil|wilt|wou)\s+(?:je|jij|u|ge|jullie)\b"
+    r"^(?:(?:kun|kan|wil|zou)je\b|(?:kun|kunt|kan|kon|zou|wil|wilt|wou)\s+(?:je|jij|u|ge|jullie)\b"
     r"|(?:can|could|would|will)\s+(?:you|u)\b(?!\s+(?:still|even))"
     r"|(?:would|do)\s+you\s+mind\b)"
 )

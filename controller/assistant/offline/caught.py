@@ -28,6 +28,7 @@ HARDWARE = word_set(
     "laptop computer pc server desktop tablet telefoon phone mobiel iphone ipad mac macbook imac printer tv televisie nas"
     " router notebook machine apparaat device systeem system toestel raspberry"
 )
+OWN_FOLDERS = word_set("documents documenten downloads")
 ORIGINS = word_set("from van vanuit of off vanaf")
 GENERIC = re.compile(
     r"(?:(?:this|that|my|the|our|deze|dit|die|dat|mijn|de|het|onze|local|eigen)\s+)*"
@@ -180,7 +181,21 @@ class Caught:
             return True  # "map mijn documenten": the slot let it in, behind its noun
         if not first.upper and (not noun or first.word in words.verbs or self._misspelt(first)):
             return False
-        return last.upper or last.word not in words.verbs
+        if last.code == PATH:
+            return first.upper or not re.search(r"[/\\]", last.word)
+        return not any(self._commands(each) for each in span[1:])
+
+    def _commands(self, token: Token) -> bool:
+        """Whether a word of a name looks like a verb after all, in a form or spelling of its own."""
+        words = self.vocabulary
+        if token.upper or token.code == PATH or token.word in words.real:
+            return False
+        near = len(token.word) > SHORT_WORD and any(
+            OSA.distance(token.word, verb, score_cutoff=1) <= 1
+            for verb in words.verbs
+            if len(verb) > SHORT_WORD
+        )
+        return near or token.word in words.verbs
 
     def _single(self, token: Token, *, noun: bool) -> str:
         words = self.vocabulary
@@ -236,6 +251,8 @@ class Caught:
             return self._it("folder")
         link = next((e.word for e in reversed(self.words[:first]) if e.word not in DETERMINERS), "")
         lifted = span[0].code in {QUOTED, PATH}
+        if len(span) == 1 and span[0].word in OWN_FOLDERS and link not in ORIGINS:
+            return self.cut(span)
         if (
             link in ORIGINS
             and not lifted

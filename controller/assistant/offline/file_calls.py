@@ -7,7 +7,14 @@ from pydantic import JsonValue
 
 from controller.assistant.offline.caught import INDEFINITE, NAMING, PUTTING, SAVING, Caught
 from controller.assistant.offline.draft import Context, Draft, Reject
-from controller.assistant.offline.paths import base_name, folder_of, is_file_name, join
+from controller.assistant.offline.paths import (
+    base_name,
+    folder_of,
+    is_file_name,
+    is_hidden,
+    join,
+    looks_like_folder,
+)
 from controller.assistant.offline.tokens import PATH, QUOTED
 
 
@@ -18,7 +25,9 @@ def _definite(found: Caught, slot: str) -> bool:
 
 
 def _create_directory(found: Caught) -> list[Draft]:
-    slot = next(each for each in ("newnames", "newname", "bare", "paths", "path") if each in found.slots)
+    slot = next(
+        each for each in ("newnames", "newname", "bare", "filepath", "paths", "path") if each in found.slots
+    )
     if _definite(found, slot) and "er" not in found.said:
         raise Reject
     if slot == "bare":
@@ -28,6 +37,10 @@ def _create_directory(found: Caught) -> list[Draft]:
         names = [found.name(found.span("bare"), noun=True)]
     else:
         names = found.many(slot) if slot.endswith("s") else [found.one(slot)]
+    if "wish" in found.fixed and any(
+        not each.upper and not each.stops and each.code not in {QUOTED, PATH} for each in found.span(slot)[1:]
+    ):
+        raise Reject  # "ik wil de map Test …" may go on with any verb
     parent = found.parent()
     paths = [join(parent, name) for name in names]
     if len(paths) == 1:
@@ -37,6 +50,8 @@ def _create_directory(found: Caught) -> list[Draft]:
 
 def _write_file(found: Caught) -> list[Draft]:
     content = found.raw("text") if "text" in found.slots else ""
+    if "words" in found.slots:
+        content = found.cut(found.span("words"))
     if "tail" in found.slots:
         content = found.tail()
     if found.fixed.get("path") == "@it":
@@ -46,8 +61,8 @@ def _write_file(found: Caught) -> list[Draft]:
         path = found.context.thing
         found.after = replace(found.context, fresh=False, amends=True)
         return [Draft("write_file", {"path": path, "content": content})]
-    slot = next(each for each in ("filepaths", "paths", "path") if each in found.slots)
-    told = "text" in found.slots or "tail" in found.slots
+    slot = next(each for each in ("filepaths", "filepath", "paths", "path") if each in found.slots)
+    told = bool({"text", "tail", "words"} & found.slots.keys())
     if not told and _definite(found, slot) and not found.said & {"er", "daarin", "erin", "there", "it"}:
         raise Reject
     names = found.many(slot) if slot.endswith("s") else [found.one(slot)]
@@ -94,7 +109,7 @@ def _folder_name(found: Caught) -> str:
 
 def _look_inside(found: Caught) -> list[Draft]:
     path = found.one("path")
-    if is_file_name(path) and not path.endswith(("/", "\\")):
+    if is_file_name(path) or (is_hidden(path) and not looks_like_folder(path)):
         found.after = Context(folder=folder_of(path), thing=path)
         return [Draft("read_file", {"path": path})]
     found.after = Context(folder=path, thing=path)
@@ -123,6 +138,14 @@ def _search_files(found: Caught) -> list[Draft]:
 def _read_file(found: Caught) -> list[Draft]:
     slot = "filepath" if "filepath" in found.slots else "path"
     path = join(found.parent(), found.one(slot))
+    opens = (
+        found.words[0].word == "open" and found.span(slot)[0].code == QUOTED if slot in found.slots else False
+    )
+    if slot == "filepath" and opens and not is_file_name(path):
+        raise Reject  # "open 'Firefox'" starts a program
+    if slot == "filepath" and looks_like_folder(path):
+        found.after = Context(folder=path, thing=path)
+        return [Draft("list_directory", {"path": path})]
     found.after = Context(folder=folder_of(path), thing=path)
     return [Draft("read_file", {"path": path})]
 

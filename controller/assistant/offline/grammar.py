@@ -241,6 +241,7 @@ def _slot_pattern(name: str, nouns: frozenset[str]) -> str:
         "newnames": rf"(?:{own}{each}(?:{_AND}{each}){{0,9}})",
         "parent": rf"(?:{_NAME}|{_IT})",
         "text": rf" {QUOTED}",
+        "words": rf"(?:{_W}){{1,8}}?",
         "tail": r"(?: \S+){1,40}?",
         "pattern": rf"(?: {GLOB}| {QUOTED}| {PATH}|{_W})",
         "number": r" \d{1,9}",

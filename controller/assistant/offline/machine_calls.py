@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pydantic import JsonValue
 
 from controller.assistant.language import fold
-from controller.assistant.offline.caught import Caught
+from controller.assistant.offline.caught import OWN_FOLDERS, Caught
 from controller.assistant.offline.draft import Context, Draft, Reject
-from controller.assistant.offline.paths import folder_of, is_file_name
+from controller.assistant.offline.paths import folder_of, is_file_name, looks_like_folder
 from controller.assistant.offline.tokens import PATH, QUOTED
 
+COMMANDS = frozenset({"command", "commando", "opdracht", "shellcommando"})
 RUNNING = frozenset({"run", "draai", "execute"})
 _PROGRAM = re.compile(r"\.(?:exe|app|bat|cmd|desktop|appimage|msi|sh|lnk)$", re.IGNORECASE)
 
@@ -26,7 +27,7 @@ def _app_name(found: Caught, slot: str = "name") -> str:
         and not span[0].upper
     ):
         raise Reject
-    if any(each.word.startswith("-") for each in span):
+    if any(each.word.startswith("-") or each.word in COMMANDS for each in span):
         raise Reject
     said = found.cut(span)
     if found.words[0].word in RUNNING and span[0].code == QUOTED and len(said.split()) > 1:
@@ -48,14 +49,18 @@ def _open_app(found: Caught) -> list[Draft]:
             if found.words[0].word != "open" and found.words[-1].word != "openen":
                 raise Reject
             found.after = Context(folder=folder_of(said), thing=said)
-            return [Draft("read_file" if is_file_name(said) else "list_directory", {"path": said})]
-    return [Draft("open_app", {"name": _app_name(found)})]
+            return [Draft("list_directory" if looks_like_folder(said) else "read_file", {"path": said})]
+    name = _app_name(found)
+    if fold(name) in OWN_FOLDERS:
+        return [Draft("list_directory", {"path": name})]
+    return [Draft("open_app", {"name": name})]
 
 
 def _stop_process(found: Caught) -> list[Draft]:
     if "number" in found.slots:
         return [Draft("stop_process", {"pid": int(found.raw("number"))})]
-    return [Draft("stop_process", {"name": _app_name(found)})]
+    name = _app_name(found)
+    return [Draft("stop_process", {"pid": int(name)} if name.isdecimal() else {"name": name})]
 
 
 def _stop_or_close(found: Caught) -> list[Draft]:

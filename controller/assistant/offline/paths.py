@@ -9,6 +9,41 @@ from controller.assistant.offline.draft import Reject
 
 _EXTENSION = re.compile(r"[^/\\]\.[A-Za-z0-9]{1,10}$")
 
+_FOLDERS = frozenset(
+    {
+        *(
+            "log",
+            "logs",
+            "home",
+            "etc",
+            "tmp",
+            "var",
+            "usr",
+            "opt",
+            "srv",
+            "mnt",
+            "media",
+            "bin",
+            "lib",
+            "src",
+            "docs",
+        ),
+        *(
+            "data",
+            "documents",
+            "documenten",
+            "downloads",
+            "music",
+            "pictures",
+            "videos",
+            "desktop",
+            "backup",
+            "backups",
+        ),
+        *(".ssh", ".config", ".local", ".cache", ".git", "~", ".", ".."),
+    }
+)
+
 
 def join(folder: str | None, name: str) -> str:
     """A name inside a folder, with the separator that the folder already uses.
@@ -38,3 +73,16 @@ def folder_of(path: str) -> str | None:
 def is_file_name(path: str) -> bool:
     """Whether a path ends as files do: in an extension."""
     return bool(_EXTENSION.search(path)) and not path.endswith(("/", "\\"))
+
+
+def is_hidden(path: str) -> bool:
+    """Whether the last part begins with a point, as `.bashrc` does."""
+    return base_name(path).startswith(".")
+
+
+def looks_like_folder(path: str) -> bool:
+    """A guess for looking only: `~/Documents` and `/var/log` are folders, `/etc/passwd` is none."""
+    name = base_name(path)
+    return not is_file_name(path) and (
+        path.endswith(("/", "\\")) or name[:1].isupper() or name.casefold() in _FOLDERS
+    )

@@ -13,10 +13,13 @@ from controller.assistant.offline.tokens import COLON, COMMA, END, QUOTED, STOP,
 
 STRONG = word_set("op on at onto via vanaf")
 WEAK = word_set("van from of in bij vanuit inside")
+NOT_DEVICES = word_set("folder map file bestand directory folders mappen files bestanden")
+FROM_OR_TO = word_set("van from vanuit naar to")
 SENDING = word_set("naar to aan for voor")
 POSSESSIVE = word_set("me mn my mijn m'n our onze ons mij jouw your")
 ARTICLES = POSSESSIVE | word_set("de het the deze dit die dat this that een a an z'n haar zijn his her")
 KINDS = word_set("device apparaat computer machine pc node systeem system host called named genaamd")
+KIND_BEHIND = word_set("pc computer machine device apparaat")
 HERE_KINDS = word_set("computer machine device apparaat systeem system toestel")
 THIS = word_set("this deze dit")
 HERE_WORDS = word_set("here hier locally lokaal")
@@ -76,10 +79,7 @@ def unknown(text: str, words: Sequence[Token]) -> tuple[list[Token], str] | None
         owned = start < len(words) and words[start].word in POSSESSIVE | {"the", "de", "het"}
         if not (
             word.stops
-            and (
-                word.word in STRONG
-                or (word.word in WEAK | SENDING and _names_thing(words, start, owned=owned))
-            )
+            and (word.word in STRONG or (word.word in FROM_OR_TO and _names_thing(words, start, owned=owned)))
         ):
             continue
         while start < len(words) and words[start].word in ARTICLES:
@@ -92,7 +92,7 @@ def unknown(text: str, words: Sequence[Token]) -> tuple[list[Token], str] | None
             and words[end].code not in {COMMA, COLON, END}
         ):
             end += 1
-        if end > start:
+        if end > start and words[start].word not in NOT_DEVICES:
             return [*words[:place], *words[end:]], text[words[start].start : words[end - 1].end]
     return None
 
@@ -166,6 +166,8 @@ def _exact(text: str, words: Sequence[Token], first: int, known: Directory) -> t
             best = end + 1, Mention(Reading.ONE if len(found) == 1 else Reading.SEVERAL, found)
         if words[end].code == QUOTED:
             break
+    if best is not None and best[0] < len(words) and words[best[0]].word in KIND_BEHIND:
+        best = best[0] + 1, best[1]  # "on the workshop pc", where the name is Workshop
     return best
 
 

@@ -15,7 +15,7 @@ from controller.assistant.offline.grammar import Vocabulary
 from controller.assistant.offline.tokens import LIFTED, Token
 
 MAX_WORDS = 5
-MAX_ATTEMPTS = 28
+MAX_ATTEMPTS = 36
 
 
 def repairs(words: Sequence[Token], vocabulary: Vocabulary) -> Iterator[tuple[Token, ...]]:
@@ -23,14 +23,13 @@ def repairs(words: Sequence[Token], vocabulary: Vocabulary) -> Iterator[tuple[To
     shouting = all(each.upper for each in words if each.word)
     remedies: list[tuple[int, str]] = []
     for place, word in enumerate(words):
-        if word.upper and not shouting and place > 0:
-            continue
-        if (remedy := _remedy(word, vocabulary)) is not None:
-            remedies.append((place, remedy))
-    remedies = remedies[:MAX_WORDS]
+        if not (word.upper and not shouting and place > 0):
+            remedies.extend((place, remedy) for remedy in _remedies(word, vocabulary))
     attempts = 0
-    for size in range(1, len(remedies) + 1):
-        for chosen in combinations(remedies, size):
+    for size in range(1, MAX_WORDS + 1):
+        for chosen in combinations(remedies[: 2 * MAX_WORDS], size):
+            if len({place for place, _ in chosen}) < size:
+                continue
             attempts += 1
             if attempts > MAX_ATTEMPTS:
                 return
@@ -57,16 +56,15 @@ def like_a_negation(words: Sequence[Token], vocabulary: Vocabulary) -> bool:
     return False
 
 
-def _remedy(word: Token, vocabulary: Vocabulary) -> str | None:
+def _remedies(word: Token, vocabulary: Vocabulary) -> list[str]:
+    """The words of the grammar that this may have been meant to be, at most two, likeliest first."""
     said = word.word
     if word.code in LIFTED or word.stops or len(said) < 3 or not said.replace("'", "").isalpha():
-        return None
+        return []
     if said in vocabulary.commands or said in vocabulary.real or said in vocabulary.stop:
-        return None
+        return []
     allowed = 1 if len(said) < 6 else 2
     near = process.extract(said, vocabulary.commands, scorer=OSA.distance, score_cutoff=allowed, limit=6)
-    if not near:
-        return None
     # verbs and nouns before anything else: those are what a command is made of
     near.sort(
         key=lambda each: (
@@ -76,4 +74,4 @@ def _remedy(word: Token, vocabulary: Vocabulary) -> str | None:
             each[0],
         )
     )
-    return str(near[0][0])
+    return [str(each[0]) for each in near[:2] if each[1] == near[0][1]]

@@ -140,6 +140,8 @@ def _words(text: str, start: int, end: int) -> Iterator[Token]:
         body = start + 2
     if body > start:
         yield _word(text, start, body)
+    if fold(text[start:body]) in _SPOKEN:
+        return  # the point of "a.u.b." ends no sentence
     for mark in dict.fromkeys(text[body:end]):
         if mark == ",":
             yield Token(COMMA, body, end)
