@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 PROBE_EVERY = 0.05  # seconds between two probes of a broker that is starting
 STABLE_AFTER = 60.0  # seconds; a broker that lived longer starts again at once
 LOOPING_AFTER = 4  # deaths in a row that are more than bad luck
+LAST_WORDS_WITHIN = 1.0  # seconds to read the rest of its log after its end
 TAIL = 20  # lines of Mosquitto's log that are kept for an error
 PROBE_NAME = "probe.supervisor"
 _PR_SET_PDEATHSIG = 1
@@ -176,7 +177,8 @@ class Supervisor:
     async def _settle(self) -> None:
         """After the child's end: its last words are read and its pid means nothing any more."""
         if self._reader is not None:
-            await self._reader
+            await asyncio.wait((self._reader,), timeout=LAST_WORDS_WITHIN)
+            self._reader.cancel()
         self._reader = None
         self._child = None
         await asyncio.to_thread(self.settings.pid_path.unlink, missing_ok=True)

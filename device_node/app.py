@@ -34,8 +34,10 @@ from schemas.wire import MalformedMessage
 logger = logging.getLogger(__name__)
 
 RESTART = 75  # exit code (EX_TEMPFAIL): start me again
-WIND_DOWN_WITHIN = 3.0  # seconds for running tools to stop
+WIND_DOWN_WITHIN = 2.5  # seconds for running tools to stop
 FORGET_EVERY = 3_600.0  # seconds
+# What an installation keeps for itself in its data folder; the owner's `files` stand beside it.
+OWN = ("broker", "controller", "node", "orion.toml", "up.lock")
 LAST_WORD_WITHIN = 2.0  # seconds for the reply of `restart_node` to reach the broker
 
 
@@ -166,7 +168,7 @@ def _prepare(settings: NodeSettings, control: Control) -> NodeContext:
         policy=policy,
         data_dir=settings.directory,
         control=control,
-        own=(settings.data_dir, settings.policy_path),
+        own=(*(settings.data_dir / name for name in OWN), settings.policy_path),
     )
 
 

@@ -29,7 +29,7 @@ from schemas.topics import Kind, Topics
 logger = logging.getLogger(__name__)
 
 CONFIRMED_WITHIN = 10.0  # seconds for the broker to acknowledge a step of the birth
-FAREWELL_WITHIN = 1.0  # seconds for it to acknowledge the last word
+FAREWELL_WITHIN = 0.7  # seconds for it to acknowledge the last word
 BATCH = 50  # messages taken at once
 
 Handler = Callable[[Received], Awaitable[None]]

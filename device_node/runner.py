@@ -156,7 +156,9 @@ class Runner:
                 group.create_task(self._worker(), name=f"worker-{number}")
 
     async def wind_down(self, *, within_s: float) -> None:
-        """Ask everything that runs to stop, start nothing more, and wait for the replies."""
+        """Ask everything that runs to stop, start nothing more, and wait for the replies, once."""
+        if self._stopping:
+            return
         self._stopping = True
         while not self._waiting.empty():
             self._done(self._waiting.get_nowait())

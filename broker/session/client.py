@@ -26,3 +26,8 @@ def build(client_id: str, endpoint: Endpoint, will: Will | None) -> Client:
             will.topic, will.payload, will.qos, will.retain, properties=properties.for_will(will.delay_s)
         )
     return client
+
+
+def reason_of(error: Exception) -> str:
+    """Why the broker could not be reached, in the system's words."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

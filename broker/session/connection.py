@@ -7,7 +7,6 @@ counts before its PUBACK. All methods belong to the event loop that connected it
 import asyncio
 import contextlib
 import itertools
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,8 +26,6 @@ from broker.session.inbox import Inbox
 from broker.session.messages import Connected, Endpoint, PublishProperties, Received, Subscription, Will
 from broker.session.outbound import Outbound
 from broker.session.transport import Transport
-
-logger = logging.getLogger(__name__)
 
 ANSWER_WITHIN = 10.0  # seconds for a SUBACK or UNSUBACK
 MAX_PACKET = 320 * 1024  # bytes that we take: a payload of 256 KiB, its topic and properties
@@ -93,6 +90,11 @@ class Session:
         return self._error is None and self._connected is not None and self._connected.done()
 
     @property
+    def error(self) -> SessionError | None:
+        """Why the session ended; None while it has not."""
+        return self._error
+
+    @property
     def dropped(self) -> int:
         """QoS 0 messages that arrived and found no place in the queue."""
         return self._inbox.dropped
@@ -115,9 +117,12 @@ class Session:
         except TimeoutError as error:
             raise self._fail(f"no answer within {within_s:g} s") from error
         except (OSError, ValueError) as error:
-            raise self._fail(_unreachable(error)) from error
+            raise self._fail(client.reason_of(error)) from error
+        except asyncio.CancelledError:
+            self._fail("given up")
+            raise
         finally:
-            if not self.alive:
+            if self._error is not None:
                 self._transport.close()
 
     async def subscribe(self, subscriptions: Sequence[Subscription]) -> None:
@@ -183,7 +188,7 @@ class Session:
         await self._ended.wait()
         return self._error or ConnectionLost("closed")
 
-    async def close(self, *, keep_will: bool = False, within_s: float = 2.0) -> None:
+    async def close(self, *, keep_will: bool = False, within_s: float = 1.0) -> None:
         """Send what is queued and a DISCONNECT, then let go. Safe to call twice.
 
         With `keep_will` the broker publishes the will as if the connection had been lost.
@@ -292,7 +297,3 @@ class Session:
     def _handled(self) -> None:
         if self._transport is not None:
             self._transport.handled += 1
-
-
-def _unreachable(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

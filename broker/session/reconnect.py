@@ -12,12 +12,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from broker.session.connection import Session
-from broker.session.errors import ConnectFailed, SessionError
+from broker.session.errors import ConnectFailed, ConnectionLost, SessionError
 from broker.session.messages import Connected
 
 logger = logging.getLogger(__name__)
 
 GRACE = 1.0  # seconds that `serve` gets to notice a lost connection by itself
+STOP_WITHIN = 4.0  # seconds that it gets to end after `stop`
 STABLE_AFTER = 10.0  # seconds; a connection that lived less counts as a failed attempt
 REMIND_EVERY = 300.0  # seconds between two lines about a broker that stays away
 
@@ -49,7 +50,8 @@ async def keep_connected(
     `serve` is called with each new session. It ends by a `SessionError` when the session
     is gone (or is cancelled a moment after), and by returning when the work is done: then
     the connection is closed cleanly and this returns. Any other exception goes out, and
-    the broker publishes the will. `stop` ends the waiting between two attempts.
+    the broker publishes the will. `stop` ends
+    connecting and waiting at once; a `serve` that goes on is cancelled after `STOP_WITHIN`.
     """
     stop = stop or asyncio.Event()
     backoff = backoff or Backoff()
@@ -59,15 +61,19 @@ async def keep_connected(
         session = open_session()
         error: SessionError
         try:
-            connected = await session.connect(within_s=connect_within_s)
+            connected = await _connect(session, stop, connect_within_s)
+            if connected is None:
+                return
         except ConnectFailed as failure:
             outage.failed(session, failure)
             error = failure
         else:
             outage.over(session)
             since = loop.time()
-            lost = await _serve(session, connected, serve)
+            lost = await _serve(session, connected, serve, stop)
             if lost is None:
+                return
+            if stop.is_set():
                 return
             error = lost
             logger.warning("Lost %s:%d: %s", session.endpoint.host, session.endpoint.port, error)
@@ -81,27 +87,48 @@ async def keep_connected(
                 await stop.wait()
 
 
+async def _connect(session: Session, stop: asyncio.Event, within_s: float) -> Connected | None:
+    """Connect; None when `stop` came first."""
+    connecting = asyncio.create_task(session.connect(within_s=within_s), name="session-connect")
+    stopping = asyncio.create_task(stop.wait(), name="session-stop")
+    try:
+        await asyncio.wait((connecting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if connecting.done():
+            return connecting.result()
+        return None
+    finally:
+        stopping.cancel()
+        connecting.cancel()
+        await asyncio.wait((connecting, stopping))
+
+
 async def _serve(
-    session: Session, connected: Connected, serve: Callable[[Session, Connected], Awaitable[None]]
+    session: Session,
+    connected: Connected,
+    serve: Callable[[Session, Connected], Awaitable[None]],
+    stop: asyncio.Event,
 ) -> SessionError | None:
     """Serve one session; None when `serve` was done, else why the session ended."""
     clean = False
     serving = asyncio.ensure_future(_run(serve, session, connected))
     watching = asyncio.create_task(session.lost(), name="session-lost")
+    stopping = asyncio.create_task(stop.wait(), name="session-stop")
     try:
-        await asyncio.wait((serving, watching), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((serving, watching, stopping), return_when=asyncio.FIRST_COMPLETED)
         if not serving.done():
-            await asyncio.wait((serving,), timeout=GRACE)
+            grace = GRACE if watching.done() else STOP_WITHIN
+            await asyncio.wait((serving,), timeout=grace)
         if not serving.done():
             serving.cancel()
             await asyncio.wait((serving,))
             if serving.cancelled():
-                return await session.lost()
+                return session.error or ConnectionLost("it did not end in time")
         lost = serving.result()
         clean = lost is None
         return lost
     finally:
         watching.cancel()
+        stopping.cancel()
         if not serving.done():
             serving.cancel()
             await asyncio.wait((serving,))

@@ -9,6 +9,7 @@ loop is needed: the Proactor loop cannot watch sockets.
 import asyncio
 import logging
 import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -46,12 +47,12 @@ class Transport:
         Raises:
             OSError: the broker cannot be reached, or TLS failed.
         """
-        opening = self._loop.run_in_executor(None, connect)
-        try:
-            await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            opening.add_done_callback(self._abandon)
-            raise
+        opening: asyncio.Future[None] = self._loop.create_future()
+        # a daemon: a name server or broker that never answers must not keep the program alive
+        threading.Thread(
+            target=self._connect, args=(connect, opening), name="mqtt-connect", daemon=True
+        ).start()
+        await opening
         self._loop.add_reader(self._socket, self._readable)
         self._watched = True
         self._timer = self._loop.call_later(self._tick_s, self._tick)
@@ -65,8 +66,6 @@ class Transport:
 
     def close(self) -> None:
         """Let go of the socket without another word to the broker."""
-        if self._closed:
-            return
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
@@ -75,10 +74,25 @@ class Transport:
             self._socket.close()
             self._socket = None
 
-    def _abandon(self, opening: asyncio.Future[MQTTErrorCode]) -> None:
-        if not opening.cancelled():
-            opening.exception()  # looked at, so that it is not reported as forgotten
-        self.close()
+    def _connect(self, connect: Callable[[], MQTTErrorCode], opening: asyncio.Future[None]) -> None:
+        """In the thread."""
+        error: Exception | None = None
+        try:
+            connect()
+        except Exception as raised:  # noqa: BLE001 - raised again where `open` waits for it
+            error = raised
+        try:
+            self._loop.call_soon_threadsafe(self._opened, opening, error)
+        except RuntimeError:  # the program has ended meanwhile
+            self.close()
+
+    def _opened(self, opening: asyncio.Future[None], error: Exception | None) -> None:
+        if opening.done():  # nobody waits any more
+            self.close()
+        elif error is not None:
+            opening.set_exception(error)
+        else:
+            opening.set_result(None)
 
     def _on_open(self, _client: Client, _userdata: object, sock: Any) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -24,6 +24,7 @@ from broker.session import (
     Subscription,
     Will,
     keep_connected,
+    reconnect,
 )
 from schemas.wire import MAX_PAYLOAD
 from tests.broker.running import RunningBroker, free_port
@@ -357,6 +358,47 @@ async def test_stop_ends_the_waiting_for_an_absent_broker() -> None:
     assert not keeping.done()
     stop.set()
     await within(keeping)
+
+
+async def test_stop_ends_an_attempt_that_gets_no_answer() -> None:
+    stop = asyncio.Event()
+
+    async def serve(_session: Session, _connected: Connected) -> None:
+        raise AssertionError("nothing to serve")
+
+    async with listening(reads_only) as endpoint:
+        keeping = asyncio.create_task(
+            keep_connected(lambda: Session(endpoint, client_id="x"), serve, stop=stop, backoff=QUICK)
+        )
+        await asyncio.sleep(0.05)
+        stop.set()
+        await within(keeping, 2)
+
+
+async def test_given_up_attempt_leaves_nothing_open(broker: RunningBroker) -> None:
+    session = a_session(broker)
+    connecting = asyncio.create_task(session.connect())
+    await asyncio.sleep(0)  # the thread is on its way
+    connecting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await connecting
+    assert not session.alive
+    await session.close()
+    async with connected(a_session(broker)) as later:  # the first one never comes to take it over
+        assert await later.publish(TOPIC, b"{}") == 0x10
+
+
+async def test_serving_that_does_not_end_with_stop_is_ended(
+    broker: RunningBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconnect, "STOP_WITHIN", 0.1)
+    stop = asyncio.Event()
+
+    async def serve(_session: Session, _connected: Connected) -> None:
+        stop.set()
+        await asyncio.Event().wait()
+
+    await within(keep_connected(lambda: a_session(broker), serve, stop=stop), 5)
 
 
 async def test_outage_is_said_once(caplog: pytest.LogCaptureFixture, broker: RunningBroker) -> None:
