@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from controller.services import audit, devices
+from controller.services import arguments, audit, devices
 from controller.services.actors import Actor
 from controller.services.commands import CommandRequest
 from controller.services.orders import Status
@@ -44,7 +44,7 @@ def answer(
         session_id=request.session_id,
         device_id=request.device_id,
         tool_name=request.tool,
-        parameters=request.arguments,
+        parameters=arguments.recordable(request.arguments),
         user_query=request.user_query,
         requested_by=actor.user,
         role=actor.role.value,

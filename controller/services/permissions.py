@@ -139,7 +139,7 @@ def _whitelist(target: Target, name: str) -> Layer:
 def _arguments(signature: checks.Signature, call: JsonObject) -> Layer:
     fault = signature.fault(call)
     if fault is None and not checks.is_canonical(call):
-        fault = "a number is larger than JSON can carry exactly"
+        fault = "a number or a text is not what JSON can carry exactly"
     if fault is not None:
         return _deny("arguments", fault, ErrorCode.INVALID_ARGUMENTS)
     return _allow("arguments", "the arguments fit the tool's schema")
@@ -155,10 +155,10 @@ def _paths(target: Target, signature: checks.Signature, call: JsonObject) -> tup
         return _deny("paths", reason, ErrorCode.PATH_NOT_ALLOWED), call
     where = ""
     for found in marked:
+        if not isinstance(found.value, str):
+            return _deny("paths", f"{found.where}: a path is a text", ErrorCode.PATH_NOT_ALLOWED), call
         try:
-            where = paths.resolve(
-                str(found.value), target.flavour, home=target.home, base=target.allowed_paths[0]
-            )
+            where = paths.resolve(found.value, target.flavour, home=target.home, base=target.allowed_paths[0])
         except PathRefused as error:
             return _deny("paths", f"{found.where}: {error.reason}", ErrorCode.PATH_NOT_ALLOWED), call
         if not any(paths.is_within(where, allowed, target.flavour) for allowed in target.allowed_paths):

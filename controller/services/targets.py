@@ -30,8 +30,12 @@ class OfferedTool:
 
     @property
     def read_only(self) -> bool:
-        """Whether it only looks; before adoption nothing is read-only, whatever it hints."""
-        return self.adopted and self.tool.hints.read_only
+        """Whether it only looks; before adoption nothing is read-only, whatever it hints.
+
+        A tool that bears the name of a built-in one cannot hint that away.
+        """
+        known = builtin.TOOLS.get(self.tool.name)
+        return self.adopted and self.tool.hints.read_only and (known is None or known.hints.read_only)
 
     def risk_of(self, call: JsonObject) -> Risk:
         """The higher of the declared risk and the one known for this call."""
@@ -91,7 +95,7 @@ def _build(
     allowed_paths: tuple[str, ...] | None,
     allowed_apps: tuple[str, ...] | None,
 ) -> Target:
-    profile = Profile.decode(profile_json.encode())
+    profile = Profile.restore(profile_json)
     hashes = dict(adopted_tools)
     flavour = paths.flavour_of(profile.os)
     return Target(
