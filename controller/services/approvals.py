@@ -113,14 +113,28 @@ def decide(
         raise Refused("The decision was made about another card.")
     outcome = ApprovalStatus.APPROVED if approve else ApprovalStatus.DENIED
     cards.close(session, card, outcome, now=now, actor=actor, comment=comment)
-    for row in cards.waiting(session, card):
-        if approve:
+    rows = cards.waiting(session, card)
+    if approve:
+        for row in rows:
             settling.release(session, row, now=now)
-        else:
-            message = f"{actor.user} said no." + (f" {comment}" if comment else "")
-            error = ErrorBody(code=ErrorCode.APPROVAL_DENIED, message=message)
-            settling.finish(session, row, Status.DENIED, now=now, error=error)
+    else:
+        message = f"{actor.user} said no." + (f" {comment}" if comment else "")
+        _end(session, rows, Status.DENIED, ErrorCode.APPROVAL_DENIED, message, now=now)
     return card
+
+
+def _end(
+    session: Session,
+    rows: list[ToolExecution],
+    status: Status,
+    code: ErrorCode,
+    message: str,
+    *,
+    now: datetime,
+) -> None:
+    """Finish what waited; the last step first, so that each gets this reason and not its predecessor's end."""
+    for row in reversed(rows):
+        settling.finish(session, row, status, now=now, error=ErrorBody(code=code, message=message))
 
 
 def due(session: Session, *, now: datetime) -> bool:
@@ -132,9 +146,9 @@ def expire(session: Session, *, now: datetime) -> None:
     """Close the cards that nobody answered, and what waited for them."""
     for card in _overdue(session, now):
         cards.close(session, card, ApprovalStatus.EXPIRED, now=now)
-        for row in cards.waiting(session, card):
-            error = ErrorBody(code=ErrorCode.APPROVAL_EXPIRED, message="Nobody decided in time.")
-            settling.finish(session, row, Status.EXPIRED, now=now, error=error)
+        rows = cards.waiting(session, card)
+        message = "Nobody decided in time."
+        _end(session, rows, Status.EXPIRED, ErrorCode.APPROVAL_EXPIRED, message, now=now)
 
 
 def _overdue(session: Session, now: datetime) -> list[ApprovalRow]:

@@ -102,9 +102,9 @@ def _record(
     request: CommandRequest, target: Target, decision: Decision, *, actor: Actor, now: datetime, trace_id: str
 ) -> ToolExecution:
     offered = target.tools.get(request.tool)
-    shown = decision.arguments
-    if offered is not None and _is_usable(decision):
-        shown = arguments.redacted(offered.tool.parameters, decision.arguments)
+    whole = shown = arguments.recordable(decision.arguments)
+    if offered is not None:
+        shown = arguments.redacted(offered.tool.parameters, whole)
     timeout = request.timeout_s or (offered.tool.timeout_s if offered else None) or TIMEOUT
     return ToolExecution(
         id=new_id(),
@@ -112,7 +112,7 @@ def _record(
         device_id=request.device_id,
         tool_name=request.tool,
         parameters=shown,
-        secret_parameters=decision.arguments if shown != decision.arguments else None,
+        secret_parameters=whole if shown != whole else None,
         dry_run=request.dry_run,
         user_query=request.user_query,
         llm_reasoning=request.reasoning,
@@ -140,11 +140,6 @@ def _code(row: ToolExecution) -> ErrorCode:
     return ErrorCode(row.layers[-1]["code"])
 
 
-def _is_usable(decision: Decision) -> bool:
-    """Whether the tool's schema could be read at all; else nothing is known to be secret."""
-    return decision.code is not ErrorCode.INVALID_ARGUMENTS or decision.verdict is not Verdict.DENY
-
-
 def _start(session: Session, rows: list[ToolExecution], *, actor: Actor, now: datetime) -> None:
     denied = [row for row in rows if row.decision == Verdict.DENY]
     if denied:
@@ -165,6 +160,7 @@ def _refuse(
 ) -> None:
     for row in rows:
         row.follows = None  # a step that was refused is not what the others wait for
+    for row in rows:
         if row in denied:
             error = ErrorBody(code=_code(row), message=row.reasons[0])
             settling.finish(session, row, Status.DENIED, now=now, error=error)

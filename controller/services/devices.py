@@ -168,7 +168,7 @@ def adopt(session: Session, device_id: str, *, actor: Actor | None, now: datetim
 
 def profile_of(row: Device) -> Profile | None:
     """The device's last profile."""
-    return Profile.decode(row.profile.encode()) if row.profile else None
+    return Profile.restore(row.profile) if row.profile else None
 
 
 def unadopted(row: Device) -> list[Tool]:

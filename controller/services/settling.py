@@ -53,10 +53,20 @@ def recheck(session: Session, row: ToolExecution) -> Decision:
 
 
 def release(session: Session, row: ToolExecution, *, now: datetime) -> None:
-    """Let a decided command leave, unless something denies it by now or its device is away."""
+    """Let a decided command leave, unless something denies it by now or its device is away.
+
+    What has ended meanwhile, by the end of the step before it, stays so.
+    """
+    if Status(row.status).is_final:
+        return
     decision = recheck(session, row)
     if decision.verdict is Verdict.DENY:
         error = ErrorBody(code=decision.code, message=decision.reasons[0])
+        finish(session, row, Status.DENIED, now=now, error=error)
+        return
+    if decision.verdict is Verdict.ASK and row.approval_id is None:
+        message = f"It was allowed when it was asked for, and is not any more: {decision.reasons[0]}"
+        error = ErrorBody(code=ErrorCode.PERMISSION_DENIED, message=message)
         finish(session, row, Status.DENIED, now=now, error=error)
         return
     device = devices.get(session, row.device_id)
@@ -97,7 +107,9 @@ def finish(
     error: ErrorBody | None = None,
     duration_ms: float | None = None,
 ) -> None:
-    """Give a command its one final status and move on what followed it."""
+    """Give a command its one final status and move on what followed it; a second end changes nothing."""
+    if Status(row.status).is_final:
+        return
     row.status, row.success, row.finished_at = status.value, status is Status.SUCCEEDED, now
     row.result, row.duration_ms = result, duration_ms
     row.error = error.to_json() if error else None
@@ -146,11 +158,12 @@ def settle(session: Session, device_id: str, reply: Reply, *, now: datetime) -> 
         audit.record(session, "reply.refused", now=now, device_id=device_id, detail=detail)
         return Settled.REFUSED
     if reply.error is not None and reply.error.code in NEVER_SETTLED_BY:
-        row.error = reply.error.to_json()
+        if Status(row.status) in orders.ON_THE_WAY:
+            row.error = reply.error.to_json()  # the cause that is told if nothing better comes
         audit.record(session, f"reply.{reply.error.code}", now=now, command=row)
         return Settled.NOTHING
     status = orders.after(Status(row.status), reply.status)
-    if status is None:
+    if status is None or row.released_at is None:  # nobody can have answered what has not left
         _note_contradiction(session, row, reply, now=now)
         return Settled.NOTHING
     row.accepted_at = row.accepted_at or now
