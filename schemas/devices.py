@@ -13,6 +13,7 @@ MAX_TOOLS = 200
 MAX_TOOL_BYTES = 16 * 1024
 MAX_SCHEMA_DEPTH = 8
 MAX_PATTERN = 200  # characters of a `pattern` keyword
+MAX_INTEGER = 2**53 - 1  # RFC 8785, and so a tool's hash, knows no larger one
 
 Percent = Annotated[float, Field(ge=0, le=100, json_schema_extra={"unit": "%"})]
 Celsius = Annotated[float, Field(ge=-273.15, json_schema_extra={"unit": "°C"})]
@@ -73,6 +74,8 @@ def _checked_schema(schema: dict[str, object]) -> dict[str, object]:
             waiting.extend((value, depth + 1) for value in item.values())
         elif isinstance(item, list):
             waiting.extend((value, depth) for value in item)
+        elif isinstance(item, int) and abs(item) > MAX_INTEGER:
+            raise ValueError("parameters hold a number that JSON cannot carry exactly")
     return schema
 
 

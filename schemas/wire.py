@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 MAX_PAYLOAD = 256 * 1024  # bytes
+MAX_REASON = 300  # characters of why a message was refused
 
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})")
 
@@ -56,7 +57,8 @@ def _to_utc(value: datetime) -> datetime:
 
 def format_instant(value: datetime) -> str:
     """`2026-02-12T10:30:05.120Z`: RFC 3339, UTC, milliseconds."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z"
+    # not strftime: it writes the year 1 as "1" on some systems, which nobody can read back
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def _finite(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -104,6 +106,11 @@ class WireModel(BaseModel):
         return self.model_dump(mode="json", exclude_none=True, by_alias=True)
 
     @classmethod
+    def restore(cls, text: str) -> Self:
+        """Read back what `encode` wrote into a store. It was admitted when it came: no limit of size."""
+        return cls.model_validate_json(text)
+
+    @classmethod
     def decode(cls, payload: bytes) -> Self:
         """Read one message.
 
@@ -122,4 +129,6 @@ class WireModel(BaseModel):
 def _reason(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else first["msg"]
+    reason = f"{where}: {first['msg']}" if where else first["msg"]
+    # names of fields come from the sender: they may be long, or try to be a log line of their own
+    return "".join(letter if letter.isprintable() else "?" for letter in reason[:MAX_REASON])
