@@ -1,0 +1,62 @@
+"""`make bench`: every measurement, one table."""
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import decision, footprint, planning, roundtrip, start
+from bench.figures import Figure
+from bench.stand import Stand, stand
+from broker.identities import Identities, await_active
+from broker.session import Endpoint
+
+console = Console(stderr=True)
+
+
+async def _with_broker(data_dir: Path) -> list[Figure]:
+    async with stand(data_dir) as running:
+        identities = Identities(data_dir / "broker")
+        with console.status("Measuring command round trips"):
+            echo = await _controller(identities, running, "echo")
+            asker = await _controller(identities, running, "asker")
+            figures = await roundtrip.measure(running, echo, asker)
+        with console.status(f"Watching an idle node for {footprint.IDLE_FOR:.0f} s"):
+            figures += await footprint.measure(running.node_pid)
+        with console.status("Starting controllers"):
+            other = await _controller(identities, running, "start")
+            figures += await asyncio.to_thread(start.measure, data_dir / "start", other)
+    return figures
+
+
+async def _controller(identities: Identities, running: Stand, instance: str) -> Endpoint:
+    kept = await asyncio.to_thread(identities.ensure, instance)
+    endpoint = Endpoint(running.controller.host, running.controller.port, kept.username, kept.password)
+    await await_active(endpoint)
+    return endpoint
+
+
+def _table(figures: list[Figure]) -> Table:
+    table = Table("what", "value: median (least-most)", "baseline, same run", "ratio", "goal")
+    for figure in figures:
+        mark = "" if figure.met is None else (" ✓" if figure.met else " ✗")
+        ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
+        table.add_row(figure.what, figure.value, figure.baseline, ratio, figure.goal + mark)
+    return table
+
+
+def main() -> int:
+    """Measure everything; the exit code says only whether it could be measured."""
+    with console.status("Measuring decisions and plans"):
+        figures = [*decision.measure(), *planning.measure()]
+    with tempfile.TemporaryDirectory(prefix="orion-bench-") as folder:
+        figures += asyncio.run(_with_broker(Path(folder)))
+    Console(width=None if sys.stdout.isatty() else 160).print(_table(figures))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""A whole installation for measuring: broker, the controller's parts in this process, peers in theirs."""
+
+import asyncio
+import json
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from broker.identities import await_active
+from broker.session import Endpoint
+from broker.settings import BrokerSettings
+from broker.supervisor import supervised
+from controller.mqtt.inbox import Inbox
+from controller.mqtt.link import Link
+from controller.mqtt.outbox import Outbox
+from controller.services import devices
+from controller.services.actors import Actor, Role
+from controller.services.replies import Replies
+from controller.store import engine
+from controller.store.notices import Notice
+from controller.store.store import Store
+from schemas.commands import Via
+from schemas.topics import Topics
+
+ACTOR = Actor("bench", Role.ADMIN, Via.API)
+START_WITHIN = 20.0  # seconds
+
+
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.create_server(("127.0.0.1", 0)) as trial:
+        port: int = trial.getsockname()[1]
+        return port
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """The parts a measurement uses."""
+
+    store: Store
+    replies: Replies
+    controller: Endpoint
+    topics: Topics
+    data_dir: Path
+    node_pid: int
+
+
+@asynccontextmanager
+async def stand(data_dir: Path) -> AsyncIterator[Stand]:
+    """Everything up, a node named `node` adopted and online."""
+    settings = BrokerSettings(data_dir=data_dir, port=free_port())
+    async with supervised(settings) as supervisor:
+        identities = supervisor.identities
+        kept = await asyncio.to_thread(identities.ensure)
+        endpoint = Endpoint(settings.host, settings.port, kept.username, kept.password)
+        await await_active(endpoint)
+        store = Store(engine.sqlite_url(data_dir / "bench.db"))
+        await asyncio.to_thread(store.open)
+        topics, replies = Topics(settings.prefix), Replies()
+        outbox = Outbox(store, topics, instance="main")
+        link = Link(
+            endpoint, instance="main", topics=topics, inbox=Inbox(store, outbox, topics), outbox=outbox
+        )
+
+        def hear(notices: list[Notice]) -> None:
+            for notice in notices:
+                outbox.hear(notice)
+                replies.hear(notice)
+
+        store.listen(hear)
+        stop = asyncio.Event()
+        linked = asyncio.create_task(link.run(stop), name="link")
+        try:
+            place = await _place(store, identities.add_device, endpoint)
+            async with peer(_node(data_dir, place), until="") as process:
+                await _until_online(store)
+                yield Stand(store, replies, endpoint, topics, data_dir, process.pid)
+        finally:
+            stop.set()
+            await linked
+            await asyncio.to_thread(store.close)
+
+
+async def _place(store: Store, add_device: Any, endpoint: Endpoint) -> Endpoint:
+    password = await asyncio.to_thread(add_device, "node")
+    place = Endpoint(endpoint.host, endpoint.port, "node", password)
+    await await_active(place)
+    new = devices.NewDevice("node", adopt_first=True)
+    await store.write(lambda session: devices.add(session, new, actor=ACTOR, now=datetime.now(UTC)))
+    return place
+
+
+def _node(data_dir: Path, place: Endpoint) -> dict[str, Any]:
+    folder, policy = data_dir / "files", data_dir / "policy.toml"
+    folder.mkdir(exist_ok=True)
+    policy.write_text(f"allowed_paths = ['{folder}']\n")
+    return {
+        "be": "node",
+        "endpoint": asdict(place) | {"tls": None},
+        "data_dir": str(data_dir / "node-data"),
+        "policy": str(policy),
+    }
+
+
+@asynccontextmanager
+async def peer(wanted: dict[str, Any], *, until: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A process of `bench.peer`; with `until` it has said that word before this returns."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench.peer", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    if process.stdin is None or process.stdout is None:
+        raise RuntimeError("a peer needs its pipes")
+    process.stdin.write(json.dumps(wanted).encode() + b"\n")
+    try:
+        if until:
+            async with asyncio.timeout(START_WITHIN):
+                await process.stdout.readline()
+        yield process
+    finally:
+        process.stdin.close()
+        await process.wait()
+
+
+async def _until_online(store: Store) -> None:
+    async with asyncio.timeout(START_WITHIN):
+        while (await store.read(lambda session: devices.get(session, "node"))).status != "online":
+            await asyncio.sleep(0.02)
