@@ -84,7 +84,8 @@ def submit_plan(
         session.add(row)
         rows.append(row)
         audit.record(session, f"decision.{decision.verdict.value}", now=now, actor=actor, command=row)
-    _start(session, rows, actor=actor, now=now)
+    if rows:
+        _start(session, rows, actor=actor, now=now)
     return rows
 
 
@@ -150,9 +151,9 @@ def _start(session: Session, rows: list[ToolExecution], *, actor: Actor, now: da
         row.status = Status.AWAITING_APPROVAL.value
     if asked:
         approvals.ask(session, asked, actor=actor, now=now)
-    for row in rows:
-        if row.status == Status.QUEUED and row.follows is None:
-            settling.release(session, row, now=now)
+    first = rows[0]
+    if first.status == Status.QUEUED:
+        settling.let_go(session, first, devices.get(session, first.device_id), now=now)
 
 
 def _refuse(
