@@ -53,7 +53,7 @@ def recheck(session: Session, row: ToolExecution) -> Decision:
 
 
 def release(session: Session, row: ToolExecution, *, now: datetime) -> None:
-    """Let a decided command leave, unless something denies it by now or its device is away.
+    """Let a command leave that was decided earlier, unless something denies it by now.
 
     What has ended meanwhile, by the end of the step before it, stays so.
     """
@@ -69,7 +69,11 @@ def release(session: Session, row: ToolExecution, *, now: datetime) -> None:
         error = ErrorBody(code=ErrorCode.PERMISSION_DENIED, message=message)
         finish(session, row, Status.DENIED, now=now, error=error)
         return
-    device = devices.get(session, row.device_id)
+    let_go(session, row, devices.get(session, row.device_id), now=now)
+
+
+def let_go(session: Session, row: ToolExecution, device: Device, *, now: datetime) -> None:
+    """Let a command leave that was decided in this transaction, unless its device is away."""
     if device.status != devices.DeviceStatus.ONLINE:
         finish(session, row, Status.EXPIRED, now=now, error=_offline(device))
         return
