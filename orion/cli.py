@@ -1,0 +1,85 @@
+"""`orion <noun> <verb>`: the table of nouns, and the way out of the program.
+
+Each noun is one file in `orion.nouns`; nothing here or there loads a program's package
+before a command needs it.
+"""
+
+import contextlib
+import importlib.metadata
+import inspect
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from orion import verbs
+from orion.exits import Exit
+from orion.nouns import approvals, ask, commands, config, debug, demo, devices, doctor, programs, records, run
+
+DISTRIBUTION = "orion-control-plane"
+INTERRUPTED = 130  # what shells give a program that Ctrl-C ended
+
+HELP = """Say what should happen on your computers and workshop machines, and have it happen safely.
+
+Start everything with `orion up`; then, for instance: orion ask "make a folder Test on my laptop".
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 denied, 4 waits for approval, 5 offline or expired, 6 unknown outcome.
+"""
+
+
+def build() -> typer.Typer:
+    """The whole command line."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        help=HELP,
+    )
+    app.callback(epilog='Example: orion ask "what is in the folder Test on my laptop?"')(_root())
+    for module in (programs, ask, devices, commands, run, approvals, records, doctor, debug, config, demo):
+        module.register(app)
+    return app
+
+
+def version() -> str:
+    """The installed version."""
+    return importlib.metadata.version(DISTRIBUTION)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"orion {version()}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+]
+
+
+def _root() -> Any:
+    def root(**options: Any) -> None:
+        verbs.before_the_noun(options.pop("context"), options)
+
+    first = inspect.Parameter("version", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Version)
+    vars(root)["__signature__"] = inspect.Signature([first, *verbs.COMMON])
+    return root
+
+
+def main() -> None:
+    """Run one command. Never returns."""
+    try:
+        build()(prog_name="orion")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # whoever read our output has gone; Python would complain once more at its end
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(Exit.FAILED)
+
+
+if __name__ == "__main__":
+    main()

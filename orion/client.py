@@ -1,0 +1,186 @@
+"""The controller's HTTP API as the command line uses it.
+
+Whatever goes wrong becomes one `ClientError` with a sentence and an exit code. The standard
+library's client serves: loading a larger one takes longer than most requests.
+"""
+
+import http.client
+import json
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from orion import exits
+from orion.exits import Exit
+
+Json = dict[str, Any]
+
+ANSWER_WITHIN = 15.0  # seconds
+TURN_WITHIN = 660.0  # seconds between two lines of a turn; the controller stops waiting before
+MAX_BODY = 64 * 1024 * 1024  # bytes of one answer
+MAX_LINE = 4 * 1024 * 1024  # bytes of one line of a stream
+
+
+class ClientError(Exception):
+    """A request that did not work: a sentence for a person, a code for programs."""
+
+    def __init__(self, sentence: str, *, code: str = "unavailable", exit_code: Exit = Exit.FAILED) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.exit_code = exit_code
+
+
+class NotRunning(ClientError):
+    """Nobody answers where the controller should."""
+
+
+class Refused(ClientError):
+    """The controller answered with a problem; the sentence is its own."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(detail, code=code, exit_code=exits.of_code(code))
+        self.status = status
+
+
+class Client:
+    """One controller. Each request is a connection of its own."""
+
+    def __init__(self, host: str, port: int, token_path: Path) -> None:
+        self.host = host
+        self.port = port
+        self._token_path = token_path
+
+    def get(self, path: str, *, wait_s: float = 0, **query: object) -> Json:
+        """Read something; with `wait_s` once it settled, or after so long."""
+        chosen = {name: value for name, value in query.items() if value is not None}
+        return self._call("GET", path + (f"?{urlencode(chosen)}" if chosen else ""), None, wait_s)
+
+    def post(self, path: str, body: Json | None = None, *, wait_s: float = 0) -> Json:
+        """Make or decide something."""
+        return self._call("POST", path, {} if body is None else body, wait_s)
+
+    def patch(self, path: str, body: Json) -> Json:
+        """Change something."""
+        return self._call("PATCH", path, body, 0)
+
+    def delete(self, path: str) -> None:
+        """Take something away."""
+        self._call("DELETE", path, None, 0)
+
+    def is_ready(self) -> bool:
+        """Whether the controller is up and has reached its broker. Needs no token."""
+        try:
+            with self._open("GET", "/health", None, {}, ANSWER_WITHIN) as response:
+                return bool(_decoded(response.read(MAX_BODY)).get("status") == "ready")
+        except ClientError:
+            return False
+
+    def ask(
+        self, text: str, *, session_id: str | None = None, device_id: str | None = None
+    ) -> Iterator[Json]:
+        """Say something; each step as it is taken, the report (`type`: `report`) last.
+
+        Raises:
+            ClientError: the controller cannot be reached, refuses, or stops in the middle.
+        """
+        body = {"text": text, "session_id": session_id, "device_id": device_id}
+        step: Json = {}
+        try:
+            with self._open("POST", "/ask", body, self._authorization(), TURN_WITHIN) as response:
+                while line := response.readline(MAX_LINE):
+                    step = _decoded(line)
+                    if step.get("type") == "problem":
+                        break
+                    yield step
+                    if step.get("type") == "report":
+                        return
+        except ClientError:
+            if not step:
+                raise
+        if step.get("type") == "problem":
+            raise Refused(HTTPStatus.OK, str(step["error"]["code"]), str(step["error"]["message"]))
+        raise ClientError(
+            "The controller stopped in the middle of the answer. What was sent may have been done: "
+            "`orion commands list` shows it.",
+            code="interrupted",
+            exit_code=Exit.UNKNOWN,
+        )
+
+    def _call(self, method: str, path: str, body: Json | None, wait_s: float) -> Json:
+        headers = self._authorization()
+        if wait_s:
+            headers["Prefer"] = f"wait={max(1, round(wait_s))}"
+        with self._open(method, path, body, headers, ANSWER_WITHIN + wait_s) as response:
+            return _decoded(response.read(MAX_BODY)) if response.status != HTTPStatus.NO_CONTENT else {}
+
+    def _authorization(self) -> dict[str, str]:
+        try:
+            token = self._token_path.read_text(encoding="ascii").strip()
+        except FileNotFoundError:
+            raise NotRunning(
+                f"No controller has run with the data folder {self._token_path.parents[1]} yet. "
+                "Start one with: orion up"
+            ) from None
+        except OSError as error:
+            raise ClientError(f"The token {self._token_path} cannot be read: {error.strerror}") from error
+        return {"Authorization": f"Bearer {token}", "Orion-Via": "cli"}
+
+    @contextmanager
+    def _open(
+        self, method: str, path: str, body: Json | None, headers: Mapping[str, str], timeout: float
+    ) -> Iterator[http.client.HTTPResponse]:
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
+        where = f"{self.host}:{self.port}"
+        try:
+            payload = None if body is None else json.dumps(body).encode()
+            kind = {} if body is None else {"Content-Type": "application/json"}
+            connection.request(method, f"/api/v1{path}", payload, {**headers, **kind})
+            response = connection.getresponse()
+            if response.status >= HTTPStatus.BAD_REQUEST:
+                raise _problem(response.status, response.read(MAX_BODY), where)
+            yield response
+        except ConnectionRefusedError:
+            raise NotRunning(f"The controller is not running at {where}. Start it with: orion up") from None
+        except TimeoutError:
+            raise ClientError(f"The controller at {where} did not answer in time.", code="timeout") from None
+        except socket.gaierror as error:
+            raise NotRunning(
+                f"There is no host {self.host!r} ({error.strerror}); see ORION_HTTP_HOST."
+            ) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise ClientError(f"The connection to the controller at {where} broke: {error!r}") from error
+        finally:
+            connection.close()
+
+
+def segment(text: str) -> str:
+    """A name as one part of a path, whatever it holds."""
+    return quote(text, safe="") or "%20"
+
+
+def _problem(status: int, body: bytes, where: str) -> ClientError:
+    try:
+        problem = _decoded(body)
+        code, detail = str(problem["code"]), str(problem["detail"])
+    except (ClientError, KeyError):
+        return ClientError(f"What answers at {where} is no controller (HTTP {status}). See ORION_HTTP_PORT.")
+    if status == HTTPStatus.UNAUTHORIZED:
+        detail = (
+            f"The controller at {where} does not know our token: it belongs to another data folder. "
+            "See ORION_DATA_DIR and ORION_HTTP_PORT."
+        )
+    return Refused(status, code, detail)
+
+
+def _decoded(body: bytes) -> Json:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ClientError("The controller answered with something that cannot be read.")
+    return found

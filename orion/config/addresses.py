@@ -1,0 +1,33 @@
+"""Where programs find each other, worked out from the settings without loading any program."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from orion.config.settings import Settings
+
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+PLAIN_PORT = 1883
+TLS_PORT = 8883
+
+
+def reachable(host: str) -> str:
+    """The address at which a program that listens on `host` is found from here."""
+    return _EVERYWHERE.get(host, host)
+
+
+def mqtt_address(settings: Settings) -> tuple[str, int]:
+    """Host and port of the broker, ours or the one that is run elsewhere."""
+    if settings.mqtt_url is None:
+        return settings.mqtt_host, settings.mqtt_port
+    parts = urlsplit(settings.mqtt_url)
+    return parts.hostname or "", parts.port or (TLS_PORT if parts.scheme == "mqtts" else PLAIN_PORT)
+
+
+def token_path(settings: Settings) -> Path:
+    """The administrator's token, as the controller keeps it."""
+    return settings.data_dir / "controller" / "token"
+
+
+def is_anonymous(settings: Settings) -> bool:
+    """Whether a broker that is run elsewhere lets everybody in without a name."""
+    return settings.mqtt_url is not None and not urlsplit(settings.mqtt_url).username

@@ -1,0 +1,185 @@
+"""What each program is told: the broker's, the controller's and the node's own settings.
+
+Imported only by what starts a program: it loads the programs' packages.
+"""
+
+import json
+import logging
+import ssl
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from broker import files
+from broker.identities import Identities
+from broker.session import Endpoint
+from broker.settings import BrokerSettings
+from controller.settings import ControllerSettings, ModelSettings
+from device_node.settings import NodeSettings
+from orion.config.addresses import is_anonymous, mqtt_address, reachable, token_path
+from orion.config.settings import Settings
+from orion.config.sources import ConfigError, Loaded, Origin, variable
+
+logger = logging.getLogger(__name__)
+
+
+def for_broker(settings: Settings) -> BrokerSettings:
+    """The broker that this installation supervises.
+
+    Raises:
+        ConfigError: a broker that is run elsewhere is configured.
+    """
+    if settings.mqtt_url is not None:
+        raise ConfigError(
+            f"{variable('mqtt_url')} names a broker that is run elsewhere; unset it to run one here."
+        )
+    return BrokerSettings(
+        data_dir=settings.data_dir, host=settings.mqtt_host, port=settings.mqtt_port, prefix=settings.prefix
+    )
+
+
+def identities(settings: Settings) -> Identities | None:
+    """Who may connect to our broker; None when the broker is administered elsewhere."""
+    if settings.mqtt_url is not None:
+        return None
+    return Identities(for_broker(settings).directory, prefix=settings.prefix)
+
+
+def ensure_controller(settings: Settings) -> None:
+    """Make the controller's identity on our broker, if it has none yet."""
+    administered = identities(settings)
+    if administered is not None:
+        administered.ensure(settings.instance)
+
+
+def for_controller(settings: Settings) -> ControllerSettings:
+    """The controller, with its own identity on our broker or the one in the broker's URL."""
+    administered = identities(settings)
+    if administered is None:
+        endpoint = _endpoint(settings)
+    else:
+        kept = administered.ensure(settings.instance)
+        host, port = mqtt_address(settings)
+        endpoint = Endpoint(reachable(host), port, kept.username, kept.password)
+    files.make_private_directory(token_path(settings).parent)
+    return ControllerSettings(
+        data_dir=settings.data_dir,
+        endpoint=endpoint,
+        identities_dir=None if administered is None else for_broker(settings).directory,
+        database_url=settings.database_url,
+        instance=settings.instance,
+        prefix=settings.prefix,
+        http_host=settings.http_host,
+        http_port=settings.http_port,
+        model=ModelSettings(
+            host=settings.ollama_host,
+            name=settings.model,
+            api_key=settings.ollama_api_key,
+            context_tokens=settings.model_context,
+            fast_path=settings.fast_path,
+        ),
+    )
+
+
+def password_path(settings: Settings) -> Path:
+    """Where this computer's own password at the broker is kept."""
+    return settings.data_dir / "node" / "password"
+
+
+def keep_password(settings: Settings, password: str) -> None:
+    """Keep this computer's password, for its owner's eyes only."""
+    path = password_path(settings)
+    files.make_private_directory(path.parent)
+    files.replace(path, password + "\n")
+
+
+def kept_password(settings: Settings) -> str | None:
+    """This computer's password: as set, else as kept, else None."""
+    if settings.node_password is not None:
+        return settings.node_password.get_secret_value()
+    try:
+        return password_path(settings).read_text(encoding="utf-8").strip() or None
+    except FileNotFoundError:
+        return None
+
+
+def for_node(loaded: Loaded) -> NodeSettings:
+    """The node of this computer; its policy file and its folder are made if they are missing.
+
+    Raises:
+        ConfigError: it has no password yet.
+    """
+    settings = loaded.settings
+    password = kept_password(settings)
+    if settings.mqtt_url is not None:
+        endpoint = _endpoint(settings)
+        if password is not None:
+            endpoint = Endpoint(endpoint.host, endpoint.port, settings.device_id, password, endpoint.tls)
+    else:
+        host, port = mqtt_address(settings)
+        endpoint = Endpoint(reachable(host), port, settings.device_id, password)
+    if endpoint.password is None and not is_anonymous(settings):
+        raise ConfigError(
+            f"This computer has no password at the broker yet. `orion up` makes one; elsewhere run "
+            f"`orion devices add {settings.device_id}` and set {variable('node_password')}."
+        )
+    _ensure_policy(loaded)
+    return NodeSettings(
+        data_dir=settings.data_dir,
+        device_id=settings.device_id,
+        endpoint=endpoint,
+        policy_path=settings.node_policy,
+        prefix=settings.prefix,
+        name=None,
+        heartbeat_s=settings.heartbeat_s,
+    )
+
+
+def _endpoint(settings: Settings) -> Endpoint:
+    parts = urlsplit(settings.mqtt_url or "")
+    host, port = mqtt_address(settings)
+    user = unquote(parts.username) if parts.username else None
+    password = unquote(parts.password) if parts.password else None
+    tls = None
+    if parts.scheme == "mqtts":
+        try:
+            tls = ssl.create_default_context(cafile=settings.mqtt_ca)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(
+                f"{settings.mqtt_ca} ({variable('mqtt_ca')}) cannot be used: {error}"
+            ) from error
+    return Endpoint(host, port, user, password, tls)
+
+
+def _ensure_policy(loaded: Loaded) -> None:
+    settings, path = loaded.settings, loaded.settings.node_policy
+    if path.exists():
+        given = loaded.origins["allowed_paths"]
+        if given is not Origin.DEFAULT and not _says(path, settings.allowed_paths):
+            logger.warning("allowed_paths from the %s is not used: %s says what is allowed", given, path)
+        return
+    for folder in settings.allowed_paths:
+        folder.mkdir(parents=True, exist_ok=True)
+    files.make_private_directory(path.parent)
+    files.replace(path, _policy(settings.allowed_paths))
+
+
+def _policy(folders: tuple[Path, ...]) -> str:
+    # A JSON string is a TOML string as well, whatever a folder is called.
+    listed = "".join(f"  {_quoted(folder)},\n" for folder in folders)
+    return (
+        "# What may happen on this computer. Nothing that arrives over the network can loosen it.\n"
+        f"allowed_paths = [\n{listed}]\n"
+        "# Names of applications that may be opened and closed.\n"
+        "allowed_apps = []\n"
+        "allow_run_command = false\n"
+        "allow_power = false\n"
+    )
+
+
+def _says(policy: Path, folders: tuple[Path, ...]) -> bool:
+    text = policy.read_text(encoding="utf-8")
+    return all(_quoted(folder) in text or f"'{folder}'" in text for folder in folders)
+
+
+def _quoted(folder: Path) -> str:
+    return json.dumps(str(folder), ensure_ascii=False)

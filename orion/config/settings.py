@@ -1,0 +1,172 @@
+"""Every setting of an installation, once: its name, type, default, unit and meaning.
+
+Flags, variables, the file's keys, `orion config show` and `docs/configuration.md` all
+follow from this list. It is a plain model, not a `BaseSettings`: where each value came
+from must be known, and loading that library would double the time of a short command.
+"""
+
+import re
+import socket
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import platformdirs
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from schemas.ids import DeviceId, Instance
+
+SLUG = re.compile(r"[^a-z0-9]+")
+RESERVED = re.compile(r"(controller|join)-")  # names that the broker keeps for others
+PREFIX = r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$"
+
+Port = Annotated[int, Field(ge=1, le=65_535)]
+
+
+def local_device_id(hostname: str | None = None) -> str:
+    """This computer's name as a device id."""
+    label = (hostname or socket.gethostname()).partition(".")[0].lower()
+    slug = SLUG.sub("-", label).strip("-")[:63].strip("-")
+    return "computer" if not slug or RESERVED.match(slug) else slug
+
+
+def default_data_dir() -> Path:
+    """The platform's place for a user's data."""
+    return platformdirs.user_data_path("orion", appauthor=False)
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+Folder = Annotated[Path, AfterValidator(_absolute)]
+
+
+def _setting(default: Any, right: str, description: str, **more: Any) -> Any:
+    """One entry of the list. `right` completes the sentence "It must be …"."""
+    return Field(default=default, description=description, json_schema_extra={"right": right, **more})
+
+
+class Settings(BaseModel):
+    """The list. A default of None is worked out from other settings; `resolved` says how."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data_dir: Folder = _setting(
+        None,
+        "a folder",
+        "Where everything of this installation is kept.",
+        default_text="the user's data folder",
+    )
+    mqtt_host: str = _setting(
+        "127.0.0.1", "a host name or address", "Where the broker listens and where programs find it."
+    )
+    mqtt_port: Port = _setting(1883, "a whole number from 1 to 65535", "The broker's port.")
+    mqtt_url: str | None = _setting(
+        None,
+        "like mqtt://user:password@host:1883, or mqtts:// for TLS",
+        "A broker that is run elsewhere; ours is then not started.",
+        masking="url",
+    )
+    mqtt_ca: Folder | None = _setting(
+        None,
+        "a PEM file",
+        "Certificate authority of a broker reached by mqtts://.",
+        default_text="the system's",
+    )
+    prefix: Annotated[str, Field(pattern=PREFIX, max_length=100)] = _setting(
+        "orion/v1",
+        "words divided by slashes, without + and #",
+        "The topics' prefix: one installation, one prefix.",
+    )
+    instance: Instance = _setting(
+        "main", "1 to 64 letters, digits, - or _", "The controller's name; stable across restarts."
+    )
+    http_host: str = _setting(
+        "127.0.0.1", "a host name or address", "Where the controller's HTTP API listens and is found."
+    )
+    http_port: Port = _setting(8180, "a whole number from 1 to 65535", "The HTTP API's port.")
+    database_url: str = _setting(
+        None,
+        "like sqlite:////path/orion.db or postgresql+psycopg://user:password@host/name",
+        "The controller's database.",
+        masking="url",
+        default_text="SQLite in data_dir/controller/orion.db",
+    )
+    ollama_host: str = _setting(
+        "http://127.0.0.1:11434",
+        "like http://127.0.0.1:11434",
+        "The Ollama server; used when it answers and has the model.",
+        variable="OLLAMA_HOST",
+    )
+    ollama_api_key: SecretStr | None = _setting(
+        None, "a key", "Sent to ollama.com only.", variable="OLLAMA_API_KEY", masking="whole", flag=False
+    )
+    model: Annotated[str, Field(min_length=1)] = _setting(
+        "gpt-oss:120b", "a model's name", "The language model; without it the offline planner serves."
+    )
+    model_context: Annotated[int, Field(ge=2_048)] = _setting(
+        16_384, "a whole number, at least 2048", "How much the model reads at once.", unit="tokens"
+    )
+    fast_path: bool = _setting(
+        False, "true or false", "Let the offline planner serve first where it is sure, also with a model."
+    )
+    device_id: DeviceId = _setting(
+        None,
+        "1 to 63 small letters, digits, - or _, beginning with a letter or digit",
+        "This computer's id as a device.",
+        default_text="from the host name",
+    )
+    node_name: Annotated[str, Field(min_length=1, max_length=100)] = _setting(
+        None, "1 to 100 characters", "What people call this computer.", default_text="the host name"
+    )
+    node_password: SecretStr | None = _setting(
+        None,
+        "the password that `orion devices add` printed",
+        "This device's password at the broker.",
+        masking="whole",
+        flag=False,
+        default_text="kept in data_dir/node/password",
+    )
+    node_policy: Folder = _setting(
+        None,
+        "a TOML file",
+        "The owner's rules on this device; nothing on the network can loosen them.",
+        default_text="data_dir/node/policy.toml",
+    )
+    allowed_paths: tuple[Folder, ...] = _setting(
+        None,
+        "folders, in a variable divided as in PATH",
+        "Folders of this computer that tools may use, when the policy file is first written.",
+        default_text="data_dir/files",
+    )
+    heartbeat_s: Annotated[float, Field(ge=1, le=3600)] = _setting(
+        30.0, "a number from 1 to 3600", "Time between two signs of life of the device.", unit="s"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "info", "debug, info, warning or error", "How much the programs say on stderr."
+    )
+
+    @field_validator("mqtt_url")
+    @classmethod
+    def _usable(cls, url: str | None) -> str | None:
+        if url is not None:
+            parts = urlsplit(url)
+            if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or parts.path not in ("", "/"):
+                raise ValueError("no such address")
+            _ = parts.port  # raises what is no port
+        return url
+
+
+def resolved(values: dict[str, Any]) -> dict[str, Any]:
+    """The values with those defaults that follow from others."""
+    data_dir = _absolute(Path(values.get("data_dir") or default_data_dir()))
+    computed = {
+        "data_dir": data_dir,
+        "database_url": f"sqlite:///{data_dir / 'controller' / 'orion.db'}",
+        "device_id": local_device_id(),
+        "node_name": socket.gethostname().partition(".")[0][:100] or "computer",
+        "node_policy": data_dir / "node" / "policy.toml",
+        "allowed_paths": (data_dir / "files",),
+    }
+    return computed | values

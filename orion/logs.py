@@ -1,0 +1,27 @@
+"""The programs' log lines: on stderr, a time, a level, a fact. One line each, whatever is in it."""
+
+import logging
+import sys
+
+LINE = "%(asctime)s.%(msecs)03d %(levelname)-7s %(message)s"
+# Libraries that tell at `info` what is of no use to an operator.
+QUIET = ("apscheduler", "httpx", "httpcore", "alembic", "uvicorn", "asyncio", "mqtt")
+
+
+class _OneLine(logging.Formatter):
+    """A message in one line; a traceback, which is ours, keeps its lines."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
+        lines = super().formatMessage(record).splitlines()
+        return "\n    ".join("".join(each if each.isprintable() else "?" for each in line) for line in lines)
+
+
+def configure(level: str) -> None:
+    """Log to stderr from now on."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_OneLine(LINE, "%H:%M:%S"))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,128 @@
+"""`orion approvals`: the questions that commands put to a person, and the answers."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import typer
+
+from orion import exits
+from orion.client import Client, Json, segment
+from orion.exits import Exit
+from orion.nouns import commands
+from orion.terminal import Terminal
+from orion.verbs import Invocation, noun, verb
+
+RUNS_WITHIN = 120.0  # seconds to wait for what an approval let go
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="The approval's id.")]
+Comment = Annotated[str | None, typer.Option("--comment", help="A word for the record.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the noun."""
+    group = noun(app, "approvals", "What waits for a person's yes or no.")
+    verb(group, "list", example="orion approvals list --status pending")(listed)
+    verb(group, "show", example="orion approvals show 01900000-0000-7000-8000-000000000000")(show)
+    verb(group, "approve", example="orion approvals approve 01900000-0000-7000-8000-000000000000")(approve)
+    verb(group, "deny", example="orion approvals deny 01900000-0000-7000-8000-000000000000 --comment no")(
+        deny
+    )
+
+
+def listed(
+    invocation: Invocation,
+    status: Annotated[
+        str | None, typer.Option("--status", help="pending, approved, denied, expired or cancelled only.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="At most so many.")] = 50,
+) -> None:
+    """Approvals, newest first."""
+    found = invocation.client.get("/approvals", status=status, limit=limit)
+    columns = {
+        "approval_id": "id",
+        "created_at": "asked",
+        "summary": "what",
+        "risk": "risk",
+        "requested_by": "by",
+        "status": "status",
+    }
+    invocation.terminal.items(found["items"], columns, none="Nothing waits for a person.")
+
+
+def show(invocation: Invocation, approval_id: Id) -> None:
+    """One approval: the exact calls and why a person is asked."""
+    card = invocation.client.get(f"/approvals/{segment(approval_id)}")
+    if not invocation.terminal.answer(card):
+        write(invocation.terminal, card)
+
+
+def approve(invocation: Invocation, approval_id: Id, comment: Comment = None) -> Exit:
+    """Say yes: the commands are checked again and run; waits for how they went."""
+    return _decided(invocation, approval_id, "approve", comment)
+
+
+def deny(invocation: Invocation, approval_id: Id, comment: Comment = None) -> Exit:
+    """Say no: the commands never run."""
+    return _decided(invocation, approval_id, "deny", comment)
+
+
+def write(terminal: Terminal, card: Mapping[str, Any]) -> None:
+    """A card for a person, with every argument in full."""
+    names = (
+        "approval_id",
+        "summary",
+        "risk",
+        "requested_by",
+        "status",
+        "expires_at",
+        "decided_by",
+        "comment",
+    )
+    terminal.facts({name: card.get(name) for name in names})
+    for reason in card["reasons"]:
+        terminal.write(f"  because {reason}")
+    for call in card["commands"]:
+        terminal.write(f"  {call['tool']} on {call['device_id']}")
+        for name, value in call["arguments"].items():
+            terminal.write(f"    {name} = {value}")
+
+
+def decide(
+    client: Client,
+    approval_id: str,
+    decision: Literal["approve", "deny"],
+    *,
+    comment: str | None = None,
+    shown_hash: str | None = None,
+) -> Json:
+    """Decide a card and wait for what it let go. `shown_hash` binds the word to the card that was seen."""
+    body: Json = {"decision": decision}
+    body |= {"comment": comment} if comment else {}
+    body |= {"hash": shown_hash} if shown_hash else {}
+    wait = RUNS_WITHIN if decision == "approve" else 0.0
+    return client.post(f"/approvals/{segment(approval_id)}/decision", body, wait_s=wait)
+
+
+def ask_person(client: Client, terminal: Terminal, approval_id: str) -> list[Json] | None:
+    """Show a card to whoever sits here and take their word; None when nobody does."""
+    if not terminal.asks:
+        return None
+    card = client.get(f"/approvals/{segment(approval_id)}")
+    write(terminal, card)
+    decision: Literal["approve", "deny"] = "approve" if terminal.confirm("Do this?") else "deny"
+    decided = decide(client, approval_id, decision, shown_hash=card["hash"])
+    results: list[Json] = decided["results"]
+    return results
+
+
+def _decided(
+    invocation: Invocation, approval_id: str, decision: Literal["approve", "deny"], comment: str | None
+) -> Exit:
+    decided = decide(invocation.client, approval_id, decision, comment=comment)
+    terminal, results = invocation.terminal, decided["results"]
+    if not terminal.answer(decided):
+        terminal.say(f"{approval_id} is {decided['status']}")
+        for command in results:
+            commands.outcome(terminal, command)
+    # A no that was carried out is done, not denied.
+    return Exit.DONE if decision == "deny" else exits.of_calls([each["status"] for each in results])

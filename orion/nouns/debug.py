@@ -1,0 +1,46 @@
+"""`orion debug-user`: somebody who may read every message and send none."""
+
+import shlex
+from typing import Annotated, Any
+
+import typer
+
+from orion.client import segment
+from orion.verbs import Invocation, noun, verb
+
+Name = Annotated[str, typer.Argument(help="The user's name; it needs a dot.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the noun."""
+    group = noun(
+        app, "debug-user", "Let somebody watch every message on the broker. There is none by default."
+    )
+    verb(group, "create", example="orion debug-user create")(create)
+    verb(group, "remove", example="orion debug-user remove debug.user")(remove)
+
+
+def create(invocation: Invocation, name: Name = "debug.user") -> None:
+    """Make the user and print how to watch; the password is said once."""
+    made = invocation.client.post("/debug-users", {"username": name})
+    terminal = invocation.terminal
+    if terminal.answer(made | {"command": subscribing(made)}):
+        return
+    terminal.facts({key: made[key] for key in ("host", "port", "username", "password", "topic")})
+    terminal.say("Watch everything that happens with:")
+    terminal.write(subscribing(made))
+    terminal.say(f"Take the user away again with: orion debug-user remove {name}")
+
+
+def remove(invocation: Invocation, name: Name = "debug.user") -> None:
+    """Take a debugging user away."""
+    invocation.client.delete(f"/debug-users/{segment(name)}")
+    if not invocation.terminal.answer({"username": name, "removed": True}):
+        invocation.terminal.say(f"Removed {name}")
+
+
+def subscribing(made: dict[str, Any]) -> str:
+    """The command that shows every message, ready to be pasted."""
+    words = ["mosquitto_sub", "-h", made["host"], "-p", made["port"], "-u", made["username"]]
+    words += ["-P", made["password"], "-t", made["topic"], "-v"]
+    return shlex.join(str(word) for word in words)

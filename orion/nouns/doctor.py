@@ -1,0 +1,127 @@
+"""`orion doctor`: what is well, what is not, and what to do about it."""
+
+import platform
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import typer
+
+from orion.client import ClientError
+from orion.exits import Exit
+from orion.verbs import Invocation, verb
+
+MAX_SKEW = 2.0  # seconds between our clock and the controller's
+LEAST_FREE = 500_000_000  # bytes
+GIGABYTE = 1_000_000_000
+
+Check = dict[str, Any]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    verb(app, "doctor", example="orion doctor --json")(doctor)
+
+
+def doctor(invocation: Invocation) -> Exit:
+    """Look at the broker, its settings, the controller, the database, the clock and the model.
+
+    Each finding comes with its remedy. Exit code 0 when nothing is wrong; a model that is not there
+    is no fault, the offline planner serves.
+    """
+    checks = [*_here(invocation), *_there(invocation)]
+    faults = [check for check in checks if check["state"] == "wrong"]
+    terminal = invocation.terminal
+    if not terminal.answer({"healthy": not faults, "items": checks}):
+        columns = {"check": "check", "state": "state", "found": "found", "remedy": "remedy"}
+        terminal.items(checks, columns, none="")
+    return Exit.FAILED if faults else Exit.DONE
+
+
+def _finding(check: str, found: str, *, good: bool, remedy: str = "", state: str = "wrong") -> Check:
+    return {
+        "check": check,
+        "state": "ok" if good else state,
+        "found": found,
+        "remedy": None if good else remedy,
+    }
+
+
+def _here(invocation: Invocation) -> Iterator[Check]:
+    """What can be seen without the controller."""
+    from broker import binary, config, process  # only this command looks at the broker's own parts
+    from orion.config import programs
+
+    settings = invocation.settings
+    yield _finding("python", f"{platform.python_version()} on {sys.platform}", good=True)
+    if settings.mqtt_url is not None:
+        yield _finding("broker", "run elsewhere, its settings are not seen from here", good=True)
+        return
+    try:
+        program = binary.find()
+        version = ".".join(map(str, binary.version_of(program)))
+        yield _finding("mosquitto", f"{version} at {program}", good=True)
+    except binary.BrokerUnavailable as error:
+        yield _finding("mosquitto", str(error), good=False, remedy=binary.install_command())
+    told = programs.for_broker(settings)
+    if not told.config_path.exists():
+        remedy = "orion up, or orion broker"
+        yield _finding("broker settings", "never started with this data folder", good=False, remedy=remedy)
+        return
+    problems = config.check(told.config_path)
+    remedy = "restart the broker: it writes its settings anew"
+    yield _finding(
+        "broker settings", "; ".join(problems) or "as they should be", good=not problems, remedy=remedy
+    )
+    running = process.running(told.directory)
+    found = f"pid {running.pid}, port {told.port}" if running else "not running"
+    yield _finding("broker process", found, good=running is not None, remedy="orion up, or orion broker")
+
+
+def _there(invocation: Invocation) -> Iterator[Check]:
+    """What the controller knows of itself."""
+    client = invocation.client
+    try:
+        asked_at = datetime.now(UTC)
+        told = client.get("/system/doctor")
+        answered_at = datetime.now(UTC)
+        devices = client.get("/devices")["items"]
+    except ClientError as error:
+        yield _finding("controller", str(error), good=False, remedy="orion up, or orion controller")
+        return
+    yield _finding("controller", f"{told['instance']} at {client.host}:{client.port}", good=True)
+    broker = told["broker"]
+    found = f"{broker['host']}:{broker['port']}, {'connected' if broker['connected'] else 'not connected'}"
+    remedy = "start the broker; the controller's log says why it is not let in"
+    yield _finding("connection", found, good=broker["connected"], remedy=remedy)
+    yield _database(told["database"])
+    free = told["disk_free_bytes"]
+    remedy = f"make room where {invocation.settings.data_dir} is"
+    yield _finding("disk", f"{free / GIGABYTE:.1f} GB free", good=free >= LEAST_FREE, remedy=remedy)
+    at = datetime.fromisoformat(told["at"])
+    skew = max(0.0, (at - answered_at).total_seconds(), (asked_at - at).total_seconds())
+    remedy = "set the clocks by NTP: timedatectl set-ntp true"
+    yield _finding("clock", f"{skew:.1f} s apart from the controller's", good=skew < MAX_SKEW, remedy=remedy)
+    model, trouble = told["model"], told["model"]["trouble"]
+    remedy = f"ollama pull {model['name']}, or set ORION_MODEL and OLLAMA_HOST; until then sentences are planned offline"
+    found = trouble or f"{model['name']} at {model['host']}"
+    yield _finding("model", found, good=trouble is None, remedy=remedy, state="missing")
+    online = sum(device["status"] == "online" for device in devices)
+    yield _finding("devices", f"{len(devices)}, of which {online} online", good=True)
+    waiting = [device["device_id"] for device in devices if not device["adopted"]]
+    if waiting:
+        remedy = f"orion devices adopt {waiting[0]}"
+        yield _finding(
+            "adoption", f"waiting: {', '.join(waiting)}", good=False, remedy=remedy, state="waiting"
+        )
+
+
+def _database(database: dict[str, Any]) -> Check:
+    integrity = database.get("integrity", "ok")
+    journal = database.get("journal_mode")
+    found = ", ".join(
+        filter(None, [database["kind"], f"revision {database['revision']}", journal, integrity])
+    )
+    good = integrity == "ok" and journal in (None, "wal")
+    return _finding("database", found, good=good, remedy="stop Orion and restore the database from a backup")

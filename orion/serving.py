@@ -1,0 +1,96 @@
+"""One program of an installation in this process: its loop, its signals, its word that it is ready.
+
+It stops on SIGINT, SIGTERM or SIGHUP. As somebody's child (`led`) it begins at the first line
+on stdin, when it has loaded itself already, and stops at the end of stdin, which comes also
+when whoever leads is killed.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+from orion import logs
+from orion.verbs import Invocation
+
+Ready = Callable[[dict[str, Any]], None]
+Program = Callable[[asyncio.Event, Ready], Coroutine[Any, Any, int]]
+
+STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+def serve(invocation: Invocation, name: str, program: Program, *, led: bool) -> int:
+    """Run `program` until it is told to stop; its exit code."""
+    logs.configure(invocation.settings.log_level)
+    if name != "node":
+        # what these two keep is for nobody else; what a node makes is the user's own
+        os.umask(0o077)
+
+    def ready(facts: dict[str, Any]) -> None:
+        invocation.terminal.answer({"program": name, "state": "ready"} | facts)
+
+    async def body() -> int:
+        async with stopped_by_signals() as stop:
+            if led:
+                begin = asyncio.Event()
+                _follow(begin, stop)
+                await begin.wait()
+            return 0 if stop.is_set() else await program(stop, ready)
+
+    with asyncio.Runner(loop_factory=_loop_factory(name)) as runner:
+        return runner.run(body())
+
+
+@asynccontextmanager
+async def stopped_by_signals(again: Callable[[], None] = lambda: None) -> AsyncIterator[asyncio.Event]:
+    """An event that the first signal to stop sets; each further one calls `again`."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+
+    def heard() -> None:
+        if stop.is_set():
+            again()
+        stop.set()
+
+    for each in STOPPING:
+        if sys.platform == "win32":  # there a loop has no signal handlers of its own
+            signal.signal(each, lambda *_: loop.call_soon_threadsafe(heard))
+        else:
+            loop.add_signal_handler(each, heard)
+    try:
+        yield stop
+    finally:
+        for each in STOPPING:
+            if sys.platform == "win32":
+                signal.signal(each, signal.SIG_DFL)
+            else:
+                loop.remove_signal_handler(each)
+
+
+def _follow(begin: asyncio.Event, stop: asyncio.Event) -> None:
+    """Set the events at the first line of stdin and at its end."""
+    loop = asyncio.get_running_loop()
+
+    def watch() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: we are stopping already
+            with contextlib.suppress(OSError):
+                while os.read(0, 4096):
+                    loop.call_soon_threadsafe(begin.set)
+            loop.call_soon_threadsafe(stop.set)
+            loop.call_soon_threadsafe(begin.set)
+
+    threading.Thread(target=watch, name="leader-watch", daemon=True).start()
+
+
+def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
+    if sys.platform == "win32":
+        # the broker starts a process, the others watch sockets: no loop there does both
+        return asyncio.ProactorEventLoop if name == "broker" else asyncio.SelectorEventLoop
+    import uvloop  # it does not exist on Windows
+
+    return uvloop.new_event_loop

@@ -1,0 +1,123 @@
+"""`orion up`: broker, controller and node of one data folder together, each proven before the next."""
+
+import asyncio
+import contextlib
+import logging
+import sys
+from typing import Any
+
+from broker import files
+from orion import logs, place
+from orion.config.addresses import mqtt_address
+from orion.config.settings import Settings
+from orion.crew import Crew, Sink
+from orion.exits import Exit
+from orion.serving import stopped_by_signals
+from orion.terminal import Terminal
+from orion.verbs import Failure, Invocation, client_of
+
+logger = logging.getLogger(__name__)
+
+COLOURS = {"broker": "magenta", "controller": "cyan", "node": "green"}
+
+
+def run(invocation: Invocation, *, with_node: bool) -> Exit:
+    """Run the installation until Ctrl-C.
+
+    Raises:
+        Failure: something did not start, or an `orion up` runs for this folder already.
+    """
+    logs.configure(invocation.settings.log_level)
+    # not uvloop: it has no way to watch children from a thread that is not the main one
+    return asyncio.run(_run(invocation, with_node=with_node))
+
+
+async def _run(invocation: Invocation, *, with_node: bool) -> Exit:
+    crew = Crew(invocation.loaded, prefixed(invocation.terminal))
+    with only_one(invocation.settings):
+        async with stopped_by_signals(again=crew.kill) as stop:
+            stopping = asyncio.create_task(stop.wait(), name="stop")
+            working = asyncio.create_task(_work(invocation, crew, with_node=with_node), name="up")
+            try:
+                await asyncio.wait((stopping, working), return_when=asyncio.FIRST_COMPLETED)
+                if working.done():
+                    working.result()
+            finally:
+                for task in (stopping, working):
+                    task.cancel()
+                await asyncio.wait((stopping, working))
+                await crew.stop()
+    logger.info("Stopped")
+    return Exit.DONE
+
+
+async def _work(invocation: Invocation, crew: Crew, *, with_node: bool) -> None:
+    facts = await start(crew, invocation.settings, with_node=with_node)
+    invocation.terminal.answer({"program": "up", "state": "ready"} | facts)
+    logger.info('Orion is up. Try: orion ask "what is on this computer?"; Ctrl-C stops everything')
+    await crew.watch()
+
+
+async def start(crew: Crew, settings: Settings, *, with_node: bool) -> dict[str, Any]:
+    """Start everything in order; where it is found once all of it works.
+
+    Raises:
+        Failure: something did not start.
+        ClientError: the controller refused.
+    """
+    ours = settings.mqtt_url is None
+    await crew.load([*(["broker"] if ours else []), "controller", *(["node"] if with_node else [])])
+    if ours:
+        await crew.start("broker")
+    await crew.start("controller")
+    client = client_of(settings)
+    host, port = mqtt_address(settings)
+    facts: dict[str, Any] = {
+        "mqtt": {"host": host, "port": port, "prefix": settings.prefix},
+        "http": {"host": settings.http_host, "port": settings.http_port},
+        "device_id": None,
+    }
+    if with_node:
+        await asyncio.to_thread(place.ensure, client, settings)
+        await crew.start("node")
+        await asyncio.to_thread(place.await_online, client, settings)
+        facts["device_id"] = settings.device_id
+    return facts
+
+
+@contextlib.contextmanager
+def only_one(settings: Settings) -> Any:
+    """Hold the data folder for one `orion up`.
+
+    Raises:
+        Failure: another one holds it.
+    """
+    with contextlib.ExitStack() as held:
+        try:
+            settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            held.enter_context(files.locked(settings.data_dir / "up.lock", within_s=0))
+        except files.Locked:
+            raise Failure(
+                f"An `orion up` runs for {settings.data_dir} already. Stop that one, or use another folder "
+                "and other ports: ORION_DATA_DIR, ORION_MQTT_PORT, ORION_HTTP_PORT.",
+                code="conflict",
+            ) from None
+        except OSError as error:
+            raise Failure(f"The data folder {settings.data_dir} cannot be used: {error.strerror}") from error
+        yield
+
+
+def prefixed(terminal: Terminal) -> Sink:
+    """Log lines of several programs as one stream on stderr."""
+
+    def line(program: str, text: str) -> None:
+        if sys.stderr.isatty():
+            from rich.text import Text  # only where colours are seen
+
+            shown = Text(f"{program:<10} │ ", COLOURS[program]) + Text(text)
+            terminal.err.print(shown, soft_wrap=True)
+        else:
+            sys.stderr.write(f"{program:<10} | {text}\n")
+            sys.stderr.flush()
+
+    return line

@@ -1,0 +1,172 @@
+"""How every command of `orion` is made: the settings' flags, `--json`, an example, one way to fail.
+
+A command is a function of an `Invocation` and its own options that returns an exit code. The
+flags of the settings may stand before the noun or after the verb; the nearer one wins.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Annotated, Any
+
+import typer
+
+from orion.client import Client, ClientError
+from orion.config.addresses import reachable, token_path
+from orion.config.settings import Settings
+from orion.config.sources import ConfigError, Loaded, flag, load
+from orion.exits import Exit
+from orion.terminal import Terminal
+
+PANEL = "Settings"
+_OURS = "setting_"
+_NOT_GIVEN: tuple[Any, ...] = (None, False, [], ())
+# Named in the help of every command; the others work as well, and `orion config show` lists them.
+_SHOWN = frozenset({"data_dir", "mqtt_host", "mqtt_port", "http_host", "http_port"})
+
+
+class Failure(Exception):
+    """A command ends here: a sentence for a person, a code for programs, an exit code."""
+
+    def __init__(self, sentence: str, *, code: str = "failed", exit_code: Exit = Exit.FAILED) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.exit_code = exit_code
+
+
+@dataclass
+class Invocation:
+    """One call of the command line: what was said besides the command's own options."""
+
+    terminal: Terminal = field(default_factory=Terminal)
+    flags: Mapping[str, Any] = field(default_factory=dict)
+    file: str | None = None
+
+    @cached_property
+    def loaded(self) -> Loaded:
+        """The settings in force.
+
+        Raises:
+            ConfigError: one of them is wrong.
+        """
+        return load(self.flags, file=self.file)
+
+    @property
+    def settings(self) -> Settings:
+        return self.loaded.settings
+
+    @cached_property
+    def client(self) -> Client:
+        """The controller of this installation."""
+        return client_of(self.settings)
+
+
+def client_of(settings: Settings) -> Client:
+    """The way to an installation's controller."""
+    return Client(reachable(settings.http_host), settings.http_port, token_path(settings))
+
+
+Command = Callable[..., int | None]
+JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, for programs.")]
+
+
+def setting_options() -> list[inspect.Parameter]:
+    """The flags of all settings, as parameters of a command."""
+    options = [
+        _parameter(
+            "config_file", str | None, typer.Option("--config", help="Configuration file.", hidden=True)
+        )
+    ]
+    for name, setting in Settings.model_fields.items():
+        if (spelled := flag(name)) is None:
+            continue
+        shown = typer.Option(
+            spelled,
+            metavar="VALUE",
+            help=setting.description,
+            hidden=name not in _SHOWN,
+            rich_help_panel=PANEL,
+            show_default=False,
+        )
+        kind = list[str] | None if name == "allowed_paths" else str | None
+        options.append(_parameter(_OURS + name, kind, shown))
+    return options
+
+
+def _parameter(name: str, kind: Any, option: Any, default: Any = None) -> inspect.Parameter:
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
+    )
+
+
+COMMON = [
+    inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
+    inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=JsonFlag),
+    *setting_options(),
+]
+
+
+def verb(app: typer.Typer, name: str, *, example: str, hidden: bool = False) -> Callable[[Command], Command]:
+    """Register a function as the command `name` of a noun."""
+
+    def register(function: Command) -> Command:
+        @functools.wraps(function)
+        def run(**options: Any) -> None:
+            own, invocation = _split(options)
+            with failing(invocation.terminal):
+                raise typer.Exit(function(invocation, **own) or Exit.DONE)
+
+        own = list(inspect.signature(function).parameters.values())[1:]
+        kept = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
+        vars(run)["__signature__"] = inspect.Signature([*kept, *COMMON])
+        app.command(name, epilog=f"Example: {example}", hidden=hidden)(run)
+        return function
+
+    return register
+
+
+def noun(app: typer.Typer, name: str, meaning: str) -> typer.Typer:
+    """A group of commands about one thing."""
+    group = typer.Typer(no_args_is_help=True, help=meaning)
+    app.add_typer(group, name=name)
+    return group
+
+
+def before_the_noun(context: typer.Context, options: dict[str, Any]) -> None:
+    """Keep what was said before the noun for the command that follows."""
+    context.obj = {name: value for name, value in options.items() if value not in _NOT_GIVEN}
+
+
+@contextmanager
+def failing(terminal: Terminal) -> Iterator[None]:
+    """Turn what a command raises into a sentence on stderr, an object for programs, an exit code."""
+    try:
+        yield
+    except (ClientError, Failure) as error:
+        _say(terminal, str(error), error.code, error.exit_code)
+    except ConfigError as error:
+        _say(terminal, str(error), "configuration", Exit.USAGE)
+
+
+def _say(terminal: Terminal, sentence: str, code: str, exit_code: Exit) -> None:
+    terminal.answer({"error": {"code": code, "message": sentence}})
+    terminal.say(sentence)
+    raise typer.Exit(exit_code)
+
+
+def _split(options: dict[str, Any]) -> tuple[dict[str, Any], Invocation]:
+    context: typer.Context = options.pop("context")
+    earlier: dict[str, Any] = context.find_root().obj or {}
+    earlier = earlier if isinstance(earlier, dict) else {}
+    as_json = options.pop("as_json") or earlier.get("as_json", False)
+    file = options.pop("config_file") or earlier.get("config_file")
+    flags: dict[str, Any] = {}
+    for name in [each for each in options if each.startswith(_OURS)]:
+        value = options.pop(name)
+        value = earlier.get(name) if value in _NOT_GIVEN else value
+        if value not in _NOT_GIVEN:
+            flags[name.removeprefix(_OURS)] = value
+    return options, Invocation(Terminal(json=as_json), flags, file)
