@@ -5,6 +5,7 @@ The base is never repeated here: what is not about one installation stands in
 """
 
 import getpass
+import ipaddress
 import os
 import stat
 from pathlib import Path
@@ -95,6 +96,7 @@ def check(path: Path) -> list[str]:
         # 0 means no limit for all of these
         if name not in values or not given.isdecimal() or 0 < int(given) < least:
             problems.append(f"{name} is below {least}: {consequence}")
+    problems += _check_listener(values)
     for name in ("password_file", "acl_file"):
         problems += _check_private(name, values.get(name))
     return problems
@@ -109,6 +111,24 @@ def parse(text: str) -> dict[str, str]:
             name, _, value = line.partition(" ")
             values[name] = value.strip()
     return values
+
+
+def _check_listener(values: dict[str, str]) -> list[str]:
+    port, _, host = values.get("listener", "").partition(" ")
+    if not port:
+        return ["there is no listener: nobody can connect"]
+    if "certfile" in values or _is_loopback(host):
+        return []
+    return [
+        f"the listener on {host or 'every address'} is not encrypted: passwords can be read on the network"
+    ]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _check_private(name: str, value: str | None) -> list[str]:

@@ -10,6 +10,7 @@ All functions block on files: call them in a worker thread.
 import asyncio
 import base64
 import hashlib
+import hmac
 import json
 import logging
 import re
@@ -198,11 +199,18 @@ class Identities:
         taken = entries.get(username)
         if taken is not None and taken.role is not role:
             raise NameTaken(username, taken.role)
-        path = self._password_path(username)
-        if taken is None or not path.exists():
-            password = secrets.token_urlsafe(32)
-            files.replace(path, password + "\n")
-            entries[username] = _Entry(role, hash_password(password))
+        if taken is not None and self._fits(username, taken):
+            return
+        password = secrets.token_urlsafe(32)
+        files.replace(self._password_path(username), password + "\n")
+        entries[username] = _Entry(role, hash_password(password))
+
+    def _fits(self, username: str, entry: _Entry) -> bool:
+        # a program that died between its two files leaves a password that opens nothing
+        try:
+            return verify_password(self.kept(username).password, entry.password_hash)
+        except UnknownIdentity:
+            return False
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, _Entry]]:
@@ -239,9 +247,17 @@ class Identities:
 
 def hash_password(password: str) -> str:
     """A password as Mosquitto 2 keeps it: `$7$`, PBKDF2 over SHA-512, rounds, salt, digest."""
-    salt = secrets.token_bytes(12)
-    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, ROUNDS)
-    return f"$7${ROUNDS}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
+    return _hashed(password, secrets.token_bytes(12), ROUNDS)
+
+
+def verify_password(password: str, password_hash: str) -> bool:
+    """Whether a password is the one that was hashed."""
+    try:
+        _, kind, rounds, salt, _ = password_hash.split("$")
+        again = _hashed(password, base64.b64decode(salt), int(rounds))
+    except ValueError:
+        return False
+    return kind == "7" and hmac.compare_digest(again, password_hash)
 
 
 async def await_active(endpoint: Endpoint, *, within_s: float = 5.0) -> None:
@@ -267,6 +283,11 @@ async def await_active(endpoint: Endpoint, *, within_s: float = 5.0) -> None:
         else:
             await session.close()
             return
+
+
+def _hashed(password: str, salt: bytes, rounds: int) -> str:
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, rounds)
+    return f"$7${rounds}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
 
 
 def _checked(names: TypeAdapter[str], name: str, what: str) -> str:

@@ -129,15 +129,18 @@ class Supervisor:
         settings = self.settings
         await asyncio.to_thread(_check_port, settings.host, settings.port)
         self._tail.clear()
-        self._child = await asyncio.create_subprocess_exec(
-            self._program,
-            "-c",
-            str(self._config),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            preexec_fn=_die_with_parent(),
-        )
+        try:
+            self._child = await asyncio.create_subprocess_exec(
+                self._program,
+                "-c",
+                str(self._config),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                preexec_fn=_die_with_parent(),
+            )
+        except OSError as error:
+            raise BrokerUnavailable(f"{self._program} cannot be started: {error.strerror}") from error
         self._reader = asyncio.create_task(self._read(self._child), name="mosquitto-log")
         await self._until_it_answers(self._child)
         # Not earlier: a SIGHUP that comes before Mosquitto listens for it would end it. What

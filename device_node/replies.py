@@ -6,6 +6,7 @@ until an Ack names it.
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -52,7 +53,10 @@ class Replies:
     ) -> asyncio.Future[int] | None:
         """Settle a command: journal, spool, then send. The future is the broker's PUBACK."""
         payload = self._payload(command_id, status, result, error, duration_s)
-        await asyncio.to_thread(self._journal.finish, command_id, reply_to=reply_to, reply=payload)
+        try:
+            await asyncio.to_thread(self._journal.finish, command_id, reply_to=reply_to, reply=payload)
+        except sqlite3.Error:  # a full disk: what happened is said all the same, and kept in the spool
+            logger.exception("Journal cannot keep the final reply of command %s", command_id)
         logger.info("Command %s %s%s", command_id, status, f" ({error.code})" if error else "")
         return self.again(command_id, reply_to, payload)
 

@@ -145,10 +145,10 @@ class Transport:
                 self._loop.remove_writer(self._socket)
 
     def _tick(self) -> None:
-        if self._guarded(self._client.loop_misc):
+        if self._guarded(self._client.loop_misc, "the broker fell silent"):
             self._timer = self._loop.call_later(self._tick_s, self._tick)
 
-    def _guarded(self, step: Callable[[], MQTTErrorCode]) -> bool:
+    def _guarded(self, step: Callable[[], MQTTErrorCode], reason: str | None = None) -> bool:
         """Run one step of paho; whatever ends the connection is told once."""
         try:
             code = step()
@@ -157,7 +157,7 @@ class Transport:
             self._end("a packet could not be handled")
             return False
         if code != MQTTErrorCode.MQTT_ERR_SUCCESS or self._socket is None:
-            self._end(_reason(code))
+            self._end(reason or _reason(code))
             return False
         return True
 
@@ -175,6 +175,5 @@ def _reason(code: MQTTErrorCode) -> str:
 
 _REASONS = {
     MQTTErrorCode.MQTT_ERR_CONN_LOST: "the broker closed the connection",
-    MQTTErrorCode.MQTT_ERR_KEEPALIVE: "the broker fell silent",
     MQTTErrorCode.MQTT_ERR_PROTOCOL: "the broker broke the protocol",
 }

@@ -43,6 +43,9 @@ def test_small_answers_do_not_wait(settings: BrokerSettings) -> None:
         ("max_queued_messages 200000", "", "dropped silently"),
         ("max_packet_size 294912", "max_packet_size 1000", "do not fit"),
         ("acl_file ", "# ", "acl_file is not set"),
+        ("listener 18883 127.0.0.1", "listener 18883 0.0.0.0", "not encrypted"),
+        ("listener 18883 127.0.0.1", "listener 18883", "every address"),
+        ("listener 18883 127.0.0.1", "", "nobody can connect"),
     ],
 )
 def test_each_weakness_is_named(settings: BrokerSettings, found: str, instead: str, consequence: str) -> None:

@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from broker.identities import BadName, Identities, NameTaken, UnknownIdentity, await_active
+from broker.identities import (
+    BadName,
+    Identities,
+    NameTaken,
+    UnknownIdentity,
+    await_active,
+    hash_password,
+    verify_password,
+)
 from broker.rights import Role
 from broker.session import ConnectFailed, Endpoint, PublishRefused, Received, Session, Subscription
 from tests.broker.running import RunningBroker
@@ -174,6 +182,20 @@ def test_lost_password_file_is_replaced(identities: Identities, tmp_path: Path) 
     first = identities.ensure()
     (tmp_path / "broker" / "controller-main.password").unlink()
     assert identities.ensure().password != first.password
+
+
+def test_password_file_that_opens_nothing_is_replaced(identities: Identities, tmp_path: Path) -> None:
+    (tmp_path / "broker" / "controller-main.password").write_text("half a change\n")
+    credentials = identities.ensure()
+    assert credentials.password != "half a change"
+    assert identities.ensure() == credentials
+
+
+@pytest.mark.parametrize("damaged", ["", "x", "$7$101$a$b", "$7$x$YQ==$YQ==", "$6$101$YQ==$YQ=="])
+def test_damaged_hash_fits_no_password(damaged: str) -> None:
+    assert verify_password("secret", hash_password("secret"))
+    assert not verify_password("other", hash_password("secret"))
+    assert not verify_password("secret", damaged)
 
 
 def test_every_file_is_private(identities: Identities, tmp_path: Path) -> None:

@@ -216,6 +216,25 @@ async def test_lost_connection_ends_everything_that_waits(broker: RunningBroker)
     await session.close()
 
 
+async def test_broker_that_falls_silent_is_noticed(broker: RunningBroker) -> None:
+    session = Session(broker.controller, client_id="controller-main", keepalive_s=1)
+    await session.connect()
+    assert broker.supervisor.pid is not None
+    os.kill(broker.supervisor.pid, signal.SIGSTOP)
+    try:
+        error = await within(session.lost(), 10)
+    finally:
+        os.kill(broker.supervisor.pid, signal.SIGCONT)
+    assert "silent" in str(error)
+    await session.close()
+
+
+async def test_quiet_connection_is_kept_alive(broker: RunningBroker) -> None:
+    async with connected(Session(broker.controller, client_id="controller-main", keepalive_s=1)) as session:
+        with pytest.raises(TimeoutError):
+            await within(session.lost(), 2.5)
+
+
 async def test_taken_over_session_is_lost(broker: RunningBroker) -> None:
     async with connected(a_session(broker)) as first, connected(a_session(broker)):
         error = await within(first.lost())

@@ -52,3 +52,13 @@ async def test_progress_stays_between_none_and_all(sent: Sent) -> None:
     for fraction in (-1.0, 0.5, 7.0):
         replies.progress("a", "r", fraction)
     assert [message["progress"] for message in messages] == [0.0, 0.5, 1.0]
+
+
+async def test_journal_that_fails_does_not_swallow_the_reply(tmp_path: Path) -> None:
+    journal = await asyncio.to_thread(Journal, tmp_path / "journal.db")
+    await asyncio.to_thread(journal.close)  # as a disk that went away
+    spool = Spool(10)
+    replies = Replies("boot", journal, spool, lambda _topic, _payload: None)
+    await replies.final("a", "r", ReplyStatus.SUCCEEDED, result={})
+    (entry,) = spool.pending()
+    assert json.loads(entry.payload)["status"] == "succeeded"
