@@ -43,7 +43,9 @@ def is_question(text: str) -> bool:
     "Kun je een map Test maken?" and "could you please delete it?" are requests;
     "is the disk full?", "mag ik een map maken" and "delete it?" are questions.
     """
-    sentence = _GREETING.sub("", fold(text[:2000]).strip(" \t\r\n¿¡\"'(")).strip()
+    sentence = _GREETING.sub(
+        "", fold(text[:2000]).strip(" \t\r\n\u00bf\u00a1\u201c\u201d\u201e\u00ab\"'(")
+    ).strip()
     if not sentence:
         return False
     if polite := _POLITE.match(sentence):
@@ -51,4 +53,4 @@ def is_question(text: str) -> bool:
         return bool(_ASKS_TO_KNOW.search(rest))
     if _ASKING.match(sentence) and not _PLAIN_REQUEST.match(sentence):
         return True
-    return sentence.rstrip(" \"')!").endswith("?")
+    return sentence.rstrip(" \u201d\u00bb\"')!").endswith("?")

@@ -22,7 +22,7 @@ def word_set(words: str) -> frozenset[str]:
 
 DUTCH = word_set(
     """
-    aan aanmaken afsluiten aub alsjeblieft alstublieft bestand bestanden daarin dan dat de deze die dit doe
+    aan hallo bedankt goedemorgen goedemiddag goedenavond verwijderd apparaat apparaten aanmaken afsluiten aub alsjeblieft alstublieft bestand bestanden daarin dan dat de deze die dit doe
     draait een eens en er even geef geen genaamd gooi graag haal heb hebben heeft hernoem herstart het hoe
     hoeveel hoi ik in inhoud is jij je kan kopieer kun kunt kopie laat lees maak maken mag map mapje mappen
     me met mij mijn moet naam naar niet nieuwe nu of om ook onze op open opnieuw ruimte schijf schrijf sluit

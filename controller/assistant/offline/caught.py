@@ -4,37 +4,19 @@ A name is only taken when it cannot be anything else; otherwise the template doe
 not fit. Nothing is made up: names are cut from the text.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Protocol
 
-from rapidfuzz.distance import OSA
-
 from controller.assistant.candidates import Directory, KnownDevice, Reading
-from controller.assistant.language import fold, parts, word_set
+from controller.assistant.language import fold, parts
 from controller.assistant.offline.draft import Context, Reject, Trouble
 from controller.assistant.offline.grammar import Match, Vocabulary
+from controller.assistant.offline.names import is_phrase, is_spaced_path, misspelt, misspelt_end
+from controller.assistant.offline.paths import base_name
 from controller.assistant.offline.tokens import COMMA, PATH, QUOTED, STOP, Token
+from controller.assistant.offline.wording import DETERMINERS, GENERIC, HARDWARE, NAMING, ORIGINS, OWN_FOLDERS
 
-NAMING = word_set("genaamd genoemd geheten named called titled naam name heet labelled")
-DETERMINERS = word_set(
-    "de het een the a an my mijn our onze this that deze die dat dit your jouw m'n 'n these those its"
-)
-INDEFINITE = word_set("een a an 'n new nieuw nieuwe another extra leeg lege empty blank")
-PUTTING = word_set("zet plaats put place stop zetten plaatsen")
-SAVING = word_set("sla bewaar save store type enter noteer")
-HARDWARE = word_set(
-    "laptop computer pc server desktop tablet telefoon phone mobiel iphone ipad mac macbook imac printer tv televisie nas"
-    " router notebook machine apparaat device systeem system toestel raspberry"
-)
-OWN_FOLDERS = word_set("documents documenten downloads")
-ORIGINS = word_set("from van vanuit of off vanaf")
-GENERIC = re.compile(
-    r"(?:(?:this|that|my|the|our|deze|dit|die|dat|mijn|de|het|onze|local|eigen)\s+)*"
-    r"(?:computer|machine|device|apparaat|systeem|system|toestel)|here|hier|(?:this|deze|dit)\s+(?:pc|laptop|one|server|mac)|it|hem"
-)
-SHORT_WORD = 4
 _BETWEEN = " \t\r\n'\"`\u201c\u201d\u2018\u2019\u00ab\u00bb\u2039\u203a:;,.!?()"
 
 
@@ -44,6 +26,7 @@ class Reader(Protocol):
     text: str
     known: Directory
     trouble: Trouble
+    placed: bool
 
     @property
     def vocabulary(self) -> Vocabulary: ...
@@ -57,6 +40,7 @@ class Caught:
         self.vocabulary = reader.vocabulary
         self.known = reader.known
         self.trouble = reader.trouble
+        self.placed = reader.placed
         self.words = words
         self.slots = match.slots
         self.fixed = match.fixed
@@ -90,15 +74,7 @@ class Caught:
         if span[0].code in {QUOTED, COMMA} or any(each.code == QUOTED for each in span):
             raise Reject
         for one, two in pairwise(span):
-            if one.word in {"op", "on", "at"} and two.word in {
-                "mijn",
-                "my",
-                "onze",
-                "our",
-                "de",
-                "the",
-                "het",
-            }:
+            if one.word in {"op", "on", "at"} and (not self.placed or two.word in DETERMINERS):
                 raise Reject  # a device that is not known, rather than text
         return self.raw("tail")
 
@@ -120,7 +96,13 @@ class Caught:
         span = self.span(slot)
         if len(span) == 1 and span[0].stops:
             return self._it(kind)
-        return self.name(span, noun=self.after_noun(slot))
+        name = self.name(span, noun=self.after_noun(slot))
+        return self._as_made(name) if kind == "folder" else name
+
+    def _as_made(self, name: str) -> str:
+        """The folder of that name that an earlier step of the sentence makes: Y may be X/Y."""
+        made = [path for path in self.context.made if path != name and base_name(path) == name]
+        return made[0] if len(made) == 1 and name not in self.context.made else name
 
     def many(self, slot: str) -> list[str]:
         """The names of a list: `A, B en C`, each with its own article and noun or without."""
@@ -154,8 +136,8 @@ class Caught:
             raise Reject
         if len(span) == 1:
             return self._single(span[0], noun=noun)
-        one_path = span[0].code == PATH and self._is_spaced_path(span)
-        if not one_path and not self._is_phrase(span, noun=noun):
+        one_path = span[0].code == PATH and is_spaced_path(span)
+        if not one_path and not is_phrase(span, self.vocabulary, noun=noun):
             raise Reject
         last = self.text[span[-1].start : span[-1].end]
         if not one_path and self.known.exact(parts(last)):
@@ -163,39 +145,9 @@ class Caught:
             raise Reject
         if any(each.word in self.vocabulary.done and not each.upper for each in span):
             raise Reject
-        if span[-1].code != PATH and not span[-1].upper and self._misspelt_end(span[-1]):
+        if span[-1].code != PATH and not span[-1].upper and misspelt_end(span[-1], self.vocabulary):
             raise Reject
         return self.cut(span)
-
-    def _is_spaced_path(self, span: list[Token]) -> bool:
-        """Whether these words are one path with spaces, such as `~/My Documents`."""
-        folder = "/" in span[0].word or "\\" in span[0].word
-        return folder and all(each.upper or each.code == PATH for each in span[1:])
-
-    def _is_phrase(self, span: list[Token], *, noun: bool) -> bool:
-        """Whether these words are one name: behind its noun, or with a capital, and no command in it."""
-        words, first, last = self.vocabulary, span[0], span[-1]
-        if any(each.code in {QUOTED, COMMA} for each in span) or any(each.code == PATH for each in span[:-1]):
-            return False
-        if first.stops:
-            return True  # "map mijn documenten": the slot let it in, behind its noun
-        if not first.upper and (not noun or first.word in words.verbs or self._misspelt(first)):
-            return False
-        if last.code == PATH:
-            return first.upper or not re.search(r"[/\\]", last.word)
-        return not any(self._commands(each) for each in span[1:])
-
-    def _commands(self, token: Token) -> bool:
-        """Whether a word of a name looks like a verb after all, in a form or spelling of its own."""
-        words = self.vocabulary
-        if token.upper or token.code == PATH or token.word in words.real:
-            return False
-        near = len(token.word) > SHORT_WORD and any(
-            OSA.distance(token.word, verb, score_cutoff=1) <= 1
-            for verb in words.verbs
-            if len(verb) > SHORT_WORD
-        )
-        return near or token.word in words.verbs
 
     def _single(self, token: Token, *, noun: bool) -> str:
         words = self.vocabulary
@@ -207,7 +159,7 @@ class Caught:
         if token.stops or "://" in said or token.word.startswith("www."):
             raise Reject
         doubtful = token.word in words.nouns or (
-            not noun and (token.word in words.verbs or self._misspelt(token))
+            not noun and (token.word in words.verbs or misspelt(token, words))
         )
         if doubtful and token.code != PATH and not token.upper:
             raise Reject
@@ -215,22 +167,6 @@ class Caught:
             self.trouble.note("device_or_path", said)
             raise Reject
         return said
-
-    def _misspelt(self, token: Token) -> bool:
-        words = self.vocabulary
-        if len(token.word) < SHORT_WORD or token.word in words.real:
-            return False
-        return any(
-            OSA.distance(token.word, noun, score_cutoff=1) <= 1 for noun in words.nouns if len(noun) > 2
-        )
-
-    def _misspelt_end(self, token: Token) -> bool:
-        words = self.vocabulary
-        if len(token.word) < SHORT_WORD or token.word in words.real:
-            return False
-        return any(
-            OSA.distance(token.word, each, score_cutoff=1) <= 1 for each in words.fillers if len(each) > 4
-        )
 
     def _it(self, kind: str) -> str:
         meant = self.context.folder if kind == "folder" else self.context.thing
@@ -260,9 +196,8 @@ class Caught:
             and not (origin and span[0].upper)
         ):
             raise Reject  # "delete Test from my phone" must not look for a folder named phone
-        return self.name(
-            span, noun=self.after_noun("parent") or (link in {"in", "inside", "into"} and span[0].upper)
-        )
+        inside = link in {"in", "inside", "into"} and span[0].upper
+        return self._as_made(self.name(span, noun=self.after_noun("parent") or inside))
 
     def device(self) -> tuple[KnownDevice | None, bool]:
         """The device in a `{device}` slot; None means: the one that is meant anyway."""

@@ -21,6 +21,7 @@ class Clause:
     text: str
     grammar: Grammar
     known: Directory
+    placed: bool = False  # the device is named outside the clause, so "on …" in a text names none
     trouble: Trouble = field(default_factory=Trouble)
 
     @property

@@ -24,6 +24,7 @@ class Context:
     folder: str | None = None
     thing: str | None = None
     fresh: bool = False  # the thing is a file that the last step creates, still empty
+    made: tuple[str, ...] = ()  # the folders that earlier steps make
     amends: bool = False  # this step completes the last one
 
 

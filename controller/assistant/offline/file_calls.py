@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pydantic import JsonValue
 
-from controller.assistant.offline.caught import INDEFINITE, NAMING, PUTTING, SAVING, Caught
+from controller.assistant.offline.caught import Caught
 from controller.assistant.offline.draft import Context, Draft, Reject
 from controller.assistant.offline.paths import (
     base_name,
@@ -16,6 +16,7 @@ from controller.assistant.offline.paths import (
     looks_like_folder,
 )
 from controller.assistant.offline.tokens import PATH, QUOTED
+from controller.assistant.offline.wording import INDEFINITE, NAMING, PUTTING, SAVING
 
 
 def _definite(found: Caught, slot: str) -> bool:

@@ -154,7 +154,7 @@ class Grammar:
             real = [choice for choice in choices if choice]
             optional = expression.is_optional or len(real) < len(choices)
             if single:
-                real.insert(0, self._one_of(single))
+                real.append(self._one_of(single))
             return f"(?:{'|'.join(real)}){'?' if optional else ''}"
         if isinstance(expression, Group):
             return "".join(self._pattern(item, names) for item in expression.items)

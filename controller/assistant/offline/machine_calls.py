@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pydantic import JsonValue
 
 from controller.assistant.language import fold
-from controller.assistant.offline.caught import OWN_FOLDERS, Caught
+from controller.assistant.offline.caught import Caught
 from controller.assistant.offline.draft import Context, Draft, Reject
 from controller.assistant.offline.paths import folder_of, is_file_name, looks_like_folder
 from controller.assistant.offline.tokens import PATH, QUOTED
+from controller.assistant.offline.wording import OWN_FOLDERS
 
 COMMANDS = frozenset({"command", "commando", "opdracht", "shellcommando"})
 RUNNING = frozenset({"run", "draai", "execute"})

@@ -1,16 +1,20 @@
-"""Small words that belong to a name after all: "map Foto's van Jan", "create folder a".
+"""What can be a name, where nobody put quotes around it.
 
-Only where nothing else can be meant; everywhere else they end a name.
+A word that may be part of the command is none: in doubt the sentence is not understood.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from controller.assistant.candidates import Directory, Reading
-from controller.assistant.offline.caught import NAMING
-from controller.assistant.offline.grammar import Vocabulary
-from controller.assistant.offline.tokens import COMMA, END, LIFTED, STOP, Token
+from rapidfuzz.distance import OSA
 
+from controller.assistant.candidates import Directory, Reading
+from controller.assistant.offline.grammar import Vocabulary
+from controller.assistant.offline.tokens import COMMA, END, LIFTED, PATH, QUOTED, STOP, Token
+from controller.assistant.offline.wording import NAMING
+
+SHORT_WORD = 4
 _OF = frozenset({"van", "of", "voor", "for"})
 _LETTERS = frozenset({"a", "i", "u"})
 _ENDS = {COMMA, END} | {
@@ -19,7 +23,7 @@ _ENDS = {COMMA, END} | {
 
 
 def keep(words: Sequence[Token], vocabulary: Vocabulary, known: Directory, *, placed: bool) -> list[Token]:
-    """The words with such small words given back to the name they are in.
+    """The words, with small ones that belong to a name given back to it: "Foto's van Jan", "folder a".
 
     `placed`: the sentence names its device elsewhere, so "van Jan" cannot be one.
     """
@@ -39,3 +43,47 @@ def keep(words: Sequence[Token], vocabulary: Vocabulary, known: Directory, *, pl
             if joins and named and known.resolve(after.word).reading is Reading.UNKNOWN:
                 kept[place] = replace(word, code=word.word)
     return kept
+
+
+def is_spaced_path(span: Sequence[Token]) -> bool:
+    """Whether these words are one path with spaces, such as `~/My Documents`."""
+    folder = "/" in span[0].word or "\\" in span[0].word
+    return folder and all(each.upper or each.code == PATH for each in span[1:])
+
+
+def is_phrase(span: Sequence[Token], words: Vocabulary, *, noun: bool) -> bool:
+    """Whether these words are one name: behind its noun, or with a capital, and no command in it."""
+    first, last = span[0], span[-1]
+    if any(each.code in {QUOTED, COMMA} for each in span) or any(each.code == PATH for each in span[:-1]):
+        return False
+    if first.stops:
+        return True  # "map mijn documenten": the slot let it in, behind its noun
+    if not first.upper and (not noun or first.word in words.verbs or misspelt(first, words)):
+        return False
+    if last.code == PATH:
+        return first.upper or not re.search(r"[/\\]", last.word)
+    return not any(_commands(each, words) for each in span[1:])
+
+
+def _commands(token: Token, words: Vocabulary) -> bool:
+    """Whether a word of a name looks like a verb after all, in a form or spelling of its own."""
+    if token.upper or token.code == PATH or token.word in words.real:
+        return False
+    near = len(token.word) > SHORT_WORD and any(
+        OSA.distance(token.word, verb, score_cutoff=1) <= 1 for verb in words.verbs if len(verb) > SHORT_WORD
+    )
+    return near or token.word in words.verbs
+
+
+def misspelt(token: Token, words: Vocabulary) -> bool:
+    """Whether this is rather "map" or "folder" with a typing error than a name."""
+    if len(token.word) < SHORT_WORD or token.word in words.real:
+        return False
+    return any(OSA.distance(token.word, noun, score_cutoff=1) <= 1 for noun in words.nouns if len(noun) > 2)
+
+
+def misspelt_end(token: Token, words: Vocabulary) -> bool:
+    """Whether this is rather "please" with a typing error than the end of a name."""
+    if len(token.word) < SHORT_WORD or token.word in words.real:
+        return False
+    return any(OSA.distance(token.word, each, score_cutoff=1) <= 1 for each in words.fillers if len(each) > 4)

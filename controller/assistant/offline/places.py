@@ -24,7 +24,7 @@ HERE_KINDS = word_set("computer machine device apparaat systeem system toestel")
 THIS = word_set("this deze dit")
 HERE_WORDS = word_set("here hier locally lokaal")
 SENDS = word_set(
-    "stuur verstuur zend notificatie melding bericht notify send notification message alert push toon show meld"
+    "add voeg stuur verstuur zend notificatie melding bericht notify send notification message alert push toon show meld"
 )
 AND = {STOP + "en", STOP + "and", STOP + "&", STOP + "of", STOP + "or", STOP + "plus", COMMA}
 
@@ -195,7 +195,8 @@ def _inexact(
         if not said or words[end].stops:
             continue
         found = known.nearly(said)
-        if found.reading is Reading.UNKNOWN and partly:
+        ends = end + 1 == len(words) or words[end + 1].stops or words[end + 1].code in {COMMA, COLON, END}
+        if found.reading is Reading.UNKNOWN and partly and ends:
             found = known.resolve(" ".join(said))
         if found.reading in {Reading.ONE, Reading.SEVERAL}:
             best = end + 1, found

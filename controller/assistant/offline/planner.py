@@ -16,7 +16,7 @@ from controller.assistant.offline.draft import Draft, Trouble
 from controller.assistant.offline.grammar import Grammar
 from controller.assistant.offline.plan import READ_ONLY, Calls, Plan, PlannedCall
 from controller.assistant.offline.repair import repairs
-from controller.assistant.offline.steps import Steps, strip
+from controller.assistant.offline.steps import Steps, strip, wonders
 from controller.assistant.offline.tokens import Token, Unreadable, tokens
 
 MAX_TEXT = 300  # characters
@@ -75,9 +75,12 @@ class _Sentence:
         self.here = here
         self.known: Directory = directory(devices)
         self.question = is_question(text)
+        self.placed = False
 
     def plan(self, words: list[Token]) -> Plan:
         found = places.find(self.text, words, self.known)
+        self.question = self.question or wonders(words)
+        self.placed = bool(found.devices)
         clause = Clause(self.text, self.grammar, self.known)
         named = names.keep(found.words, self.grammar.words, self.known, placed=bool(found.devices))
         kept, wish = strip(clause, named)
@@ -97,7 +100,7 @@ class _Sentence:
         return self._settle(drafts, found, repaired=repaired)
 
     def _read(self, words: Sequence[Token], *, wish: bool) -> tuple[list[Draft] | None, Trouble]:
-        clause = Clause(self.text, self.grammar, self.known)
+        clause = Clause(self.text, self.grammar, self.known, self.placed)
         drafts = Steps(clause, tuple(words)).read(wish=wish)
         return drafts, clause.trouble
 

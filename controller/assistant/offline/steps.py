@@ -5,7 +5,8 @@ one before ("maak een map A en een bestand b.txt"). All words must be understood
 """
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from controller.assistant.language import word_set
 from controller.assistant.offline.clause import Clause
@@ -19,8 +20,12 @@ LINKS = {COMMA, END} | {
 REPORTING = word_set(
     "tell show vertel zeg vertellen zeggen zien see know weten toon tonen check kijk uitleggen kijken"
 )
-ASKING = word_set("what what's whats which how who when where wat welke hoe hoeveel wie waar wanneer")
+ASKING = word_set(
+    "if whether of what what's whats which how who when where wat welke hoe hoeveel wie waar wanneer"
+)
+WHETHER = frozenset({"if", "whether", "of"})
 SOMEBODY = word_set("mij me ons us mijzelf mezelf myself")
+WONDERING = word_set("je u af jij wonder wondering weten know")
 ASKED_KINDLY = word_set("graag please pls aub alsjeblieft alstublieft svp")
 MAX_LINKS = 7
 MAX_STEPS = 10
@@ -68,6 +73,8 @@ class Steps:
             if found is None:
                 continue
             drafts, left = found
+            made = [str(draft.arguments["path"]) for draft in drafts if draft.tool == "create_directory"]
+            left = replace(left, made=(*context.made, *made))
             if end == len(self.words):
                 return drafts
             verb = (
@@ -149,6 +156,14 @@ def _unfilled(words: Sequence[Token], fillers: Set[str]) -> list[Token]:
     return kept
 
 
+def wonders(words: Sequence[Token]) -> bool:
+    """Whether the text asks to be told if something is so: then it may only look."""
+    said = [each.word for each in words if each.word not in SOMEBODY]
+    return any(two in WHETHER and one in REPORTING | WONDERING for one, two in pairwise(said)) or said[
+        :1
+    ] == ["of"]
+
+
 def strip(clause: Clause, words: Sequence[Token]) -> tuple[tuple[Token, ...], bool]:
     """The words without politeness at both ends; and whether they began as a wish ("ik wil …")."""
     grammar = clause.grammar
@@ -162,11 +177,16 @@ def strip(clause: Clause, words: Sequence[Token]) -> tuple[tuple[Token, ...], bo
         while kept and kept[-1].code in {COMMA, END, ":"}:
             kept, changed = kept[:-1], True
         if len(kept) > 1 and kept[0].word in REPORTING and kept[1].word in ASKING:
-            kept, changed = kept[1:], True
+            kept, changed = kept[2 if kept[1].word in WHETHER else 1 :], True
+        if len(kept) > 2 and kept[1].code == ":" and kept[0].word in grammar.words.verbs:
+            kept, changed = [kept[0], *kept[2:]], True
         coded, starts = encode(kept)
         wish = wish or grammar.wish.match(coded) is not None
         if (found := grammar.prefix.match(coded)) is not None and found.end() < len(coded):
-            kept = [each for each, at in zip(kept, starts, strict=True) if at >= found.end()]
+            before = [each for each, at in zip(kept, starts, strict=True) if at < found.end()]
+            kept = kept[len(before) :]
+            if len(kept) > 1 and kept[0].word in WHETHER and before[-1].word in REPORTING | WONDERING:
+                kept = kept[1:]  # "weet je of …" asks; a bare "if …" is a condition and stays
             changed = True
             continue
         if (found := grammar.suffix.search(coded)) is not None and found.start() > 0:

@@ -165,9 +165,11 @@ def test_a_question_changes_nothing(text: str) -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.sampled_from(SENTENCES), st.data())
-def test_a_device_that_was_named_is_never_replaced(sentence: str, data: st.DataObject) -> None:
+@given(st.sampled_from(SENTENCES))
+def test_a_device_that_was_named_is_never_replaced(sentence: str) -> None:
     others = (KnownDevice("zolder", "Zolder", (), None), KnownDevice("keuken", "Keuken", (), None))
+    if re.search(r"\b(?:this|deze|dit)\b", sentence, re.IGNORECASE):
+        return  # "this laptop" is wherever the person sits
     plan = PLANNER.plan(sentence, others, here="zolder")
     if re.search(
         r"\b(?:laptop|server|notebook|werkplaats-pc|kantoorlaptop|office pc)\b", sentence, re.IGNORECASE

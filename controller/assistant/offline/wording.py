@@ -1,0 +1,23 @@
+"""Small closed word lists of both languages that the code itself looks at; the rest is in the YAML."""
+
+import re
+
+from controller.assistant.language import word_set
+
+NAMING = word_set("genaamd genoemd geheten named called titled naam name heet labelled")
+DETERMINERS = word_set(
+    "de het een the a an my mijn our onze this that deze die dat dit your jouw m'n 'n these those its"
+)
+INDEFINITE = word_set("een a an 'n new nieuw nieuwe another extra leeg lege empty blank")
+PUTTING = word_set("zet plaats put place stop zetten plaatsen")
+SAVING = word_set("sla bewaar save store type enter noteer")
+HARDWARE = word_set(
+    "laptop computer pc server desktop tablet telefoon phone mobiel iphone ipad mac macbook imac printer tv televisie nas"
+    " router notebook machine apparaat device systeem system toestel raspberry"
+)
+OWN_FOLDERS = word_set("documents documenten downloads")
+ORIGINS = word_set("from van vanuit of off vanaf")
+GENERIC = re.compile(
+    r"(?:(?:this|that|my|the|our|deze|dit|die|dat|mijn|de|het|onze|local|eigen)\s+)*"
+    r"(?:computer|machine|device|apparaat|systeem|system|toestel)|here|hier|(?:this|deze|dit)\s+(?:pc|laptop|one|server|mac)|it|hem"
+)
