@@ -9,8 +9,9 @@ from controller.services.commands import CommandRequest
 from controller.services.policy import PolicyProfile
 from schemas import builtin
 from schemas.commands import Reply, ReplyStatus, Via
-from schemas.devices import Presence, Profile, Tool
+from schemas.devices import Heartbeat, Presence, Profile, Tool
 from schemas.errors import ErrorBody
+from schemas.events import Event
 
 NOON = datetime(2026, 2, 12, 12, 0, tzinfo=UTC)
 BOOT = "boot-1"
@@ -68,6 +69,17 @@ def a_request(tool: str = "create_directory", **fields: Any) -> CommandRequest:
 def a_reply(command_id: str, status: ReplyStatus = ReplyStatus.SUCCEEDED, **fields: Any) -> Reply:
     """A device's word on a command."""
     return Reply(command_id=command_id, status=status, at=fields.pop("at", NOON), boot_id=BOOT, **fields)
+
+
+def an_event(event_id: str = "event-1", **fields: Any) -> Event:
+    """Something a device noticed."""
+    values = {"id": event_id, "type": "low_disk_space", "severity": "warning", "data": {}, "at": NOON}
+    return Event.model_validate(values | fields, strict=False)
+
+
+def a_heartbeat(seq: int = 1, **fields: Any) -> Heartbeat:
+    """A sign of life."""
+    return Heartbeat.model_validate({"at": NOON, "seq": seq, "boot_id": BOOT} | fields)
 
 
 def an_error(code: str = "internal", message: str = "It broke.") -> ErrorBody:

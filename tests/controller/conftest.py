@@ -1,6 +1,7 @@
 """A migrated database and devices in it: the real store, one file a test."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -14,17 +15,28 @@ from controller.store.tables import Device
 from tests.factories import ADMIN, NOON, a_place, a_presence, a_profile
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database that holds nothing, to be copied: migrating takes longer than most tests."""
+    path = tmp_path_factory.mktemp("migrated") / "orion.db"
+    writer = engine.writer(engine.sqlite_url(path))
+    migrate.upgrade(writer)
+    writer.dispose()
+    return path
+
+
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+def database_url(tmp_path: Path, migrated: Path) -> str:
     """A database of this test alone."""
-    return engine.sqlite_url(tmp_path / "orion.db")
+    path = tmp_path / "orion.db"
+    shutil.copyfile(migrated, path)
+    return engine.sqlite_url(path)
 
 
 @pytest.fixture
 def session(database_url: str) -> Iterator[Session]:
     """One transaction on a migrated database; never committed."""
     writer = engine.writer(database_url)
-    migrate.upgrade(writer)
     with Session(writer, expire_on_commit=False) as open_session, open_session.begin():
         yield open_session
         open_session.rollback()

@@ -205,7 +205,7 @@ def test_where_a_secret_could_hide_every_argument_is_hidden() -> None:
 def test_redaction_takes_any_arguments_and_never_shows_the_secret(value: Any) -> None:
     call = {"pin": value, "user": "ada", "creds": value, "doors": [{"code": value}]}
 
-    shown = arguments.redacted({"type": "object", "properties": SECRETIVE}, call)
+    shown = arguments.redacted(tool(SECRETIVE).parameters, call)
 
     assert shown == {"pin": "***", "user": "ada", "creds": "***", "doors": [{"code": "***"}]}
 

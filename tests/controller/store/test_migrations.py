@@ -1,5 +1,7 @@
 """The schema that migrations build is the one that the tables describe."""
 
+from pathlib import Path
+
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -12,6 +14,12 @@ from controller.services import devices, health
 from controller.store import engine, migrate
 from controller.store.tables import METADATA, Device
 from tests.factories import ADMIN, NOON, a_place
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """A database that does not exist yet."""
+    return engine.sqlite_url(tmp_path / "orion.db")
 
 
 def test_the_migrations_build_exactly_the_tables(database_url: str) -> None:
@@ -60,8 +68,12 @@ def test_a_migration_that_breaks_leaves_no_half_schema(database_url: str) -> Non
     writer.dispose()
 
 
-def test_the_database_tells_its_own_health(session: Session) -> None:
-    found = health.database(session)
+def test_the_database_tells_its_own_health(database_url: str) -> None:
+    writer = engine.writer(database_url)
+    migrate.upgrade(writer)
+    with Session(writer) as session:
+        found = health.database(session)
+    writer.dispose()
 
     assert found["integrity"] == "ok"
     assert found["journal_mode"] == "wal"

@@ -1,0 +1,384 @@
+"""May this actor make this call on this device: the table of risk, and each layer's own no."""
+
+from typing import Any
+
+import pytest
+
+from controller.services import permissions, policy, targets
+from controller.services.actors import Actor, Role
+from controller.services.permissions import Proposal
+from controller.services.policy import PolicyProfile, Verdict
+from controller.services.targets import Target
+from controller.store.tables import Device
+from schemas import builtin
+from schemas.commands import Via
+from schemas.devices import Profile, Risk, Tool
+from schemas.errors import ErrorCode
+from schemas.paths import Flavour
+from tests.factories import ADMIN, NOON, OPERATOR, VIEWER, a_profile, a_tool
+
+ALLOW, ASK, DENY = Verdict.ALLOW, Verdict.ASK, Verdict.DENY
+RISKS = list(Risk)
+
+
+def hashes(profile: Profile) -> dict[str, str]:
+    return {tool.name: targets.arguments.tool_hash(tool) for tool in profile.tools}
+
+
+def a_target(profile: Profile | None = None, *, adopted: bool = True, **fields: Any) -> Target:
+    """An adopted device as its row describes it."""
+    profile = profile or a_profile()
+    values: dict[str, Any] = {
+        "id": "row",
+        "device_id": "laptop",
+        "profile": profile.encode().decode(),
+        "adopted_at": NOON if adopted else None,
+        "adopted_tools": hashes(profile),
+        "policy": "assist",
+        "registered_at": NOON,
+        "updated_at": NOON,
+    }
+    return targets.of(Device(**(values | fields)))
+
+
+def one_tool(tool: Tool, **fields: Any) -> Target:
+    return a_target(a_profile(tools=[tool]), **fields)
+
+
+# role, profile, changing?: the verdicts for low, medium, high, critical
+TABLE: list[tuple[Role, PolicyProfile, bool, tuple[Verdict, ...]]] = [
+    (Role.VIEWER, PolicyProfile.OBSERVE, False, (ALLOW, DENY, DENY, DENY)),
+    (Role.VIEWER, PolicyProfile.ASSIST, False, (ALLOW, DENY, DENY, DENY)),
+    (Role.VIEWER, PolicyProfile.MANAGE, False, (ALLOW, DENY, DENY, DENY)),
+    (Role.VIEWER, PolicyProfile.OBSERVE, True, (DENY, DENY, DENY, DENY)),
+    (Role.VIEWER, PolicyProfile.ASSIST, True, (DENY, DENY, DENY, DENY)),
+    (Role.VIEWER, PolicyProfile.MANAGE, True, (DENY, DENY, DENY, DENY)),
+    (Role.OPERATOR, PolicyProfile.OBSERVE, False, (ALLOW, ALLOW, DENY, DENY)),
+    (Role.OPERATOR, PolicyProfile.ASSIST, False, (ALLOW, ALLOW, ASK, DENY)),
+    (Role.OPERATOR, PolicyProfile.MANAGE, False, (ALLOW, ALLOW, ASK, DENY)),
+    (Role.OPERATOR, PolicyProfile.OBSERVE, True, (DENY, DENY, DENY, DENY)),
+    (Role.OPERATOR, PolicyProfile.ASSIST, True, (ALLOW, ALLOW, ASK, DENY)),
+    (Role.OPERATOR, PolicyProfile.MANAGE, True, (ALLOW, ALLOW, ASK, DENY)),
+    (Role.ADMIN, PolicyProfile.OBSERVE, False, (ALLOW, ALLOW, DENY, DENY)),
+    (Role.ADMIN, PolicyProfile.ASSIST, False, (ALLOW, ALLOW, ASK, DENY)),
+    (Role.ADMIN, PolicyProfile.MANAGE, False, (ALLOW, ALLOW, ALLOW, ASK)),
+    (Role.ADMIN, PolicyProfile.OBSERVE, True, (DENY, DENY, DENY, DENY)),
+    (Role.ADMIN, PolicyProfile.ASSIST, True, (ALLOW, ALLOW, ASK, DENY)),
+    (Role.ADMIN, PolicyProfile.MANAGE, True, (ALLOW, ALLOW, ALLOW, ASK)),
+]
+
+
+def test_the_table_names_every_case_once() -> None:
+    cases = [(role, profile, changing) for role, profile, changing, _ in TABLE]
+
+    assert len(set(cases)) == len(cases) == len(Role) * len(PolicyProfile) * 2
+
+
+@pytest.mark.parametrize(("role", "profile", "changing", "verdicts"), TABLE)
+def test_risk_is_decided_by_role_and_policy_profile(
+    role: Role,
+    profile: PolicyProfile,
+    changing: bool,  # noqa: FBT001 - a column of the table
+    verdicts: tuple[Verdict, ...],
+) -> None:
+    for risk, expected in zip(RISKS, verdicts, strict=True):
+        tool = a_tool(risk=risk, annotations={"readOnlyHint": not changing})
+        target = one_tool(tool, policy=profile.value)
+
+        decision = permissions.decide(Actor("u", role, Via.API), target, Proposal(tool.name, {}))
+
+        assert decision.verdict is expected, risk
+        assert decision.risk is risk
+        assert decision.reasons
+        if expected is DENY:
+            assert decision.code is ErrorCode.PERMISSION_DENIED
+
+
+def test_no_role_or_profile_lets_more_pass_at_a_higher_risk() -> None:
+    for role in Role:
+        for read_only in (True, False):
+            ranks = [policy.by_role(role, risk, read_only=read_only).rank for risk in RISKS]
+            assert ranks == sorted(ranks)
+    for profile in PolicyProfile:
+        ranks = [policy.by_profile(profile, risk, read_only=True).rank for risk in RISKS]
+        assert ranks == sorted(ranks)
+
+
+def denied(target: Target, tool: str, arguments: dict[str, Any], actor: Actor = ADMIN) -> ErrorCode:
+    decision = permissions.decide(actor, target, Proposal(tool, arguments))
+    assert decision.verdict is DENY
+    assert decision.layers[-1].verdict is DENY
+    return decision.code
+
+
+def test_an_unknown_device_is_denied() -> None:
+    assert denied(targets.unknown("x"), "create_directory", {"path": "a"}) is ErrorCode.UNKNOWN_DEVICE
+
+
+def test_a_device_without_a_profile_offers_nothing() -> None:
+    bare = targets.of(Device(id="i", device_id="x", registered_at=NOON, updated_at=NOON))
+
+    assert denied(bare, "create_directory", {"path": "a"}) is ErrorCode.PERMISSION_DENIED
+
+
+def test_a_device_that_nobody_adopted_is_denied_even_to_look() -> None:
+    assert denied(a_target(adopted=False), "system_info", {}) is ErrorCode.PERMISSION_DENIED
+
+
+def test_a_tool_that_is_not_offered_is_denied() -> None:
+    assert denied(a_target(), "format_disk", {}) is ErrorCode.UNKNOWN_TOOL
+
+
+def test_a_tool_that_the_device_no_longer_offers_is_named_as_such() -> None:
+    target = a_target(a_profile(tools=[]), adopted_tools={"gone_tool": "0" * 64})
+
+    decision = permissions.decide(ADMIN, target, Proposal("gone_tool", {}))
+
+    assert decision.code is ErrorCode.UNKNOWN_TOOL
+    assert "any more" in decision.reasons[0]
+
+
+def test_a_tool_that_changed_or_is_new_waits_for_a_look() -> None:
+    profile = a_profile(tools=[a_tool("pump_start", risk="low"), a_tool("pump_stop")])
+    changed = a_target(
+        profile, adopted_tools={"pump_start": hashes(a_profile(tools=[a_tool()]))["pump_start"]}
+    )
+
+    assert denied(changed, "pump_start", {}) is ErrorCode.TOOL_CHANGED
+    assert denied(changed, "pump_stop", {}) is ErrorCode.TOOL_CHANGED
+    assert not changed.tools["pump_start"].read_only
+
+
+def test_a_tool_outside_the_whitelist_is_denied() -> None:
+    assert denied(a_target(allowed_tools=["path_info"]), "system_info", {}) is ErrorCode.PERMISSION_DENIED
+    assert denied(a_target(allowed_tools=[]), "system_info", {}) is ErrorCode.PERMISSION_DENIED
+    allowed = permissions.decide(ADMIN, a_target(allowed_tools=["system_info"]), Proposal("system_info", {}))
+    assert allowed.verdict is ALLOW
+
+
+@pytest.mark.parametrize(
+    "value", [{"extra": 1}, {}, {"path": None}, {"path": ["/srv/files"]}, {"path": {"a": 1}}, {"path": 1}]
+)
+def test_arguments_that_do_not_fit_are_denied(value: dict[str, Any]) -> None:
+    assert denied(a_target(), "create_directory", value) is ErrorCode.INVALID_ARGUMENTS
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf"), 2**53, 10**400, "\ud800"])
+def test_what_json_cannot_carry_exactly_is_denied(value: Any) -> None:
+    assert denied(one_tool(a_tool(risk="low")), "pump_start", {"x": value}) is ErrorCode.INVALID_ARGUMENTS
+
+
+def test_a_tool_whose_schema_cannot_be_judged_is_denied() -> None:
+    hidden = a_tool(
+        risk="low",
+        parameters={"type": "object", "properties": {"p": {"anyOf": [{"type": "string", "format": "path"}]}}},
+    )
+
+    assert denied(one_tool(hidden), "pump_start", {"p": "/etc"}) is ErrorCode.INVALID_ARGUMENTS
+
+
+@pytest.mark.parametrize("value", [["/srv/files/x"], {"a": "/etc"}, 7, None, True])
+def test_a_path_that_is_no_text_is_denied(value: Any) -> None:
+    anything = a_tool(risk="low", parameters={"type": "object", "properties": {"p": {"format": "path"}}})
+
+    assert denied(one_tool(anything), "pump_start", {"p": value}) is ErrorCode.PATH_NOT_ALLOWED
+
+
+def test_every_path_of_a_call_is_judged() -> None:
+    target = a_target()
+
+    call = {"source": "a", "destination": "/etc/b"}
+    assert denied(target, "copy_path", call) is ErrorCode.PATH_NOT_ALLOWED
+    call = {"source": "/etc/a", "destination": "b"}
+    assert denied(target, "copy_path", call) is ErrorCode.PATH_NOT_ALLOWED
+    decision = permissions.decide(ADMIN, target, Proposal("copy_path", {"source": "a", "destination": "~/b"}))
+    assert decision.code is ErrorCode.PATH_NOT_ALLOWED
+
+
+def test_paths_are_made_absolute_and_the_callers_own_arguments_stay_as_they_were() -> None:
+    call: dict[str, Any] = {"source": "a", "destination": "/srv/files/deep/b"}
+
+    decision = permissions.decide(ADMIN, a_target(), Proposal("copy_path", call))
+
+    assert decision.arguments == {"source": "/srv/files/a", "destination": "/srv/files/deep/b"}
+    assert call["source"] == "a"
+
+
+@pytest.mark.parametrize(
+    ("owner", "device", "expected"),
+    [
+        (None, None, ()),
+        (None, [], ()),
+        (None, ["/a"], ("/a",)),
+        ([], None, ()),
+        ([], [], ()),
+        ([], ["/a"], ()),
+        (["/a"], None, ("/a",)),
+        (["/a"], [], ()),
+        (["/a"], ["/a"], ("/a",)),
+        (["/a"], ["/a/b"], ("/a/b",)),
+        (["/a/b"], ["/a"], ("/a/b",)),
+        (["/a"], ["/b"], ()),
+        (["/ab"], ["/a"], ()),
+        (["/a", "/c"], ["/c/d", "/a/b", "/x"], ("/a/b", "/c/d")),
+        (["/a", "/a/b"], ["/a/b"], ("/a/b",)),
+        (["~/work"], ["~"], ("/home/ada/work",)),
+        (["relative"], None, ()),
+        (["/a/../etc"], None, ()),
+        (["C:\\x"], ["/"], ()),
+        (["/"], ["/srv"], ("/srv",)),
+    ],
+)
+def test_folders_are_allowed_where_owner_and_device_both_allow_them(
+    owner: list[str] | None, device: list[str] | None, expected: tuple[str, ...]
+) -> None:
+    target = a_target(a_profile(allowed_paths=device), allowed_paths=owner)
+
+    assert target.allowed_paths == expected
+
+
+@pytest.mark.parametrize(
+    ("owner", "device", "expected"),
+    [
+        (None, None, ()),
+        (None, ["Editor"], ("Editor",)),
+        (["editor"], None, ("editor",)),
+        (["Editor", "shell"], ["editor"], ("Editor",)),
+        (["editor"], [], ()),
+        ([], ["editor"], ()),
+    ],
+)
+def test_applications_are_allowed_where_owner_and_device_both_allow_them(
+    owner: list[str] | None, device: list[str] | None, expected: tuple[str, ...]
+) -> None:
+    target = a_target(a_profile(allowed_apps=device), allowed_apps=owner)
+
+    assert target.allowed_apps == expected
+
+
+def test_no_allowed_folder_means_no_path_at_all() -> None:
+    assert (
+        denied(a_target(a_profile(allowed_paths=[])), "path_info", {"path": "/"})
+        is ErrorCode.PATH_NOT_ALLOWED
+    )
+
+
+def a_windows_target() -> Target:
+    return a_target(
+        a_profile(
+            os={"type": "windows"}, home="C:\\Users\\Ada", allowed_paths=["C:\\Users\\Ada\\Files", "D:/data"]
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("C:\\Users\\Ada\\Files\\x", "C:\\Users\\Ada\\Files\\x"),
+        ("c:/users/ADA/files/x", "C:\\users\\ADA\\files\\x"),
+        ("x\\y", "C:\\Users\\Ada\\Files\\x\\y"),
+        ("~/Files/x", "C:\\Users\\Ada\\Files\\x"),
+        ("D:\\DATA\\x", "D:\\DATA\\x"),
+        ("C:\\Users\\Ada\\Other", None),
+        ("C:\\Users\\Ada\\Files\\..\\x", None),
+        ("C:x", None),
+        ("\\\\server\\share", None),
+        ("\\\\?\\C:\\Users\\Ada\\Files\\x", None),
+        ("C:\\Users\\Ada\\Files\\NUL", None),
+        ("C:\\Users\\Ada\\Files\\x.", None),
+        ("C:\\Users\\Ada\\Files:stream", None),
+        ("/srv/files", None),
+    ],
+)
+def test_a_windows_device_is_judged_by_windows_rules(path: str, expected: str | None) -> None:
+    target = a_windows_target()
+    assert target.flavour is Flavour.WINDOWS
+
+    decision = permissions.decide(ADMIN, target, Proposal("path_info", {"path": path}))
+
+    if expected is None:
+        assert (decision.verdict, decision.code) == (DENY, ErrorCode.PATH_NOT_ALLOWED)
+    else:
+        assert (decision.verdict, decision.arguments) == (ALLOW, {"path": expected})
+
+
+def test_an_application_that_is_not_allowed_is_denied_in_any_letter_case() -> None:
+    target = a_target()
+
+    assert denied(target, "open_app", {"name": "shell"}) is ErrorCode.APP_NOT_ALLOWED
+    assert permissions.decide(ADMIN, target, Proposal("open_app", {"name": "EDITOR"})).verdict is ALLOW
+
+
+def test_the_known_risk_of_a_built_in_name_cannot_be_declared_away() -> None:
+    tame = a_tool("delete_path", risk="low", annotations={"readOnlyHint": True})
+
+    offered = one_tool(tame).tools["delete_path"]
+
+    assert offered.risk_of({}) is Risk.HIGH
+    assert not offered.read_only
+    assert not offered.builtin
+
+
+def test_a_declared_risk_above_the_known_one_holds() -> None:
+    wary = builtin.TOOLS["create_directory"].model_copy(update={"risk": Risk.CRITICAL})
+
+    assert one_tool(wary).tools["create_directory"].risk_of({"path": "x"}) is Risk.CRITICAL
+
+
+def test_overwriting_is_riskier_than_writing() -> None:
+    offered = a_target().tools["write_file"]
+
+    assert offered.risk_of({"path": "x", "content": ""}) is Risk.MEDIUM
+    assert offered.risk_of({"path": "x", "content": "", "overwrite": True}) is Risk.HIGH
+
+
+def test_a_preview_of_a_built_in_tool_needs_no_person() -> None:
+    call = {"path": "x"}
+
+    decision = permissions.decide(ADMIN, a_target(), Proposal("delete_path", call, dry_run=True))
+
+    assert decision.verdict is ALLOW
+    theirs = one_tool(a_tool(risk="high"))
+    assert permissions.decide(ADMIN, theirs, Proposal("pump_start", {}, dry_run=True)).verdict is ASK
+
+
+def test_a_question_only_looks() -> None:
+    target = a_target(policy="manage")
+    question = Proposal("create_directory", {"path": "x"}, question=True)
+
+    assert permissions.decide(ADMIN, target, question).verdict is DENY
+    looking = Proposal("read_file", {"path": "x"}, question=True)
+    assert permissions.decide(ADMIN, target, looking).verdict is ALLOW
+    risky = one_tool(a_tool(risk="high", annotations={"readOnlyHint": True}), policy="manage")
+    assert permissions.decide(ADMIN, risky, Proposal("pump_start", {}, question=True)).verdict is DENY
+
+
+def test_a_doubt_asks_a_person_unless_the_call_only_looks() -> None:
+    doubts = ("the path came from a file",)
+
+    changing = permissions.decide(
+        ADMIN, a_target(), Proposal("create_directory", {"path": "x"}, doubts=doubts)
+    )
+    looking = permissions.decide(ADMIN, a_target(), Proposal("path_info", {"path": "x"}, doubts=doubts))
+
+    assert changing.verdict is ASK
+    assert changing.reasons == ["the path came from a file"]
+    assert looking.verdict is ALLOW
+
+
+def test_no_doubt_loosens_a_denial() -> None:
+    decision = permissions.decide(
+        VIEWER, a_target(), Proposal("create_directory", {"path": "x"}, doubts=("why not",))
+    )
+
+    assert decision.verdict is DENY
+
+
+def test_the_strictest_layer_decides_and_says_why() -> None:
+    target = a_target(policy="manage")
+
+    decision = permissions.decide(OPERATOR, target, Proposal("delete_path", {"path": "x"}))
+
+    assert decision.verdict is ASK
+    assert [layer.name for layer in decision.layers if layer.verdict is ASK] == ["role"]
+    assert "operator" in decision.reasons[0]
