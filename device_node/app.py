@@ -5,9 +5,10 @@ and the launcher should start the node again.
 """
 
 import asyncio
-import contextlib
 import logging
+import sqlite3
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from broker.session import Received
@@ -23,6 +24,7 @@ from device_node.safety.policy import LocalPolicy, PolicyError
 from device_node.settings import NodeSettings
 from device_node.spool import Kind as Spooled
 from device_node.spool import Spool
+from device_node.tools import trash
 from device_node.tools.tool import NodeContext, Result
 from schemas.commands import Ack
 from schemas.devices import Profile
@@ -143,7 +145,7 @@ async def run(settings: NodeSettings, stop: asyncio.Event) -> int:
         async with asyncio.TaskGroup() as group:
             helpers = [
                 group.create_task(runner.work(), name="runner"),
-                group.create_task(_forget(journal), name="journal-forget"),
+                group.create_task(_forget(journal, context), name="forget"),
             ]
             await link.run(
                 {Kind.COMMAND: runner.command, Kind.CANCEL: runner.cancel, Kind.ACK: acknowledged},
@@ -172,8 +174,12 @@ def _prepare(settings: NodeSettings, control: Control) -> NodeContext:
     )
 
 
-async def _forget(journal: Journal) -> None:
+async def _forget(journal: Journal, context: NodeContext) -> None:
+    """Let go of what is kept for a while only: old ids, the trash, what can be undone."""
     while True:
-        with contextlib.suppress(OSError):
+        try:
             await asyncio.to_thread(journal.forget, now=time.time())
+            await asyncio.to_thread(trash.purge, context, datetime.now(UTC))
+        except (OSError, ToolError, sqlite3.Error) as error:
+            logger.warning("Could not tidy up, and will try again: %s", error)
         await asyncio.sleep(FORGET_EVERY)

@@ -79,3 +79,17 @@ async def test_nodes_own_data_is_closed_to_its_tools(broker: RunningBroker, tmp_
         path = str(allowed / "data" / "node" / DEVICE / "journal.db")
         reply = await side.ask(a_command("read_file", arguments={"path": path}))
         assert (reply["status"], reply["error"]["code"]) == ("rejected", "path_not_allowed")
+
+
+async def test_what_was_deleted_long_ago_leaves_the_trash_for_good(
+    broker: RunningBroker, tmp_path: Path
+) -> None:
+    settings = settings_for(await broker.add_device(DEVICE), tmp_path)
+    old = settings.directory / "trash" / "20200101T000000-old"
+    await asyncio.to_thread(old.mkdir, parents=True)
+
+    async with controlling(broker) as side, node(settings):
+        await side.next("presence")
+        async with asyncio.timeout(5):
+            while await asyncio.to_thread(old.exists):
+                await asyncio.sleep(0.02)
