@@ -9,6 +9,7 @@ from sqlmodel import Session
 
 from controller.errors import AlreadyDecided, Refused, UnknownApproval
 from controller.services import approvals, audit, commands, devices, settling
+from controller.services.actors import Actor
 from controller.services.cards import ApprovalStatus
 from controller.services.orders import Status
 from controller.services.policy import PolicyProfile
@@ -141,7 +142,7 @@ def test_the_hash_is_that_of_the_commands_that_are_shown(session: Session, lapto
 
 
 @pytest.mark.parametrize("actor", [OPERATOR, VIEWER])
-def test_only_an_admin_decides(session: Session, laptop: Device, actor: commands.Actor) -> None:
+def test_only_an_admin_decides(session: Session, laptop: Device, actor: Actor) -> None:
     (row,) = submit(session, DELETE)
 
     with pytest.raises(Refused):

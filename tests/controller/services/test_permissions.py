@@ -333,9 +333,9 @@ def test_overwriting_is_riskier_than_writing() -> None:
 
 
 def test_a_preview_of_a_built_in_tool_needs_no_person() -> None:
-    call = {"path": "x"}
+    preview = Proposal("delete_path", {"path": "x"}, dry_run=True)
 
-    decision = permissions.decide(ADMIN, a_target(), Proposal("delete_path", call, dry_run=True))
+    decision = permissions.decide(ADMIN, a_target(), preview)
 
     assert decision.verdict is ALLOW
     theirs = one_tool(a_tool(risk="high"))

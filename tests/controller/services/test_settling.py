@@ -12,7 +12,8 @@ from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
 from controller.errors import AlreadyDecided, Conflict
-from controller.services import approvals, audit, commands, devices, orders, settling
+from controller.services import approvals, audit, cards, commands, devices, orders, settling
+from controller.services.cards import ApprovalStatus
 from controller.services.orders import Status
 from controller.services.policy import PolicyProfile
 from controller.services.settling import Settled
@@ -384,9 +385,7 @@ class Settling(RuleBasedStateMachine):
     def nothing_waits_for_ever(self) -> None:
         """An open command is released, behind a pending card, or behind an open step."""
         rows = {row.id: row for row in self.session.exec(select(ToolExecution))}
-        pending = {
-            card.id for card in approvals.listed(self.session, status=approvals.ApprovalStatus.PENDING)
-        }
+        pending = {card.id for card in approvals.listed(self.session, status=ApprovalStatus.PENDING)}
         for row in rows.values():
             if Status(row.status).is_final:
                 continue
@@ -396,8 +395,8 @@ class Settling(RuleBasedStateMachine):
 
     @invariant()
     def no_card_is_left_without_a_command(self) -> None:
-        for card in approvals.listed(self.session, status=approvals.ApprovalStatus.PENDING):
-            assert approvals.cards.waiting(self.session, card)
+        for card in approvals.listed(self.session, status=ApprovalStatus.PENDING):
+            assert cards.waiting(self.session, card)
 
 
 @pytest.fixture(autouse=True, scope="module")
