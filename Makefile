@@ -23,5 +23,10 @@ format: setup
 bench: setup
 	.venv/bin/python -m bench
 
+# a week's cooldown: a fresh release is where a poisoned package would be found
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--exclude-newer "7 days" --group dev pyproject.toml --output-file requirements.lock
+
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

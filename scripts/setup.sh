@@ -105,7 +105,7 @@ make_venv() {
 
 install_packages() {
   if has uv; then
-    run uv pip install --quiet --python "$venv/bin/python" --require-hashes -r requirements.lock
+    run uv pip install --quiet --compile-bytecode --python "$venv/bin/python" --require-hashes -r requirements.lock
     run uv pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation -e .
     return
   fi
@@ -128,6 +128,8 @@ ensure_packages() {
   rm -f "$stamp"
   is_new_enough "$venv/bin/python" || make_venv
   install_packages
+  # a start would compile these by itself, and where Python may not keep the result, at every start
+  "$venv/bin/python" -m compileall -q schemas broker controller device_node orion
   # last: after an interrupted installation it is missing, and the next run does it again
   printf '%s\n' "$want" >"$stamp"
   say 'Python packages are in place.'
