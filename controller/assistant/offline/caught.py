@@ -15,9 +15,17 @@ from controller.assistant.offline.grammar import Match, Vocabulary
 from controller.assistant.offline.names import is_phrase, is_spaced_path, misspelt, misspelt_end
 from controller.assistant.offline.paths import base_name
 from controller.assistant.offline.tokens import COMMA, PATH, QUOTED, STOP, Token
-from controller.assistant.offline.wording import DETERMINERS, GENERIC, HARDWARE, NAMING, ORIGINS, OWN_FOLDERS
+from controller.assistant.offline.wording import (
+    AND,
+    DETERMINERS,
+    GENERIC,
+    HARDWARE,
+    NAMING,
+    ORIGINS,
+    OWN_FOLDERS,
+)
 
-_BETWEEN = " \t\r\n'\"`\u201c\u201d\u2018\u2019\u00ab\u00bb\u2039\u203a:;,.!?()"
+_BETWEEN = " \t\r\n'\"`\u201c\u201d\u2018\u2019\u00ab\u00bb\u2039\u203a:;,.!?"
 
 
 class Reader(Protocol):
@@ -112,11 +120,21 @@ class Caught:
         if len(span) == 1 and span[0].stops:
             return [self._it("thing")]
         noun = self.after_noun(slot)
+        if not self._is_list(span):
+            raise Reject
         names: list[str] = []
         for place, part in enumerate(_listed(span)):
             own = place == 0 and noun and slot == "newnames"
             names.append(self._element(part, noun=noun, own=own))
         return names
+
+    def _is_list(self, span: Sequence[Token]) -> bool:
+        """Commas alone make a list of clear names only: "delete Test, kidding" is none."""
+        if not any(each.code == COMMA for each in span) or any(
+            each.stops and each.word in AND for each in span
+        ):
+            return True
+        return all(each.upper or each.code in {QUOTED, PATH, COMMA} for each in span)
 
     def _element(self, part: list[Token], *, noun: bool, own: bool) -> str:
         rest = part

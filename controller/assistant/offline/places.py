@@ -14,7 +14,7 @@ from controller.assistant.offline.tokens import COLON, COMMA, END, QUOTED, STOP,
 STRONG = word_set("op on at onto via vanaf")
 WEAK = word_set("van from of in bij vanuit inside")
 NOT_DEVICES = word_set("folder map file bestand directory folders mappen files bestanden")
-FROM_OR_TO = word_set("van from vanuit naar to")
+FROM_OR_TO = word_set("bij van from vanuit naar to")
 SENDING = word_set("naar to aan for voor")
 POSSESSIVE = word_set("me mn my mijn m'n our onze ons mij jouw your")
 ARTICLES = POSSESSIVE | word_set("de het the deze dit die dat this that een a an z'n haar zijn his her")

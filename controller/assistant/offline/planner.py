@@ -88,10 +88,13 @@ class _Sentence:
             return answers.decline(reason, self.language, self.devices)
         drafts, trouble = self._read(kept, wish=wish)
         repaired = found.repaired
+        unknown = trouble.reason in {"unknown_device", "which_device"}
         if drafts is None and trouble.reason != "unsupported":
             for mended in repairs(kept, self.grammar.words):
                 again, wished = strip(clause, mended)
                 drafts, _ = self._read(again, wish=wish or wished)
+                if drafts is not None and unknown and any(each.tool not in READ_ONLY for each in drafts):
+                    drafts = None  # a device that nobody knows is no typing error
                 if drafts is not None:
                     repaired = True
                     break
@@ -105,7 +108,7 @@ class _Sentence:
         return drafts, clause.trouble
 
     def _not_understood(self, words: Sequence[Token], trouble: Trouble, *, wish: bool) -> Plan:
-        if trouble.reason in {"unknown_device", "which_device"}:
+        if trouble.reason in {"unknown_device", "which_device"} and not self.placed:
             return self._ask(trouble.reason, trouble.phrase, trouble.devices)
         if (missing := places.unknown(self.text, words)) is not None:
             rest, phrase = missing

@@ -13,7 +13,9 @@ from rapidfuzz.distance import OSA
 
 from controller.assistant.offline.grammar import Vocabulary
 from controller.assistant.offline.tokens import LIFTED, Token
+from controller.assistant.offline.wording import HARDWARE
 
+SHORT = frozenset({"map", "een", "the"})  # short words that are worth mending
 MAX_WORDS = 5
 MAX_ATTEMPTS = 36
 
@@ -61,10 +63,11 @@ def _remedies(word: Token, vocabulary: Vocabulary) -> list[str]:
     said = word.word
     if word.code in LIFTED or word.stops or len(said) < 3 or not said.replace("'", "").isalpha():
         return []
-    if said in vocabulary.commands or said in vocabulary.real or said in vocabulary.stop:
+    if said in HARDWARE or said in vocabulary.commands or said in vocabulary.real or said in vocabulary.stop:
         return []
     allowed = 1 if len(said) < 6 else 2
-    near = process.extract(said, vocabulary.commands, scorer=OSA.distance, score_cutoff=allowed, limit=6)
+    close = process.extract(said, vocabulary.commands, scorer=OSA.distance, score_cutoff=allowed, limit=8)
+    near = [each for each in close if len(each[0]) > 3 or each[0] in SHORT or sorted(each[0]) == sorted(said)]
     # verbs and nouns before anything else: those are what a command is made of
     near.sort(
         key=lambda each: (

@@ -13,6 +13,7 @@ from controller.assistant.offline.clause import Clause
 from controller.assistant.offline.draft import Context, Draft
 from controller.assistant.offline.grammar import encode
 from controller.assistant.offline.tokens import COMMA, END, STOP, Token
+from controller.assistant.offline.wording import AND
 
 LINKS = {COMMA, END} | {
     STOP + word for word in ("en", "and", "then", "dan", "daarna", "vervolgens", "plus", "&", "ook", "also")
@@ -24,6 +25,7 @@ ASKING = word_set(
     "if whether of what what's whats which how who when where wat welke hoe hoeveel wie waar wanneer"
 )
 WHETHER = frozenset({"if", "whether", "of"})
+THEN = word_set("then dan daarna vervolgens")
 SOMEBODY = word_set("mij me ons us mijzelf mezelf myself")
 WONDERING = word_set("je u af jij wonder wondering weten know")
 ASKED_KINDLY = word_set("graag please pls aub alsjeblieft alstublieft svp")
@@ -102,12 +104,19 @@ class Steps:
             self._tried[key] = self._attempt(start, end, context, lead, borrow=borrow, wish=wish)
         return self._tried[key]
 
+    def _before(self, start: int) -> int:
+        """Where the words begin that link this step to the one before."""
+        while start > 0 and self.words[start - 1].code in LINKS:
+            start -= 1
+        return start
+
     def _attempt(
         self, start: int, end: int, context: Context, lead: tuple[Token, ...], *, borrow: bool, wish: bool
     ) -> tuple[list[Draft], Context] | None:
         step, wished = strip(self.clause, self.words[start:end])
         found = self.clause.read(step, context, wish=wished or (wish and start == 0))
-        if found is None and borrow and lead and step:
+        linked = any(each.word in AND | THEN for each in self.words[self._before(start) : start])
+        if found is None and borrow and lead and step and linked:
             found = self.clause.read((*lead, *step), context, wish=False)
         return found
 

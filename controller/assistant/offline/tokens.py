@@ -36,6 +36,7 @@ _EXTENSION = re.compile(
 )
 _DRIVE = re.compile(r"^[A-Za-z]:(?:[\\/]|$)")
 _SPOKEN = {"and/or", "en/of", "a.u.b", "s.v.p", "m.a.w", "d.m.v", "o.k", "i.p.v", "e.g", "i.e"}
+_BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"))
 _PUNCTUATION = ".,;:!?)]}…"
 
 
@@ -82,7 +83,7 @@ def _scan(text: str) -> Iterator[Token]:
     position = 0
     while (run := _RUN.search(text, position)) is not None:
         start = run.start()
-        while start < run.end() and text[start] in "([{":
+        while start < run.end() and text[start] in "([{" and not _closed(text[start : run.end()]):
             start += 1
         if start == run.end():
             position = start
@@ -96,6 +97,11 @@ def _scan(text: str) -> Iterator[Token]:
         end = _cut(text, start, run.end())
         yield from _words(text, start, end)
         position = end
+
+
+def _closed(run: str) -> bool:
+    """Whether a bracket that opens in this run also closes in it: "(2024)" is one word."""
+    return any(opening in run and closing in run[run.index(opening) :] for opening, closing in _BRACKETS)
 
 
 def _closing(text: str, opening: int) -> int | None:
@@ -130,7 +136,11 @@ def _cut(text: str, start: int, end: int) -> int:
 
 def _words(text: str, start: int, end: int) -> Iterator[Token]:
     body = end
-    while body > start and text[body - 1] in _PUNCTUATION:
+    while (
+        body > start
+        and text[body - 1] in _PUNCTUATION
+        and not (text[body - 1] in ")]}" and _closed(text[start:body]))
+    ):
         body -= 1
     run = text[start:end]
     if run in {".", ".."} and (start == 0 or text[start - 1].isspace()):
