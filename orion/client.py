@@ -139,10 +139,10 @@ class Client:
             payload = None if body is None else json.dumps(body).encode()
             kind = {} if body is None else {"Content-Type": "application/json"}
             connection.request(method, f"/api/v1{path}", payload, {**headers, **kind})
-            response = connection.getresponse()
-            if response.status >= HTTPStatus.BAD_REQUEST:
-                raise _problem(response.status, response.read(MAX_BODY), where)
-            yield response
+            with connection.getresponse() as response:
+                if response.status >= HTTPStatus.BAD_REQUEST:
+                    raise _problem(response.status, response.read(MAX_BODY), where)
+                yield response
         except ConnectionRefusedError:
             raise NotRunning(f"The controller is not running at {where}. Start it with: orion up") from None
         except TimeoutError:

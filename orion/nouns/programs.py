@@ -1,12 +1,14 @@
-"""`orion up|broker|controller|node`: the programs of an installation, together or each alone."""
+"""`orion up|broker|controller|node`: the programs of an installation, together or each alone.
 
-import asyncio
+What runs them is loaded by the command that is called, and by no other.
+"""
+
 from typing import Annotated
 
 import typer
 
 from orion.exits import Exit
-from orion.verbs import Failure, Invocation, verb
+from orion.verbs import Invocation, verb
 
 Led = Annotated[bool, typer.Option("--led", hidden=True, help="Begin and stop as stdin says.")]
 
@@ -27,55 +29,23 @@ def up(
 
     The first start makes everything that is needed in the data folder.
     """
-    from orion import up as together  # loads what starting needs
+    from orion import up as together
 
     return together.run(invocation, with_node=not no_node)
 
 
 def broker(invocation: Invocation, led: Led = False) -> int:
     """Run the supervised Mosquitto alone until Ctrl-C."""
-    from broker.binary import BrokerUnavailable  # a program is loaded by the command that runs it
-    from broker.config import ConfigError as Unwritable
-    from broker.supervisor import supervised
-    from orion import serving
-    from orion.config import programs
+    from orion import alone
 
-    settings = invocation.settings
-    told = programs.for_broker(settings)
-
-    async def program(stop: asyncio.Event, ready: serving.Ready) -> int:
-        try:
-            # before the start: then Mosquitto knows the controller from its first moment
-            await asyncio.to_thread(programs.ensure_controller, settings)
-            async with supervised(told):
-                ready({"host": told.host, "port": told.port})
-                await stop.wait()
-        except (BrokerUnavailable, Unwritable) as error:
-            raise Failure(_sentence(error), code="broker_unavailable") from error
-        return Exit.DONE
-
-    return serving.serve(invocation, "broker", program, led=led)
+    return alone.broker(invocation, led=led)
 
 
 def controller(invocation: Invocation, led: Led = False) -> int:
     """Run the controller alone until Ctrl-C; it waits for its broker."""
-    from controller import app
-    from controller.errors import OrionError
-    from controller.store.store import StoreFailed
-    from orion import serving
-    from orion.config import programs
+    from orion import alone
 
-    async def program(stop: asyncio.Event, ready: serving.Ready) -> int:
-        told = await asyncio.to_thread(programs.for_controller, invocation.settings)
-        try:
-            await app.run(told, stop, lambda port: ready({"host": told.http_host, "port": port}))
-        except StoreFailed as error:
-            raise Failure(f"The database cannot be used: {error} See ORION_DATABASE_URL.") from error
-        except OrionError as error:
-            raise Failure(str(error), code=error.code.value) from error
-        return Exit.DONE
-
-    return serving.serve(invocation, "controller", program, led=led)
+    return alone.controller(invocation, led=led)
 
 
 def node(
@@ -86,29 +56,11 @@ def node(
     ] = False,
 ) -> int:
     """Run this computer's node alone until Ctrl-C; it waits for its broker."""
-    from device_node import app
-    from device_node.safety.policy import PolicyError
-    from orion import place, serving
-    from orion.config import programs
+    from orion import alone, place
 
-    if prepare:
-        place.ensure(invocation.client, invocation.settings)
-        if not invocation.terminal.answer({"device_id": invocation.settings.device_id, "state": "prepared"}):
-            invocation.terminal.say(f"{invocation.settings.device_id} has its place")
-        return Exit.DONE
-
-    async def program(stop: asyncio.Event, ready: serving.Ready) -> int:
-        # not earlier: its password may be made while the program loads
-        told = await asyncio.to_thread(programs.for_node, invocation.loaded)
-        ready({"device_id": told.device_id})
-        try:
-            return await app.run(told, stop)
-        except PolicyError as error:
-            raise Failure(str(error), code="policy", exit_code=Exit.USAGE) from error
-
-    return serving.serve(invocation, "node", program, led=led)
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error).strip()
-    return f"{text[:1].upper()}{text[1:]}"
+    if not prepare:
+        return alone.node(invocation, led=led)
+    place.ensure(invocation.client, invocation.settings)
+    if not invocation.terminal.answer({"device_id": invocation.settings.device_id, "state": "prepared"}):
+        invocation.terminal.say(f"{invocation.settings.device_id} has its place")
+    return Exit.DONE

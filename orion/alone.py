@@ -1,0 +1,75 @@
+"""`orion broker|controller|node`: each program by itself, with its errors said as sentences.
+
+Each function loads its own program and no other.
+"""
+
+import asyncio
+
+from orion import serving
+from orion.config import programs
+from orion.exits import Exit
+from orion.verbs import Failure, Invocation
+
+
+def broker(invocation: Invocation, *, led: bool) -> int:
+    """The supervised Mosquitto."""
+    from broker.binary import BrokerUnavailable
+    from broker.config import ConfigError as Unwritable
+    from broker.supervisor import supervised
+
+    settings = invocation.settings
+    told = programs.for_broker(settings)
+
+    async def program(stop: asyncio.Event, ready: serving.Ready) -> int:
+        try:
+            # before the start: then Mosquitto knows the controller from its first moment
+            await asyncio.to_thread(programs.ensure_controller, settings)
+            async with supervised(told):
+                ready({"host": told.host, "port": told.port})
+                await stop.wait()
+        except (BrokerUnavailable, Unwritable) as error:
+            raise Failure(_sentence(error), code="broker_unavailable") from error
+        return Exit.DONE
+
+    return serving.serve(invocation, "broker", program, led=led)
+
+
+def controller(invocation: Invocation, *, led: bool) -> int:
+    """The controller; it waits for its broker."""
+    from controller import app
+    from controller.errors import OrionError
+    from controller.store.store import StoreFailed
+
+    async def program(stop: asyncio.Event, ready: serving.Ready) -> int:
+        told = await asyncio.to_thread(programs.for_controller, invocation.settings)
+        try:
+            await app.run(told, stop, lambda port: ready({"host": told.http_host, "port": port}))
+        except StoreFailed as error:
+            raise Failure(f"The database cannot be used: {error} See ORION_DATABASE_URL.") from error
+        except OrionError as error:
+            raise Failure(str(error), code=error.code.value) from error
+        return Exit.DONE
+
+    return serving.serve(invocation, "controller", program, led=led)
+
+
+def node(invocation: Invocation, *, led: bool) -> int:
+    """This computer's node; it waits for its broker."""
+    from device_node import app
+    from device_node.safety.policy import PolicyError
+
+    async def program(stop: asyncio.Event, ready: serving.Ready) -> int:
+        # not earlier: its password may be made while the program loads
+        told = await asyncio.to_thread(programs.for_node, invocation.loaded)
+        ready({"device_id": told.device_id})
+        try:
+            return await app.run(told, stop)
+        except PolicyError as error:
+            raise Failure(str(error), code="policy", exit_code=Exit.USAGE) from error
+
+    return serving.serve(invocation, "node", program, led=led)
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error).strip()
+    return f"{text[:1].upper()}{text[1:]}"

@@ -1,0 +1,159 @@
+"""What the command line says when the controller is not there, refuses, or is somebody else."""
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orion.client import Client, ClientError, NotRunning, Refused
+from orion.exits import Exit
+from tests.broker.running import free_port
+from tests.orion.installation import clean_environment, orion
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    """A server that answers what its test wants."""
+
+    status = 200
+    body = b"{}"
+    heard: dict[str, str]
+
+    def do_GET(self) -> None:
+        type(self).heard = dict(self.headers)
+        self.send_response(self.status)
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[int, type[Answers]]]:
+    """A port, and what answers there."""
+    answers = type("Here", (Answers,), {})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), answers) as listening:
+        thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
+        thread.start()
+        yield listening.server_address[1], answers
+        listening.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def token(tmp_path: Path) -> Path:
+    path = tmp_path / "data" / "controller" / "token"
+    path.parent.mkdir(parents=True)
+    path.write_text("secret-token\n", encoding="ascii")
+    return path
+
+
+def a_problem(code: str, detail: str = "Because.") -> bytes:
+    return json.dumps({"code": code, "detail": detail}).encode()
+
+
+def test_a_controller_that_is_not_running_is_said_with_the_remedy(token: Path) -> None:
+    with pytest.raises(NotRunning, match=r"not running at .* orion up") as error:
+        Client("127.0.0.1", free_port(), token).get("/devices")
+
+    assert error.value.exit_code == Exit.FAILED
+
+
+def test_a_data_folder_that_never_ran_is_said_with_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(NotRunning, match="orion up"):
+        Client("127.0.0.1", 1, tmp_path / "controller" / "token").get("/devices")
+
+
+def test_without_a_controller_the_command_line_fails_with_one(tmp_path: Path) -> None:
+    environment = clean_environment(ORION_DATA_DIR=str(tmp_path))
+
+    done = orion("devices", "list", "--json", environment=environment)
+
+    assert done.returncode == 1
+    assert "orion up" in json.loads(done.stdout)["error"]["message"]
+    assert "Traceback" not in done.stderr
+
+
+def test_the_token_goes_in_a_header(server: tuple[int, type[Answers]], token: Path) -> None:
+    port, answers = server
+
+    Client("127.0.0.1", port, token).get("/devices")
+
+    assert answers.heard["Authorization"] == "Bearer secret-token"
+    assert answers.heard["Orion-Via"] == "cli"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "exit_code"),
+    [
+        (403, "permission_denied", Exit.DENIED),
+        (409, "conflict", Exit.FAILED),
+        (404, "unknown_device", Exit.FAILED),
+        (422, "invalid_arguments", Exit.USAGE),
+        (409, "device_offline", Exit.OFFLINE),
+    ],
+)
+def test_a_problem_is_said_in_the_controllers_words(
+    server: tuple[int, type[Answers]], token: Path, status: int, code: str, exit_code: Exit
+) -> None:
+    port, answers = server
+    answers.status, answers.body = status, a_problem(code)
+
+    with pytest.raises(Refused, match=r"Because\.") as error:
+        Client("127.0.0.1", port, token).post("/commands")
+
+    assert (error.value.code, error.value.exit_code) == (code, exit_code)
+
+
+def test_another_folders_controller_is_recognised(server: tuple[int, type[Answers]], token: Path) -> None:
+    port, answers = server
+    answers.status, answers.body = 401, a_problem("permission_denied")
+
+    with pytest.raises(Refused, match="another data folder"):
+        Client("127.0.0.1", port, token).get("/devices")
+
+
+@pytest.mark.parametrize(("status", "body"), [(200, b"<html>"), (200, b"[]"), (404, b"<html>"), (500, b"")])
+def test_what_is_no_controller_is_an_error(
+    server: tuple[int, type[Answers]], token: Path, status: int, body: bytes
+) -> None:
+    port, answers = server
+    answers.status, answers.body = status, body
+
+    with pytest.raises(ClientError):
+        Client("127.0.0.1", port, token).get("/devices")
+
+
+def test_an_answer_that_is_cut_off_is_an_unknown_outcome(
+    server: tuple[int, type[Answers]], token: Path
+) -> None:
+    port, answers = server
+    answers.body = b'{"type": "tool_call", "tool": "create_directory"}\n'
+    steps = Client("127.0.0.1", port, token).ask("x")
+
+    assert next(steps)["type"] == "tool_call"
+    with pytest.raises(ClientError, match="orion commands list") as error:
+        next(steps)
+
+    assert error.value.exit_code == Exit.UNKNOWN
+
+
+def test_a_problem_in_the_stream_is_the_controllers_word(
+    server: tuple[int, type[Answers]], token: Path
+) -> None:
+    port, answers = server
+    problem = {"type": "problem", "error": {"code": "payload_too_large", "message": "Too long."}}
+    answers.body = json.dumps(problem).encode() + b"\n"
+
+    with pytest.raises(Refused, match=r"Too long\.") as error:
+        list(Client("127.0.0.1", port, token).ask("x"))
+
+    assert error.value.code == "payload_too_large"
