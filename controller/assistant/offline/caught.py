@@ -17,6 +17,7 @@ from controller.assistant.offline.paths import base_name
 from controller.assistant.offline.tokens import COMMA, PATH, QUOTED, STOP, Token
 from controller.assistant.offline.wording import (
     AND,
+    BEHIND,
     DETERMINERS,
     GENERIC,
     HARDWARE,
@@ -152,6 +153,10 @@ class Caught:
         """
         if not span:
             raise Reject
+        if len(span) > 1 and not noun and span[-1].word in BEHIND and not span[-1].upper:
+            span = span[:-1]  # "the Test folder" is named Test; "the oldest folder" has no name here
+            if not (span[-1].upper or span[-1].code in {QUOTED, PATH}):
+                raise Reject
         if len(span) == 1:
             return self._single(span[0], noun=noun)
         one_path = span[0].code == PATH and is_spaced_path(span)

@@ -10,7 +10,7 @@ from controller.assistant.offline.caught import Caught
 from controller.assistant.offline.draft import Context, Draft, Reject
 from controller.assistant.offline.paths import folder_of, is_file_name, looks_like_folder
 from controller.assistant.offline.tokens import PATH, QUOTED
-from controller.assistant.offline.wording import OWN_FOLDERS
+from controller.assistant.offline.wording import BEHIND, OWN_FOLDERS
 
 COMMANDS = frozenset({"command", "commando", "opdracht", "shellcommando"})
 RUNNING = frozenset({"run", "draai", "execute"})
@@ -28,7 +28,7 @@ def _app_name(found: Caught, slot: str = "name") -> str:
         and not span[0].upper
     ):
         raise Reject
-    if any(each.word.startswith("-") or each.word in COMMANDS for each in span):
+    if any(each.word.startswith("-") or each.word in COMMANDS for each in span) or span[-1].word in BEHIND:
         raise Reject
     said = found.cut(span)
     if found.words[0].word in RUNNING and span[0].code == QUOTED and len(said.split()) > 1:

@@ -5,6 +5,7 @@ import re
 from controller.assistant.language import word_set
 
 AND = frozenset({"en", "and", "plus", "&"})
+BEHIND = frozenset({"folder", "directory", "map", "mapje", "file", "bestand"})
 NAMING = word_set("genaamd genoemd geheten named called titled naam name heet labelled")
 DETERMINERS = word_set(
     "de het een the a an my mijn our onze this that deze die dat dit your jouw m'n 'n these those its"
