@@ -25,7 +25,6 @@ class Context:
     thing: str | None = None
     fresh: bool = False  # the thing is a file that the last step creates, still empty
     made: tuple[str, ...] = ()  # the folders that earlier steps make
-    amends: bool = False  # this step completes the last one
 
 
 @dataclass(slots=True)

@@ -60,7 +60,7 @@ def _write_file(found: Caught) -> list[Draft]:
             found.trouble.note("no_antecedent")
             raise Reject
         path = found.context.thing
-        found.after = replace(found.context, fresh=False, amends=True)
+        found.after = replace(found.context, fresh=False)
         return [Draft("write_file", {"path": path, "content": content})]
     slot = next(each for each in ("filepaths", "filepath", "paths", "path") if each in found.slots)
     told = bool({"text", "tail", "words"} & found.slots.keys())
