@@ -3,14 +3,11 @@
 import asyncio
 import json
 import logging
-import os
-import signal
 import time
 from pathlib import Path
 
 import pytest
 
-from broker.identities import await_active
 from broker.session import Session
 from schemas.devices import Heartbeat, Profile
 from schemas.topics import Kind
@@ -111,22 +108,25 @@ async def test_short_absence_raises_no_alarm(broker: RunningBroker, tmp_path: Pa
 async def test_unacknowledged_reply_comes_again_after_a_reconnect(
     broker: RunningBroker, tmp_path: Path
 ) -> None:
-    settings = settings_for(await broker.add_device(DEVICE), tmp_path)
-    async with node(settings):
-        async with controlling(broker) as side:
-            await side.next("presence", online)
-            kept, acked = a_command(), a_command()
-            first = await side.ask(kept)
-            await side.ask(acked)
-            await side.ack(acked["id"])
-            await side.still_answers()  # so the Ack has been taken in
-        assert broker.supervisor.pid is not None
-        os.kill(broker.supervisor.pid, signal.SIGKILL)
-        await await_active(broker.controller, within_s=10)
-        async with controlling(broker) as side:
-            assert await side.final(kept["id"]) == first
-            await side.still_answers()
-            assert side.replies_to(acked["id"]) == []
+    endpoint = await broker.add_device(DEVICE)
+    async with node(settings_for(endpoint, tmp_path)), controlling(broker) as side:
+        await side.next("presence", online)
+        kept, acked = a_command(), a_command()
+        first = await side.ask(kept)
+        await side.ask(acked)
+        await side.ack(acked["id"])
+        await side.still_answers()  # so the Ack has been taken in
+        before = side.replies_to(acked["id"])
+
+        usurper = Session(
+            endpoint, client_id=DEVICE
+        )  # a second client of that name: the broker ends the first
+        await usurper.connect()
+        await usurper.close()
+
+        assert await side.final(kept["id"]) == first
+        await side.still_answers()
+        assert side.replies_to(acked["id"]) == before
 
 
 async def test_unacknowledged_reply_comes_again_after_a_restart(
