@@ -27,6 +27,7 @@ STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP
 def serve(invocation: Invocation, name: str, program: Program, *, led: bool) -> int:
     """Run `program` until it is told to stop; its exit code."""
     logs.configure(invocation.settings.log_level)
+    invocation.terminal.talks = not led
     if name != "node":
         # what these two keep is for nobody else; what a node makes is the user's own
         os.umask(0o077)

@@ -24,6 +24,7 @@ class Terminal:
 
     def __init__(self, *, json: bool = False) -> None:
         self.json = json
+        self.talks = True  # whoever leads a program says its sentences instead
 
     @property
     def asks(self) -> bool:
@@ -47,6 +48,8 @@ class Terminal:
 
     def say(self, text: str, style: str = "") -> None:
         """Talk: to stderr, a line or more."""
+        if not self.talks:
+            return
         shown = sanitize.clean(text, MAX_SHOWN)
         if sys.stderr.isatty():
             self.err.print(shown, style=style, soft_wrap=True)

@@ -81,8 +81,8 @@ def for_controller(settings: Settings) -> ControllerSettings:
 
 
 def password_path(settings: Settings) -> Path:
-    """Where this computer's own password at the broker is kept."""
-    return settings.data_dir / "node" / "password"
+    """Where the password of this device at the broker is kept."""
+    return settings.data_dir / "node" / settings.device_id / "password"
 
 
 def keep_password(settings: Settings, password: str) -> None:

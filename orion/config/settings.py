@@ -126,7 +126,7 @@ class Settings(BaseModel):
         "This device's password at the broker.",
         masking="whole",
         flag=False,
-        default_text="kept in data_dir/node/password",
+        default_text="kept in data_dir/node/ID/password",
     )
     node_policy: Folder = _setting(
         None,

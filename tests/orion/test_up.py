@@ -1,0 +1,117 @@
+"""`orion up` from outside: it starts, heals and stops whole families of processes."""
+
+import asyncio
+import signal
+import socket
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from broker.identities import await_active
+from broker.session import Endpoint
+from orion.crew import STOP_WITHIN
+from tests.orion.installation import Installation, running, until
+
+
+def is_alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+def test_another_installation_beside_one_does_not_meet_it_and_ctrl_c_leaves_nothing_of_it(
+    installation: Installation, tmp_path: Path
+) -> None:
+    with running(tmp_path, device_id="other") as other:
+        assert [each["device_id"] for each in other.data("devices", "list")["items"]] == ["other"]
+        assert "other" not in [each["device_id"] for each in installation.data("devices", "list")["items"]]
+        stranger = other.data("devices", "list", "--http-port", str(installation.http_port), exit_code=3)
+        assert "another data folder" in stranger["error"]["message"]
+        family = other.family()
+        assert {"broker", "controller", "node"} <= {word for each in family for word in each.cmdline()}
+        assert any("mosquitto" in each.name() for each in family)
+
+        began = time.monotonic()
+        code = other.stop(signal.SIGINT)
+
+        assert code == 0
+        assert time.monotonic() - began < STOP_WITHIN + 1.0
+        assert not [each for each in family if is_alive(each)]
+        assert other.log.index("Node other stopped") < other.log.rindex("controller | ")
+    assert installation.data("run", "laptop", "system_info")["status"] == "succeeded"
+
+
+def test_killed_outright_it_leaves_no_orphan_and_starts_again_with_all_it_had(tmp_path: Path) -> None:
+    password = tmp_path / "data" / "node" / "laptop" / "password"
+    with running(tmp_path) as installation:
+        installation.data("run", "laptop", "create_directory", "path=Kept")
+        family, known = installation.family(), password.read_text()
+
+        installation.stop(signal.SIGKILL)
+        until(lambda: not [each for each in family if is_alive(each)])
+        installation.start()
+
+        assert password.read_text() == known
+        assert [each["status"] for each in installation.data("devices", "list")["items"]] == ["online"]
+        assert "create_directory" in [each["tool"] for each in installation.data("commands", "list")["items"]]
+
+
+@pytest.mark.parametrize("program", ["node", "controller", "broker"])
+def test_a_program_that_dies_is_started_again(installation: Installation, program: str) -> None:
+    child = next(each for each in installation.family() if program in each.cmdline())
+
+    child.kill()
+
+    until(lambda: installation.orion("run", "laptop", "system_info").returncode == 0)
+    assert f"The {program} ended with exit code" in installation.log
+    assert not child.is_running()
+
+
+def test_a_lost_password_is_renewed(installation: Installation) -> None:
+    password = installation.home / "data" / "node" / "spare" / "password"
+    installation.data("node", "--prepare", ORION_DEVICE_ID="spare")
+    lost = password.read_text()
+    password.unlink()
+
+    installation.data("node", "--prepare", ORION_DEVICE_ID="spare")
+
+    found = password.read_text().strip()
+    assert found != lost.strip()
+    asyncio.run(await_active(Endpoint("127.0.0.1", installation.mqtt_port, "spare", found)))
+    installation.data("devices", "remove", "spare")
+
+
+def test_a_node_without_a_place_says_how_to_get_one(tmp_path: Path) -> None:
+    done = Installation(tmp_path).orion("node")
+
+    assert done.returncode == 2
+    assert "orion devices add laptop" in done.stderr
+
+
+def test_the_policy_file_is_the_owners_after_the_first_start(installation: Installation) -> None:
+    policy = (installation.home / "data" / "node" / "policy.toml").read_text(encoding="utf-8")
+
+    assert str(installation.files) in policy
+    assert "allow_run_command = false" in policy
+
+
+def test_a_port_in_use_is_one_clear_line_with_the_remedy(tmp_path: Path) -> None:
+    installation = Installation(tmp_path)
+    with socket.create_server(("127.0.0.1", installation.mqtt_port)):
+        done = installation.orion("up")
+
+    assert done.returncode == 1
+    [said] = [line for line in done.stderr.splitlines() if str(installation.mqtt_port) in line]
+    assert "ORION_MQTT_PORT" in said
+    assert "systemctl disable --now mosquitto" in said
+
+
+def test_the_http_port_in_use_is_one_clear_line_too(tmp_path: Path) -> None:
+    installation = Installation(tmp_path)
+    with socket.create_server(("127.0.0.1", installation.http_port)):
+        done = installation.orion("up", "--no-node")
+
+    assert done.returncode == 1
+    [said] = [line for line in done.stderr.splitlines() if str(installation.http_port) in line]
+    assert "ORION_HTTP_PORT" in said
+    assert "Traceback" not in done.stderr
