@@ -83,8 +83,11 @@ async def _serve(
 
     def hear(notices: list[Notice]) -> None:
         for notice in notices:
-            outbox.hear(notice)
-            replies.hear(notice)
+            try:
+                outbox.hear(notice)
+                replies.hear(notice)
+            except Exception:  # the next notice is about something else
+                logger.exception("A notice could not be told: %s", type(notice).__name__)
 
     store.listen(hear)
     await store.write(devices.nobody_is_known_online)
@@ -106,6 +109,7 @@ async def _serve(
             working = [
                 tasks.create_task(link.run(stop), name="link"),
                 tasks.create_task(server.serve(sockets=[listener]), name="http"),
+                tasks.create_task(asyncio.to_thread(planner.warm), name="warm"),
                 tasks.create_task(_tell_ready(link, listener.getsockname()[1], ready), name="ready"),
             ]
             scheduler.start()

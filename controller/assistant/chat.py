@@ -102,7 +102,7 @@ class Assistant:
             text=said.text,
             error=said.error,
         )
-        await self._store.write(partial(remember, report, exchange, datetime.now(UTC)))
+        await self._store.write(partial(remember, report, exchange, said.about, datetime.now(UTC)))
         await _tell_end(turn, report)
         return report
 
@@ -111,19 +111,13 @@ class Assistant:
         trouble = await self._provider.trouble()
         if trouble is None and not self._fast_path:
             return self._provider.name, await self._with_model(turn, exchange)
-        plan = self._offline(turn, exchange)
+        plan = self._planner.plan(turn.text, turn.fleet.known, here=turn.here)
         if trouble is None and isinstance(plan, Declined):
             return self._provider.name, await self._with_model(turn, exchange)
         note = answers.without_model(language) if isinstance(plan, Declined) else None
         if trouble is not None:
             logger.info("Planned without a model: %s", trouble)
         return OFFLINE, await self._carry_out(turn, plan, note)
-
-    def _offline(self, turn: Turn, exchange: Exchange) -> Plan:
-        known = turn.fleet.known
-        if exchange.chosen is not None:
-            return self._planner.plan(turn.text, known, here=exchange.chosen)
-        return self._planner.plan(turn.text, known, here=turn.here)
 
     async def _with_model(self, turn: Turn, exchange: Exchange) -> Said:
         history = await self._store.read(partial(recall, exchange.session_id, exchange.message_id))
@@ -139,8 +133,8 @@ class Assistant:
         match plan:
             case Declined(text):
                 return Said("declined", "\n".join(filter(None, [text, note])))
-            case Question(text, options):
-                return Said("question", text, question=AskedBack(text=text, options=list(options)))
+            case Question(text, options, phrase):
+                return Said("question", text, AskedBack(text=text, options=list(options)), about=phrase)
             case Calls(calls, repaired):
                 return await self._run_plan(turn, calls, repaired=repaired)
 

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from controller.assistant.language import parts, word_set
 from controller.assistant.outcome import TurnReport
 from controller.assistant.providers.provider import ChatMessage
 from controller.services import conversations
 from controller.services.actors import Actor
 from schemas.wire import JsonObject
 
+_FILLERS = word_set(
+    "op on at in bij van of de het the mijn my onze our deze this die that graag please doe do"
+)
 HISTORY = 20  # messages that a model is shown of earlier turns
 MAX_REMEMBERED = 2_000  # characters of one message
 
@@ -49,22 +53,32 @@ class Exchange:
         row.context = None
         message = conversations.say(session, row, "user", text, now=now)
         chosen = _chosen(text, asked["options"]) if asked else None
-        whole = asked["text"] if asked and chosen else text
-        return cls(row.id, message.id, text, whole, chosen)
+        if asked is None or chosen is None:
+            return cls(row.id, message.id, text, text)
+        return cls(row.id, message.id, text, _completed(asked["text"], asked["about"], chosen), chosen)
 
 
 def _chosen(text: str, options: list[str]) -> str | None:
     """The device id of the option that the answer is: its words, its id, or its number."""
-    said = text.strip().rstrip(".!").casefold()
+    said = tuple(word for word in parts(text) if word not in _FILLERS)
     for number, option in enumerate(options, start=1):
         name, _, tail = option.rpartition("(")
         device_id = tail.rstrip(")") if name else option
-        if said in {option.casefold(), device_id.casefold(), name.strip().casefold(), str(number)} - {""}:
+        if said in {parts(option), parts(device_id), parts(name), (str(number),)} - {()}:
             return device_id
     return None
 
 
-def remember(report: TurnReport, exchange: Exchange, now: datetime, session: Any) -> None:
+def _completed(text: str, about: str, chosen: str) -> str:
+    """The sentence with the chosen device in the place of the words that were asked about."""
+    words = about.split()
+    while words and words[0].casefold() in _FILLERS:
+        del words[0]
+    phrase = " ".join(words)
+    return text.replace(phrase, chosen, 1) if phrase and phrase in text else text
+
+
+def remember(report: TurnReport, exchange: Exchange, about: str, now: datetime, session: Any) -> None:
     """Keep the answer with its calls; a question with what it was about."""
     row = conversations.continued(session, exchange.session_id)
     calls: list[JsonObject] = [
@@ -79,7 +93,8 @@ def remember(report: TurnReport, exchange: Exchange, now: datetime, session: Any
     ]
     conversations.say(session, row, "assistant", report.text, now=now, tool_calls=calls)
     if report.question is not None:
-        row.context = {"question": {"text": exchange.text, "options": list(report.question.options)}}
+        options = list(report.question.options)
+        row.context = {"question": {"text": exchange.text, "options": options, "about": about}}
 
 
 def recall(session_id: str, before: str, session: Any) -> list[ChatMessage]:

@@ -66,8 +66,13 @@ class ModelPlanner:
             ProviderError: the model gave no usable reply.
         """
         if self._where.question is not None:
-            text, options = self._where.question
-            return Said("question", text, AskedBack(text=text, options=list(options)))
+            asked = self._where.question
+            return Said(
+                "question",
+                asked.text,
+                AskedBack(text=asked.text, options=list(asked.options)),
+                about=asked.phrase,
+            )
         try:
             async with asyncio.timeout(WITHIN):
                 return await self._loop()

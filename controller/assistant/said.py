@@ -13,4 +13,5 @@ class Said:
     outcome: Outcome
     text: str
     question: AskedBack | None = None
+    about: str = ""  # the words of the sentence that the question is about
     error: ErrorBody | None = None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from controller.assistant.candidates import KnownDevice, Reading, mentioned, rank
 from controller.assistant.intent import language_of
+from controller.assistant.offline import Question
 from controller.assistant.toolbox import MAX_DEVICES
 
 NAMED = 10.0  # the score from which a device was named outright
@@ -30,7 +31,7 @@ class Whereabouts:
 
     candidates: tuple[KnownDevice, ...]
     sure: frozenset[str]
-    question: tuple[str, tuple[str, ...]] | None = None
+    question: Question | None = None
     dutch: bool = False
 
     def doubts(self, device_id: str) -> list[str]:
@@ -62,9 +63,7 @@ def find(text: str, devices: Sequence[KnownDevice], *, here: str | None, chosen:
     return Whereabouts(tuple(each.device for each in ranked), sure, dutch=dutch)
 
 
-def _unknown_machine(
-    text: str, devices: Sequence[KnownDevice], *, dutch: bool
-) -> tuple[str, tuple[str, ...]] | None:
+def _unknown_machine(text: str, devices: Sequence[KnownDevice], *, dutch: bool) -> Question | None:
     """The question to ask when a sentence names a machine that nobody here is called."""
     for match in _PHRASE.finditer(text[:2000]):
         name = match["name"]
@@ -78,5 +77,5 @@ def _unknown_machine(
                 if dutch
                 else f"Which device do you mean by “{name}”?"
             )
-            return asked, options
+            return Question(asked, options, name)
     return None

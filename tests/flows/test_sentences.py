@@ -130,6 +130,27 @@ async def test_an_unknown_device_is_asked_about(orion: Installation, laptop: Run
     assert await listed(laptop.folder) == []
 
 
+@pytest.mark.parametrize("answer", ["laptop", "op mijn laptop", "1", "Laptop (laptop)"])
+async def test_an_answer_completes_the_sentence_it_was_asked_about(
+    orion: Installation, laptop: RunningNode, answer: str
+) -> None:
+    _, asked = await orion.ask("Maak een map Vakantie op de server")
+
+    _, report = await orion.ask(answer, session_id=asked["session_id"])
+
+    assert report["outcome"] == "calls", report
+    assert await listed(laptop.folder) == ["Vakantie"]
+
+
+async def test_another_sentence_is_not_taken_for_an_answer(orion: Installation, laptop: RunningNode) -> None:
+    _, asked = await orion.ask("Maak een map Vakantie op de server")
+
+    _, report = await orion.ask("welke apparaten zijn er?", session_id=asked["session_id"])
+
+    assert report["calls"][0]["tool"] == "list_devices"
+    assert await listed(laptop.folder) == []
+
+
 async def test_too_long_a_text_is_refused_with_a_code(orion: Installation) -> None:
     answer = await orion.http.post("ask", json={"text": "a" * 10_001})
 

@@ -80,4 +80,4 @@ def ask(reason: str, language: Language, devices: Sequence[KnownDevice], *, phra
     if not devices:
         return Question(_ASK[language]["no_device"], ())
     text = _ASK[language][reason].format(phrase=phrase)
-    return Question(text, tuple(each.label for each in devices[:MAX_OPTIONS]))
+    return Question(text, tuple(each.label for each in devices[:MAX_OPTIONS]), phrase)

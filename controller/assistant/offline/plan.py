@@ -45,10 +45,15 @@ class Calls:
 
 @dataclass(frozen=True)
 class Question:
-    """What has to be known first, and the answers that would do."""
+    """What has to be known first, and the answers that would do.
+
+    `phrase` is the part of the sentence that an answer stands for; empty where the
+    sentence names no device.
+    """
 
     text: str
     options: tuple[str, ...]
+    phrase: str = ""
 
 
 @dataclass(frozen=True)

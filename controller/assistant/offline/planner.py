@@ -6,6 +6,7 @@ the last word is declined, and what is unclear about the device is asked.
 
 import re
 from collections.abc import Sequence
+from functools import cache
 
 from controller.assistant.candidates import Directory, KnownDevice, directory, rank
 from controller.assistant.intent import is_question
@@ -26,11 +27,17 @@ _HELP = re.compile(
 )
 
 
+@cache
+def _grammar() -> Grammar:
+    """The templates are read and compiled once a process; they never change."""
+    return Grammar()
+
+
 class Planner:
     """Understands plain requests. Built once; safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._grammar = Grammar()
+        self._grammar = _grammar()
 
     def warm(self) -> None:
         """Do now (in a thread, say) what the first sentences would otherwise wait for."""
