@@ -35,16 +35,17 @@ from controller.store.notices import (
     DeviceChanged,
     Notice,
 )
-from controller.store.store import Session as StoreSession
-from controller.store.store import Store
-from controller.store.tables import ApprovalRow, ToolExecution
+from controller.store.store import Store, StoreBusy, StoreFailed
+from controller.store.tables import ToolExecution
 from schemas.errors import ErrorBody, ErrorCode
 from schemas.topics import Kind, Topics
+from schemas.wire import MAX_PAYLOAD
 
 logger = logging.getLogger(__name__)
 
 AGAIN_AFTER = timedelta(seconds=5)  # then doubling
 AGAIN_AT_MOST = timedelta(seconds=60)
+STORE_AGAIN_AFTER = timedelta(seconds=1)  # when the store could not take a note
 EPOCH = datetime.min.replace(tzinfo=UTC)
 
 
@@ -58,6 +59,7 @@ class _Open:
     earlier_attempts: int = 0  # of earlier lives
     may_have_left: bool = False  # in an earlier life
     heard: bool = False  # accepted: no need to ask again while the device stays
+    cancel_wanted: bool = False  # from here on the cancel goes out in the command's place
 
 
 class Outbox:
@@ -94,7 +96,7 @@ class Outbox:
             case CommandChanged(row, final):
                 self._note(row, final=final)
             case CancelWanted(row):
-                self._publish_cancel(row)
+                self._note_cancel(row)
             case ApprovalChanged(card):
                 payload = letters.card(card) if card.status == ApprovalStatus.PENDING else b""
                 self._say(self._topics.approval(card.id), payload, retain=True)
@@ -110,6 +112,14 @@ class Outbox:
             self._open[row.id].row = row
             self._open[row.id].heard = row.status == Status.ACCEPTED
 
+    def _note_cancel(self, row: ToolExecution) -> None:
+        each = self._open.get(row.id)
+        if each is None:
+            self._publish_cancel(row)
+            return
+        each.cancel_wanted, each.next_at = True, EPOCH
+        self._wake.set()
+
     def _note_device(self, device_id: str, *, ready: bool) -> None:
         if not ready:
             self._ready.discard(device_id)
@@ -124,10 +134,11 @@ class Outbox:
         """Publish what is due on this session until it is gone."""
         self._session = session
         try:
-            for card in await self._store.read(_pending_cards):
-                self._say(self._topics.approval(card.id), letters.card(card), retain=True)
+            synced = False
             while session.alive:
+                synced = synced or await self._sync_cards()
                 wait = await self._publish_due(session)
+                wait = wait if synced else min(wait, STORE_AGAIN_AFTER.total_seconds())
                 with suppress(TimeoutError):
                     async with asyncio.timeout(wait):
                         await self._wake.wait()
@@ -137,33 +148,76 @@ class Outbox:
             self._session = None
             self._ready.clear()  # the next connect brings every presence anew
 
+    async def _sync_cards(self) -> bool:
+        """Publish every question that is open; False when the store could not say which."""
+        try:
+            cards = await self._store.read(approvals.pending)
+        except (StoreBusy, StoreFailed) as error:
+            logger.warning("The open approvals cannot be read yet: %s", error)
+            return False
+        for card in cards:
+            self._say(self._topics.approval(card.id), letters.card(card), retain=True)
+        return True
+
     async def _publish_due(self, session: Session) -> float:
         """Send what may go now; seconds until something is due again."""
         now = self._now()
         soonest = now + AGAIN_AT_MOST
         for each in list(self._open.values()):
-            if each.row.expires_at <= now:
-                await self._expire(each, now)
+            if each.row.id not in self._open:
+                continue  # it ended while another one was being settled
+            unsent = each.attempts == 0 and not each.may_have_left
+            if each.row.expires_at <= now or (each.cancel_wanted and unsent):
+                if each.next_at <= now:
+                    await self._let_go(each, now, unsent=unsent)
+                soonest = min(soonest, each.next_at)
+                continue
+            if each.cancel_wanted:
+                if each.next_at <= now:
+                    self._publish_cancel(each.row)
+                    each.next_at = now + AGAIN_AFTER
+                soonest = min(soonest, each.next_at)
             elif not each.heard and each.row.device_id in self._ready:
                 if each.next_at <= now:
                     self._publish(session, each, now)
                 soonest = min(soonest, each.next_at)
-            soonest = min(soonest, max(each.row.expires_at, now))
+            soonest = min(soonest, each.row.expires_at)
         return max((soonest - now).total_seconds(), 0.01)
 
-    async def _expire(self, each: _Open, now: datetime) -> None:
-        del self._open[each.row.id]
-        if each.attempts == 0 and not each.may_have_left:
-            await self._store.write(partial(settling.never_sent, command_id=each.row.id, now=now))
+    async def _let_go(self, each: _Open, now: datetime, *, unsent: bool) -> None:
+        """Stop trying; what never left is settled by this. A store that is away is asked again."""
+        if unsent:
+            settle = settling.never_sent if each.row.expires_at <= now else settling.called_back
+            try:
+                await self._store.write(partial(settle, command_id=each.row.id, now=now))
+            except (StoreBusy, StoreFailed) as error:
+                logger.warning("Command %s cannot be settled yet: %s", each.row.id, error)
+                each.next_at = now + STORE_AGAIN_AFTER
+                return
+        each.next_at = now + AGAIN_AT_MOST
+        self._open.pop(each.row.id, None)
 
     def _publish(self, session: Session, each: _Open, now: datetime) -> None:
         each.attempts += 1
         backoff: timedelta = AGAIN_AFTER * 2 ** min(each.attempts - 1, 8)
         each.next_at = now + min(backoff, AGAIN_AT_MOST)
         attempt = each.earlier_attempts + each.attempts
-        letter = letters.command(each.row, self._topics, self._instance, attempt=attempt, now=now)
+        try:
+            letter = letters.command(each.row, self._topics, self._instance, attempt=attempt, now=now)
+        except ValueError:  # what cannot be written down must not stop the others, nor every later start
+            logger.exception("Command %s cannot be written as a message", each.row.id)
+            self._refuse(each, ErrorCode.INTERNAL, "It cannot be written as a message.", now)
+            return
+        if len(letter.payload) > MAX_PAYLOAD:  # brokers may take more; devices need not
+            message = f"The command has {len(letter.payload)} bytes; a message may have {MAX_PAYLOAD}."
+            self._refuse(each, ErrorCode.PAYLOAD_TOO_LARGE, message, now)
+            return
         taken = session.publish(letter.topic, letter.payload, properties=letter.properties)
         taken.add_done_callback(partial(self._note_taken, each.row.id, attempt))
+
+    def _refuse(self, each: _Open, code: ErrorCode, message: str, now: datetime) -> None:
+        error = ErrorBody(code=code, message=message)
+        self._store.write_soon(partial(settling.not_taken, command_id=each.row.id, error=error, now=now))
 
     def _note_taken(self, command_id: str, attempt: int, taken: asyncio.Future[int]) -> None:
         if taken.cancelled() or isinstance(taken.exception(), ConnectionLost):
@@ -191,7 +245,11 @@ class Outbox:
 
     async def tidy_cards(self, approval_ids: Iterable[str]) -> None:
         """Clear retained cards that are no longer questions: a decision may have met a dead broker."""
-        pending = {card.id for card in await self._store.read(_pending_cards)}
+        try:
+            pending = {card.id for card in await self._store.read(approvals.pending)}
+        except (StoreBusy, StoreFailed) as error:
+            logger.warning("Old approvals are tidied at the next connect: %s", error)
+            return
         for approval_id in set(approval_ids) - pending:
             self._say(self._topics.approval(approval_id), b"", retain=True)
 
@@ -209,10 +267,6 @@ class Outbox:
             return
         said = self._session.publish(topic, payload, qos=qos, retain=retain, properties=properties)
         said.add_done_callback(partial(_log_refusal, topic))
-
-
-def _pending_cards(session: StoreSession) -> list[ApprovalRow]:
-    return approvals.listed(session, status=ApprovalStatus.PENDING)
 
 
 def _log_refusal(topic: str, said: asyncio.Future[int]) -> None:

@@ -79,6 +79,11 @@ def listed(session: Session, *, status: ApprovalStatus | None = None, limit: int
     return list(session.exec(query))
 
 
+def pending(session: Session) -> list[ApprovalRow]:
+    """Every question that is open, however many there are."""
+    return list(session.exec(select(ApprovalRow).where(ApprovalRow.status == ApprovalStatus.PENDING.value)))
+
+
 def command_ids(session: Session, approval_id: str) -> list[str]:
     """The commands that a card was about, in the order of their plan."""
     query = select(ToolExecution.id).where(ToolExecution.approval_id == approval_id)

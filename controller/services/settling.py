@@ -214,6 +214,14 @@ def never_sent(session: Session, command_id: str, *, now: datetime) -> None:
         finish(session, row, Status.EXPIRED, now=now, error=error)
 
 
+def called_back(session: Session, command_id: str, *, now: datetime) -> None:
+    """Settle as `cancelled` what somebody cancelled and the outbox knows it never handed to a broker."""
+    row = session.get(ToolExecution, command_id)
+    if row is not None and row.status == Status.QUEUED:
+        error = ErrorBody(code=ErrorCode.CANCELLED, message="It was cancelled before it was sent.")
+        finish(session, row, Status.CANCELLED, now=now, error=error)
+
+
 def not_taken(session: Session, command_id: str, *, error: ErrorBody, now: datetime) -> None:
     """Settle as `failed` what the broker refused to take."""
     row = session.get(ToolExecution, command_id)

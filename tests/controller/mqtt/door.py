@@ -1,0 +1,251 @@
+"""The controller's MQTT door on a real broker and a real store, and what speaks to it from outside."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from broker.session import Endpoint
+from controller.mqtt.complaints import Complaints
+from controller.mqtt.inbox import Inbox
+from controller.mqtt.link import Link
+from controller.mqtt.outbox import Outbox
+from controller.services import audit, commands, devices
+from controller.services.commands import CommandRequest
+from controller.services.replies import Replies
+from controller.store.notices import DeviceChanged, Notice
+from controller.store.store import Store
+from controller.store.tables import AuditEntry, Device, ToolExecution
+from schemas.topics import Kind, Topics
+from schemas.wire import WireModel
+from tests.broker.running import RunningBroker
+from tests.factories import ADMIN, a_place, a_presence, a_profile
+
+WITHIN = 10.0  # seconds until a thing that must happen is called missing
+
+
+@dataclass
+class Clock:
+    """The hour, which a test moves."""
+
+    ahead: timedelta = timedelta()
+    monotonic: float = 0.0
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+@dataclass
+class Door:
+    """Store, inbox, outbox and link as `app` puts them together."""
+
+    broker: RunningBroker
+    store: Store
+    clock: Clock
+    complaints: Complaints
+    outbox: Outbox
+    link: Link
+
+    @property
+    def topics(self) -> Topics:
+        return self.broker.topics
+
+    def pass_time(self, seconds: float) -> None:
+        """Move the clock and let the outbox look at it."""
+        self.clock.ahead += timedelta(seconds=seconds)
+        self.outbox.hear(DeviceChanged("nobody", ready=True))
+
+    async def submit(self, request: CommandRequest) -> ToolExecution:
+        return await self.store.write(
+            lambda session: commands.submit(session, request, actor=ADMIN, now=self.clock.now())
+        )
+
+    async def command(self, command_id: str) -> ToolExecution:
+        return await self.store.read(lambda session: commands.get(session, command_id))
+
+    async def device(self, device_id: str = "laptop") -> Device:
+        return await self.store.read(lambda session: devices.get(session, device_id))
+
+    async def audited(self, action: str) -> list[AuditEntry]:
+        return await self.store.read(lambda session: audit.entries(session, action=action, limit=1000))
+
+    async def until_status(self, command_id: str, status: str) -> ToolExecution:
+        async def reached() -> bool:
+            return (await self.command(command_id)).status == status
+
+        await until(reached)
+        return await self.command(command_id)
+
+    async def until_device(self, status: str, device_id: str = "laptop") -> None:
+        async def reached() -> bool:
+            return (await self.device(device_id)).status == status
+
+        await until(reached)
+
+
+async def until(happened: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for something that must happen."""
+    async with asyncio.timeout(WITHIN):
+        while not await happened():
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def opened(broker: RunningBroker, store: Store, *, clock: Clock | None = None) -> AsyncIterator[Door]:
+    """The door, connected; closed cleanly at the end."""
+    clock = clock or Clock()
+    complaints = Complaints(lambda: clock.monotonic)
+    outbox = Outbox(store, broker.topics, instance="main", now=clock.now)
+    inbox = Inbox(store, outbox, broker.topics, complaints=complaints, now=clock.now)
+    link = Link(broker.controller, instance="main", topics=broker.topics, inbox=inbox, outbox=outbox)
+    replies = Replies()
+
+    def hear(heard: list[Notice]) -> None:
+        for notice in heard:
+            outbox.hear(notice)
+            replies.hear(notice)
+
+    store.listen(hear)
+    await outbox.load()
+    stop = asyncio.Event()
+    running = asyncio.create_task(link.run(stop), name="link")
+    try:
+        async with asyncio.timeout(WITHIN):
+            await link.online.wait()
+        yield Door(broker, store, clock, complaints, outbox, link)
+    finally:
+        stop.set()
+        await running
+
+
+@dataclass
+class Heard:
+    """One message as a third party's client sees it."""
+
+    topic: str
+    payload: bytes
+    retain: bool
+    qos: int
+    properties: dict[str, Any]
+
+    @property
+    def json(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.payload)
+        return found
+
+
+@dataclass
+class Peer:
+    """A plain MQTT client: a device, or somebody who looks on."""
+
+    client: aiomqtt.Client
+    topics: Topics
+    device_id: str
+    inbox: asyncio.Queue[Heard] = field(default_factory=asyncio.Queue)
+    passed_over: list[Heard] = field(default_factory=list)
+
+    async def say(
+        self,
+        kind: Kind,
+        message: WireModel | bytes,
+        *,
+        retain: bool = False,
+        qos: int = 1,
+        to: str | None = None,
+    ) -> None:
+        payload = message if isinstance(message, bytes) else message.encode()
+        topic = to or (
+            self.topics.reply(self.device_id, "main")
+            if kind is Kind.REPLY
+            else self.topics.device(self.device_id, kind)
+        )
+        await self.client.publish(topic, payload, qos=qos, retain=retain)
+
+    async def heard(self, ending: str) -> Heard:
+        """The next message on a topic that ends so; others are kept for later."""
+        async with asyncio.timeout(WITHIN):
+            while True:
+                for message in self.passed_over:
+                    if message.topic.endswith(ending):
+                        self.passed_over.remove(message)
+                        return message
+                self.passed_over.append(await self.inbox.get())
+
+    def waiting(self, ending: str) -> int:
+        """How many such messages have come and were not taken."""
+        while not self.inbox.empty():
+            self.passed_over.append(self.inbox.get_nowait())
+        return sum(1 for message in self.passed_over if message.topic.endswith(ending))
+
+    async def listen(self) -> None:
+        async for message in self.client.messages:
+            properties = vars(message.properties) if message.properties is not None else {}
+            topic, payload = str(message.topic), message.payload
+            assert isinstance(payload, bytes)
+            await self.inbox.put(Heard(topic, payload, message.retain, message.qos, properties))
+
+
+@asynccontextmanager
+async def peer(
+    endpoint: Endpoint, topics: Topics, filters: list[str], *, clean_start: bool = True
+) -> AsyncIterator[Peer]:
+    """A client of paho's own kind, subscribed."""
+    kept = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho has no types here
+    kept.SessionExpiryInterval = 3600
+    assert endpoint.username is not None
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(
+            aiomqtt.Client(
+                endpoint.host,
+                endpoint.port,
+                username=endpoint.username,
+                password=endpoint.password,
+                identifier=endpoint.username,
+                protocol=aiomqtt.ProtocolVersion.V5,
+                clean_start=clean_start,
+                properties=kept,
+            )
+        )
+        found = Peer(client, topics, endpoint.username)
+        listening = asyncio.create_task(found.listen(), name="peer")
+
+        async def hush() -> None:
+            listening.cancel()
+            await asyncio.wait((listening,))
+
+        stack.push_async_callback(hush)
+        if filters:
+            await client.subscribe([(each, 1) for each in filters])
+        yield found
+
+
+@asynccontextmanager
+async def device(door: Door, device_id: str = "laptop", *, place: bool = True) -> AsyncIterator[Peer]:
+    """A device with an identity, and a place unless it shall have none; it has said nothing yet."""
+    endpoint = await door.broker.add_device(device_id)
+    if place:
+        new = a_place(device_id)
+        await door.store.write(lambda session: devices.add(session, new, actor=ADMIN, now=door.clock.now()))
+    filters = [door.topics.device(device_id, kind) for kind in (Kind.COMMAND, Kind.CANCEL, Kind.ACK)]
+    async with peer(endpoint, door.topics, filters) as found:
+        yield found
+
+
+async def arrive(door: Door, found: Peer, *, boot_id: str = "boot-1") -> None:
+    """Say what a device says first, and wait until it is believed."""
+    profile = a_profile(found.device_id, boot_id=boot_id, at=door.clock.now())
+    await found.say(Kind.PROFILE, profile, retain=True)
+    await found.say(Kind.PRESENCE, a_presence("online", boot_id), retain=True)
+
+    async def believed() -> bool:
+        row = await door.device(found.device_id)
+        return (row.status, row.boot_id) == ("online", boot_id)
+
+    await until(believed)
