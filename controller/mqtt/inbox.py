@@ -6,6 +6,7 @@ stored is kept and tried again, and meanwhile the broker waits.
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
@@ -25,7 +26,13 @@ logger = logging.getLogger(__name__)
 BATCH = 256  # messages in one transaction
 FLUSH_EVERY = timedelta(seconds=5)  # heartbeats reach the store in batches
 
-Unit = Callable[[StoreSession], Receipt | None]
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One message's work in the store, and whose message it was."""
+
+    sender: str
+    work: Callable[[StoreSession], Receipt | None]
 
 
 def utc_now() -> datetime:
@@ -88,7 +95,7 @@ class Inbox:
 
     async def _try_all(self, units: list[Unit]) -> tuple[list[Receipt | None], list[Unit]]:
         try:
-            outcomes = await self._store.write_all(units)
+            outcomes = await self._store.write_all([unit.work for unit in units])
         except StoreBusy:
             return [], units
         done: list[Receipt | None] = []
@@ -97,9 +104,9 @@ class Inbox:
             if isinstance(outcome, StoreFailed):
                 again.append(unit)
             elif isinstance(outcome, MalformedMessage):
-                self.complaints.add("a device", str(outcome))
+                self.complaints.add(unit.sender, str(outcome))
             elif isinstance(outcome, Exception):
-                logger.error("A message could not be handled", exc_info=outcome)
+                logger.error("A message of %s could not be handled", unit.sender, exc_info=outcome)
             else:
                 done.append(outcome)
         return done, again
@@ -142,7 +149,7 @@ class Inbox:
 
 
 def _work(handle: Callable[..., Receipt | None], address: Address, message: object, now: datetime) -> Unit:
-    return lambda session: handle(session, address, message, now)
+    return Unit(address.owner, lambda session: handle(session, address, message, now))
 
 
 class _NotStored(Exception):

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from controller.services import permissions, policy, targets
+from controller.services import arguments, permissions, policy, targets
 from controller.services.actors import Actor, Role
 from controller.services.permissions import Proposal
 from controller.services.policy import PolicyProfile, Verdict
@@ -22,7 +22,7 @@ RISKS = list(Risk)
 
 
 def hashes(profile: Profile) -> dict[str, str]:
-    return {tool.name: targets.arguments.tool_hash(tool) for tool in profile.tools}
+    return {tool.name: arguments.tool_hash(tool) for tool in profile.tools}
 
 
 def a_target(profile: Profile | None = None, *, adopted: bool = True, **fields: Any) -> Target:
