@@ -8,13 +8,15 @@ from typing import Any
 
 from controller.assistant import sanitize
 from controller.assistant.language import Language
-from controller.assistant.phrases import DONE, STATUS, Phrases
+from controller.assistant.phrases import CAUSES, DONE, STATUS, WHAT, Phrases
 from controller.assistant.results import shown
 from controller.services.orders import Status
 from controller.store.tables import ToolExecution
 from schemas import builtin
+from schemas.errors import ErrorCode
 
 MAX_VALUE = 200  # characters of an argument in a sentence
+MAX_REASON = 500  # characters
 
 
 def receipts(rows: Sequence[ToolExecution], language: Language) -> list[str]:
@@ -24,18 +26,23 @@ def receipts(rows: Sequence[ToolExecution], language: Language) -> list[str]:
 
 def receipt(row: ToolExecution, language: Language) -> str:
     """What came of one call."""
-    phrases = STATUS[language]
-    what = _what(row)
-    where = row.device_id
     status = Status(row.status)
     if status is Status.SUCCEEDED:
         return _success(row, language)
-    reason = sanitize.one_line(row.error_message or "; ".join(row.reasons), 500)
-    if status is Status.AWAITING_APPROVAL:
-        return phrases["awaiting_approval"].format(what=what, where=where, approval_id=row.approval_id)
-    if status is Status.EXPIRED and (row.error or {}).get("code") == "device_offline":
-        return phrases["offline"].format(what=what, where=where, reason=reason)
-    return phrases[status.value].format(what=what, where=where, reason=reason)
+    offline = status is Status.EXPIRED and (row.error or {}).get("code") == ErrorCode.DEVICE_OFFLINE
+    return STATUS[language]["offline" if offline else status.value].format(
+        what=_what(row, language),
+        where=row.device_id,
+        reason=_reason(row, language),
+        approval_id=row.approval_id,
+    )
+
+
+def _reason(row: ToolExecution, language: Language) -> str:
+    """Why it did not come to be; in Dutch the cause, with the exact words in brackets."""
+    said = sanitize.one_line(row.error_message or "; ".join(row.reasons), MAX_REASON)
+    cause = CAUSES.get(str((row.error or {}).get("code"))) if language == "nl" else None
+    return f"{cause} ({said})" if cause else said
 
 
 def with_words(rows: Sequence[ToolExecution], words: str, language: Language) -> str:
@@ -72,9 +79,17 @@ def _only_looks(row: ToolExecution) -> bool:
     return known is not None and known.hints.read_only
 
 
-def _what(row: ToolExecution) -> str:
+def _what(row: ToolExecution, language: Language) -> str:
+    """The call in a few words, made from its exact arguments."""
+    if template := WHAT[language].get(row.tool_name):
+        return _filled(template, row)
     arguments = ", ".join(f"{name}={_short(value)}" for name, value in row.parameters.items())
     return f"{row.tool_name}({arguments})"
+
+
+def _filled(template: str, row: ToolExecution) -> str:
+    values = {name: _short(value) for name, value in row.parameters.items()}
+    return template.format_map(_Blank(values | {"where": row.device_id}))
 
 
 def _short(value: Any) -> str:
@@ -83,17 +98,16 @@ def _short(value: Any) -> str:
 
 def _success(row: ToolExecution, language: Language) -> str:
     templates: Phrases = DONE[language]
-    values = {name: _short(value) for name, value in row.parameters.items()}
     result = row.result or {}
     template = templates.get(row.tool_name)
-    if row.dry_run or template is None:
-        line = STATUS[language]["succeeded"].format(what=_what(row), where=row.device_id)
+    if row.dry_run:
+        line = STATUS[language]["preview"].format(what=_what(row, language), where=row.device_id)
+    elif template is None:
+        line = STATUS[language]["succeeded"].format(what=_what(row, language), where=row.device_id)
     else:
-        if row.tool_name == "create_directory" and result.get("created") is False:
-            template = templates["create_directory_existed"]
-        line = template.format_map(_Blank(values | {"where": row.device_id}))
-    found = shown(row.tool_name, result, language)
-    return "\n".join([line, *found])
+        existed = row.tool_name == "create_directory" and result.get("created") is False
+        line = _filled(templates["create_directory_existed"] if existed else template, row)
+    return "\n".join([line, *shown(row.tool_name, result, language)])
 
 
 class _Blank(dict[str, str]):

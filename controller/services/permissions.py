@@ -185,9 +185,8 @@ def _role(actor: Actor, offered: OfferedTool, risk: Risk) -> Layer:
     verdict = policy.by_role(actor.role, risk, read_only=offered.read_only)
     kind = "read-only" if offered.read_only else "changing"
     words = {ALLOW: "may make", ASK: "needs approval for", DENY: "may not make"}[verdict]
-    return Layer(
-        "role", verdict, f"a {actor.role.value} {words} {kind} calls of {risk.value} risk", _code(verdict)
-    )
+    reason = f"the role {actor.role.value} {words} {kind} calls of {risk.value} risk"
+    return Layer("role", verdict, reason, _code(verdict))
 
 
 def _risk(target: Target, offered: OfferedTool, risk: Risk, proposal: Proposal) -> Layer:

@@ -1,0 +1,81 @@
+"""What a person reads comes from a call's row, in their language, and never says more than it."""
+
+from typing import Any
+
+import pytest
+
+from controller.assistant import answers, results
+from controller.assistant.phrases import CAUSES, DONE, STATUS, WHAT
+from controller.services.orders import Status
+from controller.store.tables import ToolExecution
+from schemas import builtin
+from schemas.errors import ErrorCode
+
+
+def a_row(status: Status = Status.SUCCEEDED, tool: str = "create_directory", **fields: Any) -> ToolExecution:
+    values: dict[str, Any] = {"parameters": {"path": "/srv/Test"}, "device_id": "laptop", "reasons": []}
+    return ToolExecution(tool_name=tool, status=status.value, **(values | fields))
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.SUCCEEDED])
+def test_only_a_success_is_called_done(language: Any, status: Status) -> None:
+    said = answers.receipt(a_row(status, error_message="No."), language)
+
+    assert not said.startswith(("Done", "Gedaan"))
+    assert "/srv/Test" in said
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_every_status_and_every_built_in_tool_has_its_words(language: Any) -> None:
+    assert {status.value for status in Status} <= set(STATUS[language])
+    assert set(DONE[language]) - {"create_directory_existed"} <= set(builtin.TOOLS) | set(
+        builtin.CONTROLLER_TOOLS
+    )
+    assert set(WHAT["nl"]) == set(WHAT["en"])
+    assert set(STATUS["nl"]) == set(STATUS["en"])
+    assert set(CAUSES) == {code.value for code in ErrorCode} - {"bad_signature", "replayed"}
+
+
+def test_a_folder_that_was_there_is_not_called_made() -> None:
+    assert "bestond al" in answers.receipt(a_row(result={"created": False}), "nl")
+    assert "gemaakt" in answers.receipt(a_row(result={"created": True}), "nl")
+
+
+def test_a_preview_is_not_called_done() -> None:
+    said = answers.receipt(a_row(dry_run=True, result={"would": "make it"}), "en")
+
+    assert said.startswith("This would happen on laptop")
+
+
+def test_a_cause_is_said_in_dutch_with_the_exact_words() -> None:
+    row = a_row(Status.DENIED, error={"code": "path_not_allowed"}, error_message="/etc is outside.")
+
+    assert answers.receipt(row, "nl").endswith(
+        "Die plek ligt buiten de toegestane mappen. (/etc is outside.)"
+    )
+
+
+def test_words_of_a_model_stand_only_beside_changes_that_succeeded() -> None:
+    good, bad = a_row(), a_row(Status.FAILED, error_message="It broke.")
+
+    assert "All fine!" in answers.with_words([good], "All fine!", "en")
+    assert "All fine!" not in answers.with_words([good, bad], "All fine!", "en")
+
+
+def test_what_a_device_says_cannot_steer_a_terminal() -> None:
+    row = a_row(tool="read_file", result={"content": "a\x1b[2Jb\u202ec", "encoding": "utf-8"})
+
+    said = answers.receipt(row, "en")
+
+    assert "\x1b" not in said
+    assert "\u202e" not in said
+
+
+def test_a_long_listing_is_cut_and_says_so() -> None:
+    entries = [{"name": f"file{number}", "type": "file", "size": 1} for number in range(500)]
+
+    lines = results.shown("list_directory", {"entries": entries}, "en")
+
+    assert len(lines) == results.MAX_LINES + 1
+    assert lines[-1].strip() == "… and more"
