@@ -7,6 +7,7 @@ import asyncio
 
 from orion import serving
 from orion.config import programs
+from orion.config.sources import masked_url
 from orion.exits import Exit
 from orion.verbs import Failure, Invocation
 
@@ -36,16 +37,23 @@ def broker(invocation: Invocation, *, led: bool) -> int:
 
 def controller(invocation: Invocation, *, led: bool) -> int:
     """The controller; it waits for its broker."""
+    from sqlalchemy.exc import SQLAlchemyError
+
     from controller import app
     from controller.errors import OrionError
     from controller.store.store import StoreFailed
+
+    database = masked_url(invocation.settings.database_url)
 
     async def program(stop: asyncio.Event, ready: serving.Ready) -> int:
         told = await asyncio.to_thread(programs.for_controller, invocation.settings)
         try:
             await app.run(told, stop, lambda port: ready({"host": told.http_host, "port": port}))
-        except StoreFailed as error:
-            raise Failure(f"The database cannot be used: {error} See ORION_DATABASE_URL.") from error
+        except (StoreFailed, SQLAlchemyError, ImportError) as error:  # the last: a driver that is missing
+            reason = str(error).partition("\n")[0]
+            raise Failure(
+                f"The database {database} cannot be used: {reason}. See ORION_DATABASE_URL."
+            ) from error
         except OrionError as error:
             raise Failure(str(error), code=error.code.value) from error
         return Exit.DONE

@@ -149,6 +149,10 @@ def failing(terminal: Terminal) -> Iterator[None]:
         _say(terminal, str(error), error.code, error.exit_code)
     except ConfigError as error:
         _say(terminal, str(error), "configuration", Exit.USAGE)
+    except OSError as error:
+        if error.filename is None:  # not a file or folder that somebody named
+            raise
+        _say(terminal, f"{error.filename} cannot be used: {error.strerror}.", "failed", Exit.FAILED)
 
 
 def _say(terminal: Terminal, sentence: str, code: str, exit_code: Exit) -> None:

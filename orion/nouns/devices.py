@@ -101,6 +101,8 @@ def add(
         return
     terminal.say(f"Prepared a place for {device_id}. It connects with:")
     terminal.facts(made["mqtt"])
+    if made["mqtt"]["host"] in ("127.0.0.1", "::1", "localhost"):
+        terminal.say("The broker is for this computer only; ORION_MQTT_HOST lets others in.")
     if not adopt:
         terminal.say(f"Once it has said what it offers, accept that with: orion devices adopt {device_id}")
 

@@ -123,24 +123,55 @@ def test_a_denied_approval_never_runs(installation: Installation) -> None:
     assert (installation.files / "Kept").is_dir()
 
 
-def test_on_a_terminal_the_card_is_shown_and_answered(installation: Installation) -> None:
-    installation.data("run", "laptop", "create_directory", "path=Shown")
+def on_a_terminal(installation: Installation, *words: str, prompt: bytes, reply: bytes) -> tuple[int, str]:
+    """Run a command with a person in front of it, who answers one prompt."""
     leader, follower = pty.openpty()
-    words = [*ORION, "ask", "Delete the folder Shown on my laptop"]
-    environment = installation.environment | {"TERM": "xterm"}
-    asked = subprocess.Popen(words, env=environment, stdin=follower, stdout=follower, stderr=follower)
+    environment = installation.environment | {"TERM": "xterm", "NO_COLOR": "1"}
+    asked = subprocess.Popen(
+        [*ORION, *words], env=environment, stdin=follower, stdout=follower, stderr=follower
+    )
     os.close(follower)
-    seen = b""
+    seen, answered = b"", False
     with contextlib.suppress(OSError):  # how a terminal's end reads on Linux
         while chunk := os.read(leader, 4096):
             seen += chunk
-            if b"[y/N]" in seen and seen.count(b"[y/N]") == 1 and chunk.endswith(b"[y/N] "):
-                os.write(leader, b"y\n")
+            if not answered and seen.endswith(prompt):
+                os.write(leader, reply)
+                answered = True
     os.close(leader)
+    return asked.wait(READY_WITHIN), seen.decode().replace("\r\n", "")
 
-    assert asked.wait(READY_WITHIN) == 0
-    assert f"path = {installation.files / 'Shown'}".encode() in seen.replace(b"\r\n", b"")
+
+def test_on_a_terminal_the_card_is_shown_and_answered(installation: Installation) -> None:
+    installation.data("run", "laptop", "create_directory", "path=Shown")
+    words = ("ask", "Delete the folder Shown on my laptop")
+
+    code, seen = on_a_terminal(installation, *words, prompt=b"[y/N] ", reply=b"y\n")
+
+    assert code == 0
+    assert f"path = {installation.files / 'Shown'}" in seen
     assert not (installation.files / "Shown").exists()
+
+
+def test_on_a_terminal_anything_but_yes_is_no(installation: Installation) -> None:
+    installation.data("run", "laptop", "create_directory", "path=Stays")
+    words = ("run", "laptop", "delete_path", "path=Stays")
+
+    code, _ = on_a_terminal(installation, *words, prompt=b"[y/N] ", reply=b"\n")
+
+    assert code == 3
+    assert (installation.files / "Stays").is_dir()
+    latest = installation.data("commands", "list", "--limit", "1")["items"][0]
+    assert (latest["status"], latest["error"]["code"]) == ("denied", "approval_denied")
+
+
+def test_on_a_terminal_a_question_is_answered_by_number(installation: Installation, tmp_path: Path) -> None:
+    with another_node(installation, tmp_path, "tower"):
+        code, seen = on_a_terminal(installation, "ask", "make a folder Picked", prompt=b"> ", reply=b"2\n")
+
+    assert code == 0, seen
+    assert "  1. " in seen
+    assert (tmp_path / "files" / "Picked").is_dir() or (installation.files / "Picked").is_dir()
 
 
 def test_what_is_outside_the_allowed_folders_is_denied(installation: Installation) -> None:
@@ -202,6 +233,23 @@ def test_a_command_that_is_not_waited_for_can_be_followed(installation: Installa
     command = installation.data("run", "laptop", "system_info", "--no-wait")
 
     until(lambda: installation.data("commands", "show", command["command_id"])["status"] == "succeeded")
+
+
+@pytest.mark.parametrize(
+    "words", [("ask", " "), ("run", "laptop", "system_info", "nonsense"), ("ask", "\udcff")]
+)
+def test_what_cannot_be_meant_is_a_usage_error(installation: Installation, words: tuple[str, ...]) -> None:
+    done = installation.orion(*words)
+
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_a_text_that_is_too_long_is_refused_in_words(installation: Installation) -> None:
+    done = installation.orion("ask", "-", "--json", stdin="x" * 10_001)
+
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["error"]["code"] == "invalid_arguments"
 
 
 def test_an_unknown_device_or_tool_is_denied_and_recorded(installation: Installation) -> None:

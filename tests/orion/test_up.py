@@ -1,6 +1,7 @@
 """`orion up` from outside: it starts, heals and stops whole families of processes."""
 
 import asyncio
+import json
 import signal
 import socket
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from broker.identities import await_active
+from broker.identities import Identities, await_active
 from broker.session import Endpoint
 from orion.crew import STOP_WITHIN
 from tests.orion.installation import Installation, running, until
@@ -79,6 +80,54 @@ def test_a_lost_password_is_renewed(installation: Installation) -> None:
     assert found != lost.strip()
     asyncio.run(await_active(Endpoint("127.0.0.1", installation.mqtt_port, "spare", found)))
     installation.data("devices", "remove", "spare")
+
+
+def test_a_node_that_is_told_to_restart_comes_back(installation: Installation) -> None:
+    child = next(each for each in installation.family() if "node" in each.cmdline())
+
+    assert installation.data("run", "laptop", "restart_node")["status"] == "succeeded"
+
+    until(lambda: not is_alive(child))
+    until(lambda: installation.orion("run", "laptop", "system_info").returncode == 0)
+    assert "Starting the node again, as it asked" in installation.log
+
+
+def test_a_broker_that_is_run_elsewhere_is_used(installation: Installation, tmp_path: Path) -> None:
+    """The other installation's controller connects with what a broker's owner would give it."""
+    identities = Identities(installation.home / "data" / "broker")
+    name = identities.ensure("elsewhere")
+    url = f"mqtt://{name.username}:{name.password}@127.0.0.1:{installation.mqtt_port}"
+    guest = Installation(tmp_path)
+    guest.environment |= {"ORION_MQTT_URL": url, "ORION_INSTANCE": "elsewhere", "ORION_PREFIX": "orion/v1"}
+    try:
+        facts = guest.start("--no-node")
+
+        assert facts["mqtt"] == {"host": "127.0.0.1", "port": installation.mqtt_port, "prefix": "orion/v1"}
+        assert not [
+            each for each in guest.family() if "mosquitto" in each.name() or "broker" in each.cmdline()
+        ]
+        made = guest.data("devices", "add", "guest")
+        assert "password" not in made["mqtt"]
+        assert name.password not in json.dumps(guest.data("config", "show"))
+        refused = guest.data("debug-user", "create", exit_code=1)
+        assert "administered elsewhere" in refused["error"]["message"]
+    finally:
+        guest.stop()
+        identities.remove(name.username)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "postgresql+psycopg://orion:hush@127.0.0.1:9/orion"])
+def test_a_database_that_cannot_be_used_is_one_sentence_without_the_password(
+    tmp_path: Path, url: str
+) -> None:
+    installation = Installation(tmp_path)
+
+    done = installation.orion("controller", ORION_DATABASE_URL=url)
+
+    assert done.returncode == 1
+    assert "ORION_DATABASE_URL" in done.stderr
+    assert "hush" not in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_node_without_a_place_says_how_to_get_one(tmp_path: Path) -> None:
