@@ -3,7 +3,7 @@
 Only a row that says `succeeded` is called done.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from controller.assistant import sanitize
@@ -105,9 +105,17 @@ def _success(row: ToolExecution, language: Language) -> str:
     elif template is None:
         line = STATUS[language]["succeeded"].format(what=_what(row, language), where=row.device_id)
     else:
-        existed = row.tool_name == "create_directory" and result.get("created") is False
-        line = _filled(templates["create_directory_existed"] if existed else template, row)
+        line = _filled(templates.get(_variant(row.tool_name, result), template), row)
     return "\n".join([line, *shown(row.tool_name, result, language)])
+
+
+def _variant(tool: str, result: Mapping[str, Any]) -> str:
+    """The name of the sentence for a success that is not the usual one."""
+    if tool == "create_directory" and result.get("created") is False:
+        return "create_directory_existed"
+    if tool == "notify" and result.get("shown") == "log":
+        return "notify_logged"
+    return tool
 
 
 class _Blank(dict[str, str]):

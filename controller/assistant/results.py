@@ -40,7 +40,8 @@ def _line(text: str) -> str:
 
 def _entries(result: Result) -> list[str]:
     lines = []
-    for entry in result.get("entries") or result.get("matches") or []:
+    found = result.get("entries") or result.get("matches")
+    for entry in found if isinstance(found, list) else []:
         if not isinstance(entry, dict):
             lines.append(_line(str(entry)))
             continue
@@ -55,41 +56,65 @@ def _entries(result: Result) -> list[str]:
 
 def _content(result: Result) -> list[str]:
     if result.get("encoding") == "base64":
-        return [_line(f"({_bytes(result.get('size') or 0)}, binary)")]
+        return [_line(f"({_size(result.get('size'))}, binary)")]
     text = sanitize.clean(str(result.get("content") or ""), MAX_CONTENT)
     return ["  " + line for line in text.splitlines()]
 
 
 def _processes(result: Result) -> list[str]:
-    rows = [row for row in result.get("processes") or [] if isinstance(row, dict)]
     return [
         _line(
-            f"{row.get('pid')!s:>7}  {row.get('name')}  cpu {row.get('cpu_percent')} %  mem {row.get('memory_percent')} %"
+            f"{row.get('pid')!s:>7}  {row.get('name')}  "
+            f"{row.get('cpu_percent', '?')} % cpu  {_size(row.get('memory_bytes'))}"
         )
-        for row in rows
+        for row in _rows(result, "processes")
     ]
 
 
 def _devices(result: Result) -> list[str]:
-    rows = [row for row in result.get("devices") or [] if isinstance(row, dict)]
     return [
-        _line(f"{row.get('name') or row['device_id']} ({row['device_id']}): {row.get('status')}")
-        for row in rows
+        _line(f"{row.get('name') or row.get('device_id')} ({row.get('device_id')}): {row.get('status')}")
+        for row in _rows(result, "devices")
     ]
 
 
 def _disks(result: Result) -> list[str]:
-    rows = [row for row in result.get("disks") or [] if isinstance(row, dict)]
-    if not rows:
-        return _generic(result)
-    return [_line(", ".join(f"{name} {_value(value)}" for name, value in row.items())) for row in rows]
+    return [
+        _line(
+            f"{row.get('mount')}: {row.get('percent')} % of {_size(row.get('total_bytes'))} used, "
+            f"{_size(row.get('free_bytes'))} free"
+        )
+        for row in _rows(result, "disks")
+    ]
+
+
+def _network(result: Result) -> list[str]:
+    up = [row for row in _rows(result, "interfaces") if row.get("up")]
+    interfaces = [
+        _line(f"{row.get('name')}: {', '.join(_texts(row.get('ipv4')) + _texts(row.get('ipv6'))) or '-'}")
+        for row in up
+    ]
+    listening = [
+        _line(f"{row.get('protocol')} {row.get('address')}:{row.get('port')}  {row.get('program', '')}")
+        for row in _rows(result, "listening")
+    ]
+    return interfaces + listening
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, list) else []
+
+
+def _rows(result: Result, name: str) -> list[dict[str, Any]]:
+    found = result.get(name)
+    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
 
 
 def _generic(result: Result) -> list[str]:
     return [
-        _line(f"{name}: {_value(value)}")
+        _line(f"{name.removesuffix('_bytes')}: {_size(value) if name.endswith('_bytes') else _value(value)}")
         for name, value in result.items()
-        if name not in _SILENT and value is not None
+        if name not in _SILENT and value not in (None, [], {})
     ]
 
 
@@ -97,6 +122,10 @@ def _value(value: Any) -> str:
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False)
+
+
+def _size(count: Any) -> str:
+    return _bytes(count) if isinstance(count, int | float) else "?"
 
 
 def _bytes(count: float) -> str:
@@ -114,6 +143,7 @@ _SHAPES: Mapping[str, Callable[[Result], list[str]]] = {
     "list_processes": _processes,
     "list_devices": _devices,
     "disk_usage": _disks,
+    "network_info": _network,
 }
 # the sentence says it all
 _SAID = frozenset(

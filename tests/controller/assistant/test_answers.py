@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from controller.assistant import answers, results
 from controller.assistant.phrases import CAUSES, DONE, STATUS, WHAT
@@ -29,7 +31,7 @@ def test_only_a_success_is_called_done(language: Any, status: Status) -> None:
 @pytest.mark.parametrize("language", ["nl", "en"])
 def test_every_status_and_every_built_in_tool_has_its_words(language: Any) -> None:
     assert {status.value for status in Status} <= set(STATUS[language])
-    assert set(DONE[language]) - {"create_directory_existed"} <= set(builtin.TOOLS) | set(
+    assert set(DONE[language]) - {"create_directory_existed", "notify_logged"} <= set(builtin.TOOLS) | set(
         builtin.CONTROLLER_TOOLS
     )
     assert set(WHAT["nl"]) == set(WHAT["en"])
@@ -79,3 +81,53 @@ def test_a_long_listing_is_cut_and_says_so() -> None:
 
     assert len(lines) == results.MAX_LINES + 1
     assert lines[-1].strip() == "… and more"
+
+
+def test_a_notification_that_only_reached_a_log_is_not_called_shown() -> None:
+    row = a_row(tool="notify", parameters={"title": "a", "message": "b"}, result={"shown": "log"})
+
+    assert "no screen" in answers.receipt(row, "en")
+
+
+def test_figures_are_put_as_people_read_them() -> None:
+    disk = {"mount": "/", "total_bytes": 270_000_000_000, "free_bytes": 85_000_000_000, "percent": 21.6}
+
+    assert results.shown("disk_usage", {"disks": [disk]}, "en") == [
+        "  /: 21.6 % of 270.0 GB used, 85.0 GB free"
+    ]
+
+
+NAMES = st.sampled_from(
+    [
+        "entries",
+        "matches",
+        "disks",
+        "interfaces",
+        "listening",
+        "processes",
+        "devices",
+        "content",
+        "encoding",
+        "size",
+        "up",
+        "ipv4",
+        "ipv6",
+        "name",
+        "path",
+        "type",
+        "pid",
+        "memory_bytes",
+        "total_bytes",
+        "shown",
+    ]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=5),
+    max_leaves=12,
+)
+
+
+@given(st.sampled_from(sorted(builtin.TOOLS)), st.dictionaries(NAMES, JSON, max_size=5))
+def test_no_result_however_odd_breaks_the_answer(tool: str, result: dict[str, Any]) -> None:
+    assert isinstance(answers.receipt(a_row(tool=tool, result=result), "nl"), str)
