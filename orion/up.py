@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import logging
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from broker import files
 from orion import logs, place
 from orion.config.addresses import mqtt_address
 from orion.config.settings import Settings
-from orion.crew import Crew, Sink
+from orion.crew import STOP_WITHIN, Crew, Sink
 from orion.exits import Exit
 from orion.serving import stopped_by_signals
 from orion.terminal import Terminal
@@ -28,7 +29,7 @@ def run(invocation: Invocation, *, with_node: bool) -> Exit:
         Failure: something did not start, or an `orion up` runs for this folder already.
     """
     logs.configure(invocation.settings.log_level)
-    # not uvloop: it has no way to watch children from a thread that is not the main one
+    # the loop of the standard library: this one has little to do, and begins sooner without another
     return asyncio.run(_run(invocation, with_node=with_node))
 
 
@@ -68,6 +69,7 @@ async def start(crew: Crew, settings: Settings, *, with_node: bool) -> dict[str,
     ours = settings.mqtt_url is None
     await crew.load([*(["broker"] if ours else []), "controller", *(["node"] if with_node else [])])
     if ours:
+        await asyncio.to_thread(_await_earlier, settings)
         await crew.start("broker")
     await crew.start("controller")
     client = client_of(settings)
@@ -85,8 +87,17 @@ async def start(crew: Crew, settings: Settings, *, with_node: bool) -> dict[str,
     return facts
 
 
+def _await_earlier(settings: Settings) -> None:
+    """Give the broker of an `orion up` that was killed a moment ago the time to end."""
+    lock = settings.data_dir / "broker" / "supervisor.lock"
+    if lock.exists():
+        # one that stays is somebody's own `orion broker`; ours will say so
+        with contextlib.suppress(files.Locked), files.locked(lock, within_s=STOP_WITHIN):
+            return
+
+
 @contextlib.contextmanager
-def only_one(settings: Settings) -> Any:
+def only_one(settings: Settings) -> Iterator[None]:
     """Hold the data folder for one `orion up`.
 
     Raises:

@@ -49,9 +49,9 @@ def test_killed_outright_it_leaves_no_orphan_and_starts_again_with_all_it_had(tm
         family, known = installation.family(), password.read_text()
 
         installation.stop(signal.SIGKILL)
-        until(lambda: not [each for each in family if is_alive(each)])
-        installation.start()
+        installation.start()  # at once: those that are left are ending by themselves
 
+        until(lambda: not [each for each in family if is_alive(each)])
         assert password.read_text() == known
         assert [each["status"] for each in installation.data("devices", "list")["items"]] == ["online"]
         assert "create_directory" in [each["tool"] for each in installation.data("commands", "list")["items"]]
