@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterator
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from controller.api import problems
 from controller.api.deps import Parts
@@ -36,7 +36,7 @@ def build(parts: Parts) -> FastAPI:
     app.state.parts = parts
     problems.install(app)
     for each in (ask, devices, commands, approvals, records, system):
-        app.include_router(each.router, prefix="/api/v1")
+        app.include_router(each.router, prefix="/api/v1", dependencies=[Depends(problems.exact_json)])
     return app
 
 

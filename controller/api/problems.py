@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Callable
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic_core import from_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from broker.identities import IdentityError, NameTaken, UnknownIdentity
+from controller.assistant.chat import TextTooLong
 from controller.errors import Conflict, NotFound, OrionError, ProviderError, Refused
-from controller.store.store import StoreBusy, StoreFailed
+from controller.store.store import StoreBusy, StoreFailed, StoreRefused
 from schemas.errors import ErrorCode
 from schemas.wire import MAX_PAYLOAD
 
@@ -25,6 +27,8 @@ STATUSES: dict[type[OrionError], int] = {
     ProviderError: 502,
     StoreBusy: 503,
     StoreFailed: 503,
+    StoreRefused: 422,
+    TextTooLong: 413,
     OrionError: 500,
 }
 
@@ -89,9 +93,24 @@ async def _bounded(request: Request, proceed: Callable[[Request], Awaitable[Resp
     length = request.headers.get("content-length")
     if length is None and request.method in ("POST", "PUT", "PATCH"):
         return problem(411, ErrorCode.INVALID_ARGUMENTS, "A body needs a Content-Length.")
-    if length is not None and (not length.isdigit() or int(length) > MAX_PAYLOAD):
+    if length is not None and (not length.isdecimal() or len(length) > 9 or int(length) > MAX_PAYLOAD):
         return problem(413, ErrorCode.PAYLOAD_TOO_LARGE, f"A body may have at most {MAX_PAYLOAD} bytes.")
     return await proceed(request)
+
+
+async def exact_json(request: Request) -> None:
+    """Let through what is JSON to the letter: no NaN, no half of a character, no endless depth.
+
+    Python's own reader takes all three, and what it takes could be stored and never shown again.
+
+    Raises:
+        RequestValidationError: the body is none.
+    """
+    if body := await request.body():
+        try:
+            from_json(body, allow_inf_nan=False)
+        except ValueError as error:
+            raise RequestValidationError([{"loc": ("body",), "msg": f"not JSON: {error}"}]) from error
 
 
 def install(app: FastAPI) -> None:

@@ -21,6 +21,7 @@ from sqlmodel import Session
 from controller.errors import OrionError
 from controller.store import engine as engines
 from controller.store import migrate, notices
+from schemas.errors import ErrorCode
 
 __all__ = [
     "Session",
@@ -42,6 +43,8 @@ T = TypeVar("T")
 class StoreBusy(OrionError):
     """More work waits for the writer than can be done in a reasonable time."""
 
+    code = ErrorCode.BUSY
+
 
 class StoreFailed(OrionError):
     """The database did not take a transaction: disk full, locked, or gone."""
@@ -49,6 +52,8 @@ class StoreFailed(OrionError):
 
 class StoreRefused(OrionError):
     """The database will never take this change: its content does not fit."""
+
+    code = ErrorCode.INVALID_ARGUMENTS
 
 
 class _TransactionLost(Exception):

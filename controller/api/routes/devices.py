@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,8 +12,10 @@ from broker.session import ConnectFailed, Endpoint
 from controller.api import views
 from controller.api.deps import Asking, Controller
 from controller.errors import OrionError
-from controller.services import devices
+from controller.services import commands, devices
 from controller.services.policy import PolicyProfile
+from controller.store.store import Session
+from controller.store.tables import Device
 from schemas.ids import DeviceId, ToolName
 
 router = APIRouter(prefix="/devices", tags=["devices"])
@@ -48,7 +50,7 @@ class NewDevice(Names):
 class Change(Names):
     """What to change; lists named in `unlimited` no longer narrow."""
 
-    unlimited: frozenset[str] = frozenset()
+    unlimited: frozenset[Literal["allowed_tools", "allowed_paths", "allowed_apps"]] = frozenset()
 
 
 @router.get("")
@@ -136,9 +138,14 @@ async def change(
         allowed_apps=_frozen(wanted.allowed_apps),
         unlimited=wanted.unlimited,
     )
-    row = await controller.store.write(
-        lambda session: devices.change(session, device_id, change, actor=actor, now=datetime.now(UTC))
-    )
+
+    def narrow(session: Session) -> Device:
+        now = datetime.now(UTC)
+        row = devices.change(session, device_id, change, actor=actor, now=now)
+        commands.withdraw(session, device_id, now=now)  # what waits is judged by what holds now
+        return row
+
+    row = await controller.store.write(narrow)
     return views.device_whole(row)
 
 
@@ -149,9 +156,12 @@ async def remove(controller: Controller, actor: Asking, device_id: DeviceIdPath)
 
 
 async def _forget(controller: Controller, actor: Asking, device_id: str) -> None:
-    await controller.store.write(
-        lambda session: devices.remove(session, device_id, actor=actor, now=datetime.now(UTC))
-    )
+    def take_away(session: Session) -> None:
+        now = datetime.now(UTC)
+        devices.remove(session, device_id, actor=actor, now=now)
+        commands.withdraw(session, device_id, now=now)  # a later device of that id gets nothing of this one
+
+    await controller.store.write(take_away)
     controller.devices_door.forget(device_id)
     if controller.identities is not None:
         try:

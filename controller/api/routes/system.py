@@ -9,9 +9,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
 from broker.identities import await_active
-from broker.session import Endpoint
+from broker.session import ConnectFailed, Endpoint
 from controller.api.deps import Asking, Controller
-from controller.errors import Conflict
+from controller.errors import Conflict, OrionError
 from controller.services import audit, health
 from schemas.ids import Username
 from schemas.wire import format_instant
@@ -66,7 +66,11 @@ async def add_debug_user(controller: Controller, actor: Asking, wanted: NewDebug
         raise Conflict("This broker is administered elsewhere; make the user there.")
     password = await asyncio.to_thread(controller.identities.add_debug_user, wanted.username)
     endpoint = controller.settings.endpoint
-    await await_active(Endpoint(endpoint.host, endpoint.port, wanted.username, password, endpoint.tls))
+    try:
+        await await_active(Endpoint(endpoint.host, endpoint.port, wanted.username, password, endpoint.tls))
+    except ConnectFailed as error:
+        await asyncio.to_thread(controller.identities.remove_debug_user, wanted.username)
+        raise OrionError(f"The broker does not let the new user in: {error}") from error
     await _record(controller, actor, "debug_user.added", wanted.username)
     return {
         "host": endpoint.host,

@@ -1,0 +1,99 @@
+"""The whole HTTP application on a real store; the broker is away unless a test brings one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from broker.session import Endpoint
+from controller.api import app, token
+from controller.api.deps import Parts
+from controller.assistant.chat import Assistant
+from controller.assistant.offline import Planner
+from controller.assistant.providers.ollama import Ollama, OllamaConfig
+from controller.mqtt.inbox import Inbox
+from controller.mqtt.link import Link
+from controller.mqtt.outbox import Outbox
+from controller.services import devices
+from controller.services.replies import Replies
+from controller.settings import ControllerSettings, ModelSettings
+from controller.store.notices import Notice
+from controller.store.store import Session, Store
+from schemas.topics import Topics
+from tests.factories import ADMIN, NOON, a_place, a_presence, a_profile
+
+NO_MODEL = "http://127.0.0.1:9"  # nothing listens there
+NO_BROKER = Endpoint("127.0.0.1", 9, "controller-main", "x")
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The application, its store, and a client with the administrator's token."""
+
+    app: FastAPI
+    store: Store
+    http: httpx.AsyncClient
+    token: str
+
+
+@pytest.fixture(scope="session")
+def planner() -> Planner:
+    """Reading the grammar takes a while, and it never changes."""
+    return Planner()
+
+
+@pytest.fixture
+async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner) -> AsyncIterator[Api]:
+    """The API as the controller builds it, called without a socket between."""
+    settings = ControllerSettings(
+        data_dir=tmp_path,
+        endpoint=NO_BROKER,
+        database_url=database_url,
+        model=ModelSettings(host=NO_MODEL),
+    )
+    topics, replies = Topics(), Replies()
+    outbox = Outbox(store, topics, instance="main")
+    link = Link(NO_BROKER, instance="main", topics=topics, inbox=Inbox(store, outbox, topics), outbox=outbox)
+    provider = Ollama(OllamaConfig(model="none", host=NO_MODEL))
+
+    def hear(heard: list[Notice]) -> None:
+        for notice in heard:
+            replies.hear(notice)
+
+    store.listen(hear)
+    async with asyncio.TaskGroup() as tasks:
+        parts = Parts(
+            settings=settings,
+            store=store,
+            replies=replies,
+            devices_door=link,
+            assistant=Assistant(store, replies, planner, provider, fast_path=False),
+            identities=None,
+            token=await asyncio.to_thread(token.ensure, settings.token_path),
+            tasks=tasks,
+        )
+        built = await asyncio.to_thread(app.build, parts)
+        transport = httpx.ASGITransport(built, raise_app_exceptions=False)
+        headers = {"Authorization": f"Bearer {parts.token}"}
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://orion/api/v1/", headers=headers
+        ) as client:
+            yield Api(built, store, client, parts.token)
+    await provider.close()
+
+
+@pytest.fixture
+async def laptop(api: Api) -> str:
+    """An adopted device that is online, as the registry has it."""
+
+    def place(session: Session) -> None:
+        devices.add(session, a_place(), actor=ADMIN, now=NOON)
+        devices.store_profile(session, "laptop", a_profile(), now=NOON)
+        devices.store_presence(session, "laptop", a_presence(), now=NOON)
+
+    await api.store.write(place)
+    return "laptop"

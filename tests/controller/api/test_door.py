@@ -1,0 +1,216 @@
+"""Who gets in, what comes in, and how an error looks."""
+
+import asyncio
+import json
+import stat
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import httpx
+import pytest
+
+import controller.api.app
+import controller.assistant.chat
+import controller.store.store
+from controller.api import problems, token
+from controller.api.problems import MEDIA_TYPE, Unauthorized
+from controller.errors import OrionError
+from controller.services import commands
+from controller.store.store import StoreBusy
+from schemas.errors import ErrorCode
+from schemas.wire import MAX_PAYLOAD
+from tests.controller.api.conftest import Api
+from tests.controller.store.test_store import set_read_only
+from tests.factories import ADMIN, NOON, a_request
+
+MODULES = (controller.api.app, controller.assistant.chat, controller.store.store)  # each adds errors
+OPEN_TO_ALL = {"/api/v1/health"}
+
+
+def every_error(kind: type[OrionError] = OrionError) -> list[type[OrionError]]:
+    return [kind, *(each for child in kind.__subclasses__() for each in every_error(child))]
+
+
+@pytest.mark.parametrize("kind", every_error(), ids=lambda kind: kind.__name__)
+def test_every_error_has_a_code_and_a_status(kind: type[OrionError]) -> None:
+    error = kind.__new__(kind)
+
+    assert kind.code in ErrorCode
+    assert 400 <= problems.status_of(error) < 600
+    if kind.code is not ErrorCode.INTERNAL:
+        assert problems.status_of(error) < 500 or kind is StoreBusy
+
+
+def test_the_errors_of_every_layer_were_seen() -> None:
+    assert {"UnknownDevice", "StoreFailed", "AddressTaken", "TextTooLong", "Unauthorized"} <= {
+        kind.__name__ for kind in every_error()
+    }
+
+
+async def test_every_route_but_the_health_check_needs_the_token(api: Api) -> None:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(api.app), base_url="http://orion", headers={"Content-Length": "0"}
+    ) as stranger:
+        paths = api.app.openapi()["paths"]
+        assert paths
+        for path in paths:
+            for method in paths[path]:
+                for bearer in ("", "Bearer", "Bearer wrong", f"Basic {api.token}", "Bearer ", "Bearer ï"):
+                    answer = await stranger.request(
+                        method.upper(),
+                        path.replace("{", "").replace("}", ""),
+                        headers={b"Authorization": bearer.encode("latin-1")},
+                    )
+                    if path in OPEN_TO_ALL:
+                        assert answer.status_code == 200
+                        continue
+                    assert answer.status_code == 401, (method, path)
+                    assert answer.headers["content-type"] == MEDIA_TYPE
+                    assert answer.json()["code"] == ErrorCode.PERMISSION_DENIED
+
+
+async def test_the_health_check_tells_whether_the_broker_is_reached_and_nothing_else(api: Api) -> None:
+    answer = await api.http.get("health")
+
+    assert answer.json() == {"status": "degraded", "broker": "lost"}
+
+
+def test_unauthorized_names_no_token() -> None:
+    assert "Bearer" not in str(Unauthorized())
+
+
+def test_the_token_is_made_once_and_readable_by_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "token"
+
+    made = token.ensure(path)
+
+    assert len(made) >= 32
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o644)
+    assert token.ensure(path) == made
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_an_empty_token_file_is_no_token(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("\n")
+
+    assert len(token.ensure(path)) >= 32
+
+
+BODY = {"device_id": "laptop", "tool": "path_info", "arguments": {"path": "x"}}
+
+
+async def refused(api: Api, body: bytes, **headers: str) -> httpx.Response:
+    answer = await api.http.post(
+        "commands", content=body, headers={"Content-Type": "application/json"} | headers
+    )
+    assert answer.headers["content-type"] == MEDIA_TYPE
+    assert answer.json()["status"] == answer.status_code
+    return answer
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        b'{"device_id": "laptop"}',
+        json.dumps(BODY | {"extra": 1}).encode(),
+        json.dumps(BODY | {"arguments": []}).encode(),
+        json.dumps(BODY | {"arguments": {"a": float("nan")}}).encode(),
+        json.dumps(BODY | {"arguments": {"a": "\ud800"}}).encode(),
+        json.dumps(BODY | {"arguments": {"\ud800": 1}}).encode(),
+        json.dumps(BODY | {"device_id": "LAPTOP/../x"}).encode(),
+        json.dumps(BODY | {"valid_s": 0}).encode(),
+        json.dumps(BODY | {"valid_s": 1e9}).encode(),
+        json.dumps(BODY | {"timeout_s": -1}).encode(),
+        b'{"device_id": "laptop", "tool": "t", "arguments": ' + b'{"a":' * 400 + b"1" + b"}" * 400 + b"}",
+        b"[" * 100_000,
+        b'{"device_id": ' + b"1" * 5_000 + b"}",
+    ],
+)
+async def test_a_body_that_does_not_fit_is_refused_and_nothing_is_recorded(api: Api, body: bytes) -> None:
+    answer = await refused(api, body)
+
+    assert answer.status_code in (400, 422)
+    assert answer.json()["code"] == ErrorCode.INVALID_ARGUMENTS
+    assert (await api.http.get("commands")).json() == {"items": []}
+
+
+@pytest.mark.parametrize("length", [f"{MAX_PAYLOAD + 1}", "9" * 5_000, "-1", "x", "\u00b2", ""])
+async def test_a_body_of_another_length_than_allowed_is_refused_unread(api: Api, length: str) -> None:
+    request = api.http.build_request("POST", "commands", content=b"{}")
+    request.headers = httpx.Headers(
+        [(b"authorization", f"Bearer {api.token}".encode()), (b"content-length", length.encode("latin-1"))]
+    )
+
+    answer = await api.http.send(request)
+
+    assert answer.status_code == 413
+    assert answer.json()["code"] == ErrorCode.PAYLOAD_TOO_LARGE
+
+
+async def test_a_body_without_a_length_is_refused(api: Api) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"{}"
+
+    answer = await api.http.post("commands", content=endless())
+
+    assert answer.status_code == 411
+
+
+@pytest.mark.parametrize("path", ["nothing", "commands/nothing", "approvals/nothing", "devices/nothing"])
+async def test_what_does_not_exist_is_not_found(api: Api, path: str) -> None:
+    answer = await api.http.get(path)
+
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == MEDIA_TYPE
+    assert answer.json()["code"] in (ErrorCode.NOT_FOUND, ErrorCode.UNKNOWN_DEVICE)
+
+
+async def test_a_method_that_a_path_does_not_know_is_a_problem_too(api: Api) -> None:
+    answer = await api.http.delete("commands")
+
+    assert answer.status_code == 405
+    assert answer.headers["content-type"] == MEDIA_TYPE
+
+
+async def test_a_store_that_is_away_is_a_service_that_is_away(api: Api, laptop: str) -> None:
+    await asyncio.to_thread(set_read_only, api.store, "ON")
+
+    answer = await api.http.post("commands", json=BODY)
+
+    assert answer.status_code == 503
+    await asyncio.to_thread(set_read_only, api.store, "OFF")
+    assert (await api.http.post("commands", json=BODY)).status_code == 202
+
+
+async def test_an_error_that_nobody_foresaw_tells_nothing_of_the_inside(
+    api: Api, laptop: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_arguments: object, **_named: object) -> None:
+        raise RuntimeError("s3cr3t inside")
+
+    monkeypatch.setattr(commands, "listed", broken)
+
+    answer = await api.http.get("commands")
+
+    assert answer.status_code == 500
+    assert "s3cr3t" not in answer.text
+    assert "GET /api/v1/commands failed" in caplog.text
+
+
+async def test_what_json_cannot_show_does_not_spoil_the_list(api: Api, laptop: str) -> None:
+    for value in (float("nan"), "\ud800", 10**400):
+        request = a_request("path_info", arguments={"path": value})
+        await api.store.write(partial(commands.submit, request=request, actor=ADMIN, now=NOON))
+
+    answer = await api.http.get("commands")
+
+    assert answer.status_code == 200
+    assert len(answer.json()["items"]) == 3
