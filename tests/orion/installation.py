@@ -131,3 +131,22 @@ def running(home: Path, *options: str, device_id: str = "laptop") -> Iterator[In
         for process in family:
             if process.is_running():
                 process.kill()
+
+
+@contextmanager
+def another_node(installation: Installation, home: Path, device_id: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A second computer: its own folder, its own node, the same controller."""
+    place = installation.data("devices", "add", device_id, "--adopt")
+    environment = installation.environment | {
+        "ORION_DATA_DIR": str(home),
+        "ORION_DEVICE_ID": device_id,
+        "ORION_NODE_PASSWORD": place["mqtt"]["password"],
+    }
+    node = subprocess.Popen([*ORION, "node"], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: installation.data("devices", "show", device_id)["status"] == "online")
+        yield node
+    finally:
+        node.send_signal(signal.SIGTERM)
+        node.wait(READY_WITHIN)
+        installation.data("devices", "remove", device_id)

@@ -1,40 +1,16 @@
 """A running installation, used as a person or a program uses it: by `orion` alone."""
 
 import asyncio
-import contextlib
 import json
-import os
-import pty
 import signal
 import stat
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import aiomqtt
 import psutil
 import pytest
 
-from tests.orion.installation import ORION, READY_WITHIN, Installation, until
-
-
-@contextlib.contextmanager
-def another_node(installation: Installation, home: Path, device_id: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A second computer: its own folder, its own node, the same controller."""
-    place = installation.data("devices", "add", device_id, "--adopt")
-    environment = installation.environment | {
-        "ORION_DATA_DIR": str(home),
-        "ORION_DEVICE_ID": device_id,
-        "ORION_NODE_PASSWORD": place["mqtt"]["password"],
-    }
-    node = subprocess.Popen([*ORION, "node"], env=environment, stderr=subprocess.DEVNULL)
-    try:
-        until(lambda: installation.data("devices", "show", device_id)["status"] == "online")
-        yield node
-    finally:
-        node.send_signal(signal.SIGTERM)
-        node.wait(READY_WITHIN)
-        installation.data("devices", "remove", device_id)
+from tests.orion.installation import READY_WITHIN, Installation, another_node, until
 
 
 def test_this_computer_is_a_device_that_was_adopted(installation: Installation) -> None:
@@ -64,143 +40,6 @@ def test_no_secret_stands_on_a_command_line(installation: Installation) -> None:
 
     assert len(secrets) >= 4
     assert not [line for line in lines for secret in secrets if secret in line]
-
-
-def test_a_sentence_becomes_a_folder(installation: Installation) -> None:
-    report = installation.data("ask", "Maak een map Plannen op mijn laptop")
-
-    assert (installation.files / "Plannen").is_dir()
-    assert (report["outcome"], report["planner"], report["question"]) == ("calls", "offline", None)
-    [call] = report["calls"]
-    assert (call["device_id"], call["tool"], call["decision"]) == ("laptop", "create_directory", "allow")
-    assert (call["status"], call["error"]) == ("succeeded", None)
-    assert {"request_id", "session_id", "text"} <= set(report)
-
-
-def test_steps_are_told_on_stderr_and_the_answer_on_stdout(installation: Installation) -> None:
-    done = installation.orion("ask", "make a folder Letters on my laptop")
-
-    assert done.returncode == 0
-    assert "create_directory on laptop" in done.stderr
-    assert "create_directory" not in done.stdout
-    assert "Letters" in done.stdout
-    assert "\x1b" not in done.stdout + done.stderr
-
-
-def test_a_sentence_can_come_from_stdin(installation: Installation) -> None:
-    done = installation.orion("ask", "-", stdin="make a folder Piped on my laptop\n")
-
-    assert done.returncode == 0
-    assert (installation.files / "Piped").is_dir()
-
-
-def test_without_a_terminal_an_approval_waits_and_can_be_decided_later(installation: Installation) -> None:
-    installation.data("run", "laptop", "create_directory", "path=Old")
-
-    report = installation.data("ask", "Delete the folder Old on my laptop", exit_code=4)
-    [call] = report["calls"]
-    assert (call["decision"], call["status"]) == ("ask", "awaiting_approval")
-    assert (installation.files / "Old").is_dir()
-
-    card = installation.data("approvals", "show", call["approval_id"])
-    assert card["commands"][0]["arguments"] == {"path": str(installation.files / "Old")}
-    decided = installation.data("approvals", "approve", call["approval_id"])
-    assert [each["status"] for each in decided["results"]] == ["succeeded"]
-    assert not (installation.files / "Old").exists()
-
-    again = installation.data("approvals", "approve", call["approval_id"], exit_code=1)
-    assert again["error"]["code"] == "conflict"
-
-
-def test_a_denied_approval_never_runs(installation: Installation) -> None:
-    installation.data("run", "laptop", "create_directory", "path=Kept")
-    waiting = installation.data("run", "laptop", "delete_path", "path=Kept", exit_code=4)
-
-    installation.data("approvals", "deny", waiting["approval_id"], "--comment", "not that one")
-
-    shown = installation.data("commands", "show", waiting["command_id"])
-    assert (shown["status"], shown["error"]["code"]) == ("denied", "approval_denied")
-    assert (installation.files / "Kept").is_dir()
-
-
-def on_a_terminal(installation: Installation, *words: str, prompt: bytes, reply: bytes) -> tuple[int, str]:
-    """Run a command with a person in front of it, who answers one prompt."""
-    leader, follower = pty.openpty()
-    environment = installation.environment | {"TERM": "xterm", "NO_COLOR": "1"}
-    asked = subprocess.Popen(
-        [*ORION, *words], env=environment, stdin=follower, stdout=follower, stderr=follower
-    )
-    os.close(follower)
-    seen, answered = b"", False
-    with contextlib.suppress(OSError):  # how a terminal's end reads on Linux
-        while chunk := os.read(leader, 4096):
-            seen += chunk
-            if not answered and seen.endswith(prompt):
-                os.write(leader, reply)
-                answered = True
-    os.close(leader)
-    return asked.wait(READY_WITHIN), seen.decode().replace("\r\n", "")
-
-
-def test_on_a_terminal_the_card_is_shown_and_answered(installation: Installation) -> None:
-    installation.data("run", "laptop", "create_directory", "path=Shown")
-    words = ("ask", "Delete the folder Shown on my laptop")
-
-    code, seen = on_a_terminal(installation, *words, prompt=b"[y/N] ", reply=b"y\n")
-
-    assert code == 0
-    assert f"path = {installation.files / 'Shown'}" in seen
-    assert not (installation.files / "Shown").exists()
-
-
-def test_on_a_terminal_anything_but_yes_is_no(installation: Installation) -> None:
-    installation.data("run", "laptop", "create_directory", "path=Stays")
-    words = ("run", "laptop", "delete_path", "path=Stays")
-
-    code, _ = on_a_terminal(installation, *words, prompt=b"[y/N] ", reply=b"\n")
-
-    assert code == 3
-    assert (installation.files / "Stays").is_dir()
-    latest = installation.data("commands", "list", "--limit", "1")["items"][0]
-    assert (latest["status"], latest["error"]["code"]) == ("denied", "approval_denied")
-
-
-def test_on_a_terminal_a_question_is_answered_by_number(installation: Installation, tmp_path: Path) -> None:
-    with another_node(installation, tmp_path, "tower"):
-        code, seen = on_a_terminal(installation, "ask", "make a folder Picked", prompt=b"> ", reply=b"2\n")
-
-    assert code == 0, seen
-    assert "  1. " in seen
-    assert (tmp_path / "files" / "Picked").is_dir() or (installation.files / "Picked").is_dir()
-
-
-def test_what_is_outside_the_allowed_folders_is_denied(installation: Installation) -> None:
-    report = installation.data("ask", "Maak een map /etc/elders op mijn laptop", exit_code=3)
-
-    assert report["outcome"] == "refused"
-    assert report["calls"][0]["error"]["code"] == "path_not_allowed"
-    assert not Path("/etc/elders").exists()
-
-
-def test_what_is_not_understood_is_declined(installation: Installation) -> None:
-    report = installation.data("ask", "blorp the frobnicator", exit_code=1)
-
-    assert (report["outcome"], report["calls"]) == ("declined", [])
-
-
-def test_a_question_back_lists_its_options_and_goes_on_in_the_session(
-    installation: Installation, tmp_path: Path
-) -> None:
-    with another_node(installation, tmp_path, "workstation"):
-        report = installation.data("ask", "make a folder Chosen", exit_code=1)
-        assert report["outcome"] == "question"
-        assert len(report["question"]["options"]) == 2
-
-        option = next(each for each in report["question"]["options"] if "workstation" in each)
-        answered = installation.data("ask", "--session", report["session_id"], option)
-
-    assert answered["session_id"] == report["session_id"]
-    assert (tmp_path / "files" / "Chosen").is_dir()
 
 
 def test_a_device_that_went_away_is_offline(installation: Installation, tmp_path: Path) -> None:
@@ -233,23 +72,6 @@ def test_a_command_that_is_not_waited_for_can_be_followed(installation: Installa
     command = installation.data("run", "laptop", "system_info", "--no-wait")
 
     until(lambda: installation.data("commands", "show", command["command_id"])["status"] == "succeeded")
-
-
-@pytest.mark.parametrize(
-    "words", [("ask", " "), ("run", "laptop", "system_info", "nonsense"), ("ask", "\udcff")]
-)
-def test_what_cannot_be_meant_is_a_usage_error(installation: Installation, words: tuple[str, ...]) -> None:
-    done = installation.orion(*words)
-
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
-
-
-def test_a_text_that_is_too_long_is_refused_in_words(installation: Installation) -> None:
-    done = installation.orion("ask", "-", "--json", stdin="x" * 10_001)
-
-    assert done.returncode == 2
-    assert json.loads(done.stdout)["error"]["code"] == "invalid_arguments"
 
 
 def test_an_unknown_device_or_tool_is_denied_and_recorded(installation: Installation) -> None:
