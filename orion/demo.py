@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 SYSTEM_FOLDER = Path("/etc/orion")
 WATCHER = "debug.demo"
+LOOKING = frozenset({"list_directory", "path_info", "search_files", "list_devices", "device_status"})
 # Of the caller's own settings these are taken over; the rest is the demo's.
 KEPT = ("ORION_MODEL", "ORION_MODEL_CONTEXT", "ORION_FAST_PATH")
 
@@ -47,23 +48,22 @@ class Scene:
 
 def _made(report: Json, files: Path) -> list[str]:
     return [
-        *_unless(_statuses(report) == {"succeeded"}, "it was not carried out"),
+        *_unless("succeeded" in _all(report, "status"), "it was not carried out"),
         *_unless((files / "Test").is_dir(), f"there is no folder {files / 'Test'}"),
     ]
 
 
 def _read(report: Json, _files: Path) -> list[str]:
     return [
-        *_unless(_statuses(report) == {"succeeded"}, "it was not carried out"),
-        *_unless(_tools(report) <= {"list_directory", "path_info"}, "it did more than look"),
-        *_unless(bool(report["calls"]), "nothing was looked at"),
+        *_unless("succeeded" in _all(report, "status"), "nothing was looked at"),
+        *_unless(_all(report, "tool") <= LOOKING, "it did more than look"),
     ]
 
 
 def _removed(report: Json, files: Path) -> list[str]:
+    done = [call for call in report["calls"] if call["decision"] == "ask" and call["status"] == "succeeded"]
     return [
-        *_unless({call["decision"] for call in report["calls"]} == {"ask"}, "nobody was asked"),
-        *_unless(_statuses(report) == {"succeeded"}, "it was not carried out"),
+        *_unless(bool(done), "it was not carried out after a yes"),
         *_unless(not (files / "Test").exists(), f"{files / 'Test'} is still there"),
     ]
 
@@ -220,12 +220,8 @@ def free_port() -> int:
         return port
 
 
-def _statuses(report: Json) -> set[str]:
-    return {call["status"] for call in report["calls"]}
-
-
-def _tools(report: Json) -> set[str]:
-    return {call["tool"] for call in report["calls"]}
+def _all(report: Json, name: str) -> set[str]:
+    return {call[name] for call in report["calls"]}
 
 
 def _unless(good: bool, complaint: str) -> list[str]:

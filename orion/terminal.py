@@ -24,6 +24,7 @@ class Terminal:
 
     def __init__(self, *, json: bool = False) -> None:
         self.json = json
+        self._whispers = False
         self.talks = True  # whoever leads a program says its sentences instead
 
     @property
@@ -46,10 +47,17 @@ class Terminal:
         """The same for stderr."""
         return _console(stderr=True)
 
+    def whisper(self, text: str) -> None:
+        """A piece of what is being said, as it comes, for whoever looks on; the whole comes later."""
+        if self.talks and not self.json and sys.stderr.isatty():
+            self.err.print(sanitize.clean(text, MAX_SHOWN), style="dim", end="", soft_wrap=True)
+            self._whispers = True
+
     def say(self, text: str, style: str = "") -> None:
         """Talk: to stderr, a line or more."""
         if not self.talks:
             return
+        self._end_whisper()
         shown = sanitize.clean(text, MAX_SHOWN)
         if sys.stderr.isatty():
             self.err.print(shown, style=style, soft_wrap=True)
@@ -60,6 +68,7 @@ class Terminal:
         """Data for a person: to stdout, nothing with `json`."""
         if self.json:
             return
+        self._end_whisper()
         shown = sanitize.clean(text, MAX_SHOWN)
         if self.draws:
             self.out.print(shown, style=style, soft_wrap=True)
@@ -118,6 +127,12 @@ class Terminal:
         if said.isdecimal() and 1 <= int(said) <= len(options):
             return options[int(said) - 1]
         return said or None
+
+    def _end_whisper(self) -> None:
+        if self._whispers:
+            self._whispers = False
+            sys.stderr.write("\n")
+            sys.stderr.flush()
 
     def _read(self, prompt: str) -> str:
         if not self.asks:

@@ -65,6 +65,8 @@ def _turn(invocation: Invocation, text: str, session: str | None, here: str | No
 def tell(terminal: Terminal, step: Json) -> None:
     """One step of a turn, as it is taken."""
     match step["type"]:
+        case "chunk":
+            terminal.whisper(step["text"])
         case "tool_call":
             arguments = _short(step.get("arguments") or {})
             terminal.say(

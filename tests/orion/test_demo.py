@@ -1,10 +1,12 @@
 """The demo from outside: it passes, leaves nothing, and can be stopped."""
 
+import json
 import signal
 import subprocess
 from pathlib import Path
 
 from orion.demo import SCENES
+from tests import fakes
 from tests.orion.installation import ORION, READY_WITHIN, clean_environment, orion
 
 
@@ -24,17 +26,40 @@ def test_all_four_sentences_come_out_whatever_the_caller_has_set(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_sentence_that_comes_out_otherwise_fails_the_demo(tmp_path: Path) -> None:
-    report = {
-        "outcome": "calls",
-        "calls": [{"status": "succeeded", "tool": "create_directory", "reasons": ["x"]}],
-    }
+def test_a_model_that_answers_is_used_and_the_four_come_out_all_the_same(tmp_path: Path) -> None:
+    def calls(tool: str, path: str) -> fakes.Scripted:
+        return fakes.calls((tool, {"path": path, "device_id": "laptop"}))
 
-    complaints = [
-        scene.complaints(report | {"decision": "allow"}, tmp_path) for scene in (SCENES[0], SCENES[3])
+    script = [
+        calls("create_directory", "Test"),
+        fakes.says("Klaar."),
+        calls("list_directory", "Test"),
+        fakes.says("It is empty."),
+        calls("delete_path", "Test"),
+        calls("create_directory", "/etc/orion"),
     ]
+    with fakes.ScriptedOllama(*script) as ollama:
+        model = {"OLLAMA_HOST": ollama.url, "ORION_MODEL": fakes.MODEL}
+        done = orion("demo", "--json", environment=clean_environment(TMPDIR=str(tmp_path), **model))
 
-    assert complaints == [[f"there is no folder {tmp_path / 'Test'}"], ["it was not refused"]]
+    shown = json.loads(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert shown["passed"] is True
+    assert {each["report"]["planner"] for each in shown["items"]} == {f"ollama:{fakes.MODEL}"}
+
+
+def test_a_sentence_that_comes_out_otherwise_fails_the_demo(tmp_path: Path) -> None:
+    call = {"status": "succeeded", "decision": "allow", "tool": "create_directory", "reasons": ["x"]}
+    report = {"outcome": "calls", "calls": [call]}
+
+    complaints = [scene.complaints(report, tmp_path) for scene in SCENES]
+
+    assert complaints == [
+        [f"there is no folder {tmp_path / 'Test'}"],
+        ["it did more than look"],
+        ["it was not carried out after a yes"],
+        ["it was not refused"],
+    ]
 
 
 def test_ctrl_c_stops_it_and_leaves_nothing(tmp_path: Path) -> None:
