@@ -1,5 +1,6 @@
 """Clauses about files and folders: what their templates caught becomes calls."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -18,11 +19,24 @@ from controller.assistant.offline.paths import (
 from controller.assistant.offline.tokens import PATH, QUOTED
 from controller.assistant.offline.wording import INDEFINITE, NAMING, PUTTING, SAVING
 
+_VERBAL = re.compile(r"(?:en|ed|gaan|staan|zien|doen|t|ing)$")
+
 
 def _definite(found: Caught, slot: str) -> bool:
     """Whether something that is there is meant: "zet het bestand a.txt in B" moves, "zet een bestand" makes."""
     lead = {each.word for each in found.before(slot)}
     return bool(lead & (PUTTING | SAVING)) and not lead & INDEFINITE
+
+
+def _goes_on(found: Caught, slot: str) -> bool:
+    """Whether a wish may end in a verb: "ik wil de map Test archiveren" is no name of two words."""
+    rest = [
+        each
+        for each in found.span(slot)[1:]
+        if not (each.upper or each.stops) and each.code not in {QUOTED, PATH}
+    ]
+    new = {each.word for each in found.before(slot)} & INDEFINITE
+    return any(not new or _VERBAL.search(each.word) for each in rest)
 
 
 def _create_directory(found: Caught) -> list[Draft]:
@@ -38,10 +52,8 @@ def _create_directory(found: Caught) -> list[Draft]:
         names = [found.name(found.span("bare"), noun=True)]
     else:
         names = found.many(slot) if slot.endswith("s") else [found.one(slot)]
-    if "wish" in found.fixed and any(
-        not each.upper and not each.stops and each.code not in {QUOTED, PATH} for each in found.span(slot)[1:]
-    ):
-        raise Reject  # "ik wil de map Test …" may go on with any verb
+    if "wish" in found.fixed and _goes_on(found, slot):
+        raise Reject
     parent = found.parent()
     paths = [join(parent, name) for name in names]
     if len(paths) == 1:
@@ -163,6 +175,14 @@ def _transfer(tool: str) -> Callable[[Caught], list[Draft]]:
         if tool == "move_path" and lead & PUTTING and lead & INDEFINITE:
             raise Reject
         sources = _sources(found)
+        if tool == "move_path" and lead & PUTTING and not found.after_noun("destination"):
+            # "put 'hello' in x" may write; only a file that goes into a folder is surely moved
+            if any(each.code == QUOTED for each in found.span(slot)) or is_file_name(
+                found.one("destination")
+            ):
+                raise Reject
+            if not all(is_file_name(each) for each in sources):
+                raise Reject
         if (
             "destination" in found.slots
             and found.is_device("destination")

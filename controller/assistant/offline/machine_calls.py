@@ -10,7 +10,7 @@ from controller.assistant.offline.caught import Caught
 from controller.assistant.offline.draft import Context, Draft, Reject
 from controller.assistant.offline.paths import folder_of, is_file_name, looks_like_folder
 from controller.assistant.offline.tokens import PATH, QUOTED
-from controller.assistant.offline.wording import BEHIND, OWN_FOLDERS
+from controller.assistant.offline.wording import BEHIND, OWN_FOLDERS, SERVICES
 
 COMMANDS = frozenset({"command", "commando", "opdracht", "shellcommando"})
 RUNNING = frozenset({"run", "draai", "execute"})
@@ -74,7 +74,10 @@ def _list_processes(found: Caught) -> list[Draft]:
     if "name" in found.slots:
         if found.said & {"service", "dienst", "daemon"}:
             raise Reject
-        _app_name(found)
+        name = fold(_app_name(found))
+        apps = {fold(app) for device in found.known.devices[:500] for app in device.apps}
+        if name not in apps and name.removesuffix(".service") in SERVICES:
+            return [Draft("service_status", {"name": found.raw("name")})]
     return [Draft("list_processes", {})]
 
 

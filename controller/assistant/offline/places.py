@@ -139,8 +139,16 @@ def _after(
     if here := _here(words, start, first, strong=strong):
         return here, None
     return (
-        _inexact(text, words, first, known, partly=strong or bool(lead))
-        if strong or lead & POSSESSIVE
+        _inexact(
+            text,
+            words,
+            first,
+            known,
+            partly=strong
+            or bool(lead & POSSESSIVE)
+            or words[start - 1].word not in {"van", "from", "of", "vanuit"},
+        )
+        if strong or lead & POSSESSIVE or (lead and words[start - 1].word in {"van", "from", "of", "vanuit"})
         else None
     )
 

@@ -4,14 +4,14 @@ Steps are tried as they are first; only then does a step borrow the verb of the
 one before ("maak een map A en een bestand b.txt"). All words must be understood.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from controller.assistant.language import word_set
 from controller.assistant.offline.clause import Clause
 from controller.assistant.offline.draft import Context, Draft
-from controller.assistant.offline.grammar import encode
+from controller.assistant.offline.grammar import Vocabulary, encode
 from controller.assistant.offline.tokens import COMMA, END, STOP, Token
 from controller.assistant.offline.wording import AND
 
@@ -27,6 +27,9 @@ ASKING = word_set(
 WHETHER = frozenset({"if", "whether", "of"})
 THEN = word_set("then dan daarna vervolgens")
 SOMEBODY = word_set("mij me ons us mijzelf mezelf myself")
+PARTICLES = word_set(
+    "weg aan af uit op open dicht neer toe klaar"
+)  # "gooi maar weg"; elsewhere "maar" is but
 WONDERING = word_set("je u af jij wonder wondering weten know")
 ASKED_KINDLY = word_set("graag please pls aub alsjeblieft alstublieft svp")
 MAX_LINKS = 7
@@ -150,8 +153,9 @@ def _boundaries(words: Sequence[Token]) -> list[tuple[int, int]]:
     return found
 
 
-def _unfilled(words: Sequence[Token], fillers: Set[str]) -> list[Token]:
+def _unfilled(words: Sequence[Token], vocabulary: Vocabulary) -> list[Token]:
     """Without "please", "even" and "voor mij", wherever they stand; a capital says that it is a name."""
+    fillers = vocabulary.fillers
     kept: list[Token] = []
     for place, each in enumerate(words):
         after = words[place + 1].word if place + 1 < len(words) else ""
@@ -159,7 +163,12 @@ def _unfilled(words: Sequence[Token], fillers: Set[str]) -> list[Token]:
         for_somebody = (each.word in {"voor", "for"} and after in SOMEBODY) or (
             each.word in SOMEBODY and before in {"voor", "for"}
         )
-        if for_somebody or (each.word in fillers and (each.stops or not each.upper)):
+        softens = (
+            each.word == "maar"
+            and each.stops
+            and (before in vocabulary.verbs or after in PARTICLES | fillers)
+        )
+        if for_somebody or softens or (each.word in fillers and (each.stops or not each.upper)):
             continue
         kept.append(each)
     return kept
@@ -177,7 +186,7 @@ def strip(clause: Clause, words: Sequence[Token]) -> tuple[tuple[Token, ...], bo
     """The words without politeness at both ends; and whether they began as a wish ("ik wil …")."""
     grammar = clause.grammar
     wish = any(each.word in ASKED_KINDLY for each in words)
-    kept = _unfilled(words, grammar.words.fillers)
+    kept = _unfilled(words, grammar.words)
     changed = True
     while changed and kept:
         changed = False

@@ -17,6 +17,13 @@ HARDWARE = word_set(
     "laptop computer pc server desktop tablet telefoon phone mobiel iphone ipad mac macbook imac printer tv televisie nas"
     " router notebook machine apparaat device systeem system toestel raspberry"
 )
+# programs that run unseen: whether one runs is asked of the system's services, not of its windows
+SERVICES = word_set(
+    "nginx apache apache2 httpd caddy traefik ssh sshd cups cupsd docker dockerd containerd mosquitto postgres postgresql"
+    " mysql mysqld mariadb redis mongodb mongod samba smb smbd nmbd nfs cron crond bluetooth networkmanager avahi ufw"
+    " firewalld fail2ban rsyslog systemd-resolved spooler wireguard openvpn tailscale tailscaled grafana prometheus"
+    " influxdb telegraf homeassistant jellyfin plex plexmediaserver ollama tomcat jenkins haproxy squid bind named dnsmasq pihole"
+)
 OWN_FOLDERS = word_set("documents documenten downloads")
 ORIGINS = word_set("from van vanuit of off vanaf")
 GENERIC = re.compile(
