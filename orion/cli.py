@@ -7,6 +7,7 @@ before a command needs it.
 import contextlib
 import importlib.metadata
 import inspect
+import io
 import os
 import sys
 from typing import Annotated, Any
@@ -70,6 +71,10 @@ def _root() -> Any:
 
 def main() -> None:
     """Run one command. Never returns."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # a character that this terminal does not have is written as its number
+            stream.reconfigure(errors="backslashreplace")
     try:
         build()(prog_name="orion")
     except KeyboardInterrupt:

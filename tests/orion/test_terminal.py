@@ -2,11 +2,13 @@
 
 import json
 import logging
+from pathlib import Path
 
 import pytest
 
 from orion import logs, trace
 from orion.terminal import Terminal
+from tests.orion.installation import clean_environment, orion
 
 ESCAPE = "\x1b[2J\x1b]0;owned\x07"
 
@@ -50,6 +52,21 @@ def test_nobody_is_asked_without_a_terminal(capsys: pytest.CaptureFixture[str]) 
     assert terminal.confirm("Really?") is False
     assert terminal.choose(["a", "b"]) is None
     assert "Really" not in capsys.readouterr().err
+
+
+def test_a_terminal_without_our_characters_gets_their_numbers() -> None:
+    environment = clean_environment(PYTHONIOENCODING="ascii", ORION_MQTT_PORT="één")
+
+    done = orion("config", "show", environment=environment)
+
+    assert done.returncode == 2
+    assert r"\xe9\xe9n" in done.stderr
+
+
+def test_json_may_stand_before_the_noun(tmp_path: Path) -> None:
+    done = orion("--json", "config", "show", environment=clean_environment(ORION_DATA_DIR=str(tmp_path)))
+
+    assert json.loads(done.stdout)["items"]
 
 
 def test_an_empty_list_is_said_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
