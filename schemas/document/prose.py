@@ -1,0 +1,127 @@
+"""The sentences of the page: what no type can say.
+
+A limit that the code holds is taken from the code, so that it cannot be said wrongly.
+"""
+
+from schemas.assistant import MAX_TEXT, REQUEST_VALID
+from schemas.devices import MAX_PATTERN, MAX_SCHEMA_DEPTH, MAX_TOOL_BYTES, MAX_TOOLS
+from schemas.wire import MAX_PAYLOAD
+
+INTRODUCTION = f"""# The wire contract, version 1
+
+Anything that speaks MQTT and JSON can be a device. This page says what travels: it is written from the models
+in `schemas/` by `python -m schemas.document`, and a test compares the two.
+
+- A payload is one JSON object in UTF-8, no larger than {MAX_PAYLOAD // 1024} KiB. `NaN` and infinities are not JSON.
+- A receiver ignores fields it does not know. A required field that is missing, or any field of another type than
+  below, makes the whole message invalid: it is counted, logged once per device and minute, and dropped.
+- A *time* is RFC 3339 with a zone, written in UTC with milliseconds: `2026-02-12T10:30:05.120Z`.
+- Ids of messages are texts of 1 to 64 characters; ours are UUIDv7. Where an integer is asked for, `1.0` is one.
+- A field that is not required is left out where there is nothing to say."""
+
+TOPICS_BEFORE = """## Topics
+
+The prefix `orion/v1` is a setting of the installation. `{device_id}` is also the device's MQTT username and client
+id; the broker lets a device write and read its own topics only."""
+
+# path below the prefix, from → to, retained, QoS, payload
+TOPICS: tuple[tuple[str, str, str, str, str], ...] = (
+    (
+        "devices/{device_id}/presence",
+        "device → all",
+        "yes, also as the Last Will",
+        "1",
+        "[Presence](#presence)",
+    ),
+    ("devices/{device_id}/profile", "device → all", "yes", "1", "[Profile](#profile)"),
+    ("devices/{device_id}/heartbeat", "device → all", "yes", "0", "[Heartbeat](#heartbeat)"),
+    ("devices/{device_id}/event", "device → controller", "no", "1", "[Event](#event)"),
+    ("devices/{device_id}/command", "controller → device", "never", "1", "[Command](#command)"),
+    ("devices/{device_id}/cancel", "controller → device", "never", "1", "[Cancel](#cancel)"),
+    ("devices/{device_id}/reply/{instance}", "device → controller", "no", "1", "[Reply](#reply)"),
+    ("devices/{device_id}/ack", "controller → device", "no", "1", "[Ack](#ack)"),
+    ("users/{username}/request", "user → controller", "no", "1", "[Request](#request)"),
+    ("users/{username}/decision", "user → controller", "no", "1", "[Decision](#decision)"),
+    ("users/{username}/response", "controller → user", "no", "1", "[Response](#response)"),
+    (
+        "approvals/{approval_id}",
+        "controller → approvers",
+        "yes; empty once it is settled",
+        "1",
+        "[Approval](#approval)",
+    ),
+    (
+        "controllers/{instance}/presence",
+        "controller → all",
+        "yes, also as the Last Will",
+        "1",
+        "[Presence](#presence)",
+    ),
+    ("controllers/keys", "controller → all", "yes", "1", "[Keys](#keys)"),
+    (
+        "audit",
+        "controller → admins",
+        "no",
+        "0",
+        "one JSON object per decision and outcome, without arguments",
+    ),
+)
+
+CONNECTING = """## How a device connects
+
+1. Set the Last Will (`offline`, reason `connection_lost`, retained, Will Delay 5 s) and connect: MQTT 5, Clean Start
+   off, a Session Expiry above zero.
+2. Subscribe to `command`, `cancel` and `ack` with Retain Handling 2 and Retain As Published, and wait for the SUBACK. A
+   command that carries the retain flag is refused: it would run again after every start.
+3. Publish the Profile, then the Presence `online`, both retained and with the same `boot_id`, a new one at each start of
+   the program. Before both are there nothing is sent to the device.
+4. Publish again what was never acknowledged, in order. Then heartbeats, every 30 s unless configured otherwise.
+
+A clean stop publishes `offline` with its reason (`stopped`, `sleeping`, `update`). An `offline` counts only for the life
+that its `boot_id` names. An MQTT 3.1.1 device works as well: what it needs of the properties is in the payload too."""
+
+MESSAGES_BEFORE = "## Messages"
+
+RULES = f"""## Commands, from order to acknowledgement
+
+- A Command carries these MQTT 5 properties: Response Topic (`reply_to`), Correlation Data (`id`), Message Expiry (what is
+  left until `expires_at`), Content Type `application/json` and the user property `traceparent`. `reply_to` must be a
+  reply topic of the device itself.
+- The same `id` may come more than once; it is executed at most once, and each arrival is answered with the state reached.
+  An unanswered command is published again, after 5 s and then with growing pauses, with a higher `attempt`.
+- Of two deadlines, Message Expiry counted from the arrival and `expires_at`, the earlier one holds.
+- `accepted` and `progress` may be lost or overtake each other. Exactly one final status holds: `succeeded`, `failed`,
+  `rejected`, `expired`, `cancelled` or `interrupted` (the device died meanwhile; what happened is not known, and it is
+  not tried again). Later, different final words change nothing.
+- Replies with the code `bad_signature` or `replayed` speak of one arrival only and never end a command.
+- A Cancel that comes before the start keeps the command from ever running, also if it overtakes the command. One that
+  comes during the run ends it; one that comes afterwards is answered with the final Reply.
+- A device keeps each Event and each final Reply until an Ack names it, in `events`, in `replies` or in `refused`. The
+  controller acknowledges what it has stored for good, what it had stored already, and what it will never take.
+
+## Tools
+
+A Profile lists at most {MAX_TOOLS} tools of at most {MAX_TOOL_BYTES // 1024} KiB each. `parameters` is a JSON Schema
+(2020-12) of type `object`, at most {MAX_SCHEMA_DEPTH} objects deep, without references to other documents, without
+integers beyond 2^53-1, with patterns of at most {MAX_PATTERN} characters that need no backtracking. In it:
+
+- `"format": "path"` marks a path and `"format": "app"` an application: the controller checks them against what owner and
+  device allow, and sends paths absolute. `"writeOnly": true` marks a secret: it is sent, and shown nowhere.
+- A mark stands under `properties` and `items` only. Where a mark could not be seen (below `anyOf`, `$defs` and the like,
+  or beside a `$ref`), the tool cannot be called.
+
+The annotations have the names, meanings and defaults of the Model Context Protocol. A tool is used once an admin has
+adopted it, and needs another look when it changes. Without `os`, paths follow POSIX rules. `allowed_paths` and
+`allowed_apps` only ever narrow what the controller allows.
+
+## People
+
+A Request has at most {MAX_TEXT} characters and is answered within {REQUEST_VALID:.0f} s unless it names its own
+`expires_at`. `seq` of its Responses counts from 0 without holes; one of `final`, `error` and `decision_result` ends them.
+The `hash` of an Approval is the SHA-256, in hexadecimal, of the RFC 8785 form of `commands`; a Decision repeats it.
+
+## Signatures
+
+Signed are the bytes of the topic, a line feed, and the payload, with Ed25519; the user properties `signature` (base64url
+without padding) and `key_id` carry it. A device that was enrolled acts on nothing unsigned and signs its Profile, Events
+and Replies; one that was added by hand is marked unsigned."""
