@@ -1,0 +1,100 @@
+"""The clock: what is late is settled, and a store that is away is asked again."""
+
+import asyncio
+from datetime import datetime, timedelta
+from functools import partial
+
+import pytest
+
+from controller.scheduler import Scheduler
+from controller.services import approvals, commands, devices
+from controller.services.cards import ApprovalStatus
+from controller.services.orders import Status
+from controller.store.store import Session, Store
+from controller.store.tables import ToolExecution
+from tests.controller.store.test_store import set_read_only
+from tests.factories import ADMIN, NOON, a_place, a_presence, a_profile, a_request, later
+
+LATE = later(timedelta(hours=2).total_seconds())
+CREATE = a_request()
+DELETE = a_request("delete_path", arguments={"path": "Test"})
+
+
+@pytest.fixture
+async def rows(store: Store) -> list[ToolExecution]:
+    """A command on the way and one behind a card."""
+
+    def prepare(session: Session) -> list[ToolExecution]:
+        devices.add(session, a_place(), actor=ADMIN, now=NOON)
+        devices.store_profile(session, "laptop", a_profile(), now=NOON)
+        devices.store_presence(session, "laptop", a_presence(), now=NOON)
+        return [commands.submit(session, each, actor=ADMIN, now=NOON) for each in (CREATE, DELETE)]
+
+    return await store.write(prepare)
+
+
+async def statuses(store: Store) -> list[str]:
+    return [row.status for row in reversed(await store.read(commands.listed))]
+
+
+async def test_a_sweep_settles_what_is_late(store: Store, rows: list[ToolExecution]) -> None:
+    await Scheduler(store, now=lambda: LATE).sweep()
+
+    assert await statuses(store) == [Status.INTERRUPTED, Status.EXPIRED]
+    (card,) = await store.read(approvals.listed)
+    assert card.status == ApprovalStatus.EXPIRED
+
+
+async def test_a_sweep_touches_nothing_that_is_in_time(store: Store, rows: list[ToolExecution]) -> None:
+    await Scheduler(store, now=lambda: later(1)).sweep()
+
+    assert await statuses(store) == [Status.QUEUED, Status.AWAITING_APPROVAL]
+
+
+async def test_a_sweep_that_fails_is_tried_again(
+    store: Store, rows: list[ToolExecution], caplog: pytest.LogCaptureFixture
+) -> None:
+    scheduler = Scheduler(store, now=lambda: LATE)
+    await asyncio.to_thread(set_read_only, store, "ON")
+
+    await scheduler.sweep()
+    assert "A sweep failed and is tried again" in caplog.text
+    assert await statuses(store) == [Status.QUEUED, Status.AWAITING_APPROVAL]
+
+    await asyncio.to_thread(set_read_only, store, "OFF")
+    await scheduler.sweep()
+    assert await statuses(store) == [Status.INTERRUPTED, Status.EXPIRED]
+
+
+async def test_the_clock_sweeps_by_itself_until_it_is_stopped(
+    store: Store, rows: list[ToolExecution], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controller.scheduler.SWEEP_EVERY", 0.05)
+    asked: list[datetime] = []
+
+    def now() -> datetime:
+        asked.append(LATE)
+        return LATE
+
+    scheduler = Scheduler(store, now=now)
+    scheduler.start()
+    async with asyncio.timeout(10):
+        while await statuses(store) != [Status.INTERRUPTED, Status.EXPIRED]:
+            await asyncio.sleep(0.01)
+    scheduler.stop()
+    scheduler.stop()
+
+    assert asked
+
+
+async def test_many_late_commands_are_settled_in_one_sweep(store: Store, rows: list[ToolExecution]) -> None:
+    def many(session: Session) -> None:
+        for _ in range(300):
+            commands.submit(session, CREATE, actor=ADMIN, now=NOON)
+
+    await store.write(many)
+
+    await Scheduler(store, now=lambda: LATE).sweep()
+
+    left = await store.read(partial(commands.listed, status=Status.QUEUED, limit=1_000))
+    assert left == []
