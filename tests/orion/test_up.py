@@ -115,15 +115,13 @@ def test_a_broker_that_is_run_elsewhere_is_used(installation: Installation, tmp_
         identities.remove(name.username)
 
 
-@pytest.mark.parametrize("url", ["nonsense", "postgresql+psycopg://orion:hush@127.0.0.1:9/orion"])
-def test_a_database_that_cannot_be_used_is_one_sentence_without_the_password(
-    tmp_path: Path, url: str
-) -> None:
-    installation = Installation(tmp_path)
+def test_a_database_that_cannot_be_used_is_one_sentence_without_the_password(tmp_path: Path) -> None:
+    url = "nosuchdatabase://orion:hush@127.0.0.1:9/orion"
 
-    done = installation.orion("controller", ORION_DATABASE_URL=url)
+    done = Installation(tmp_path).orion("controller", ORION_DATABASE_URL=url)
 
     assert done.returncode == 1
+    assert "nosuchdatabase://orion:***@127.0.0.1:9/orion" in done.stderr
     assert "ORION_DATABASE_URL" in done.stderr
     assert "hush" not in done.stderr
     assert "Traceback" not in done.stderr
