@@ -10,7 +10,7 @@ from controller.assistant.language import fold, language_of
 __all__ = ["is_question", "language_of"]
 
 _GREETING = re.compile(
-    r"^(?:(?:hoi|hallo|hey|hi|hello|dag|ok|oke|okay|orion|goedemorgen|goedemiddag|goedenavond|please|so|dus|nou|and|en"
+    r"^(?:(?:hi there|hello there|hey there|hoi|hallo|hey|hi|hello|dag|ok|oke|okay|orion|goedemorgen|goedemiddag|goedenavond|goeiemorgen|goeiemiddag|goeienavond|goeiedag|heey|hee|he|hoii|yo|moin|please|so|dus|nou|and|en"
     r"|alsjeblieft|alstublieft|aub|sorry|excuse me|good morning|good evening)\b[\s,.!:]*)+"
 )
 _POLITE = re.compile(

@@ -24,9 +24,11 @@ _REASONS: dict[Language, dict[str, str]] = {
         "between_devices": "I cannot copy or move between devices.",
         "no_antecedent": "I cannot tell what is meant by a word such as “it”: name it.",
         "device_or_path": "“{phrase}” is the name of a device; put it in quotes if you mean a file or folder.",
+        "described": "I cannot tell which file or folder “{phrase}” is: give its name in quotes, or say “folder” or “file” before it.",
         "unsupported": "That is not something I can do.",
+        "open_text": "I cannot tell where that text ends: put it in quotes.",
         "many_steps": "Those are too many steps at once.",
-        "not_understood": "I did not understand that. Put names of several words in quotes.",
+        "not_understood": "I did not understand that. Put names and texts of several words in quotes.",
     },
     "nl": {
         "help": "Ik maak, toon, lees, schrijf, kopieer, verplaats, hernoem en verwijder bestanden en mappen, open en sluit "
@@ -43,9 +45,11 @@ _REASONS: dict[Language, dict[str, str]] = {
         "between_devices": "Tussen apparaten kopiëren of verplaatsen kan ik niet.",
         "no_antecedent": "Ik weet niet waar een woord als “het” op slaat: noem de naam.",
         "device_or_path": "“{phrase}” is de naam van een apparaat; zet het tussen aanhalingstekens als je een bestand of map bedoelt.",
+        "described": "Ik weet niet welk bestand of welke map “{phrase}” is: zet de naam tussen aanhalingstekens, of zeg er “map” of “bestand” voor.",
         "unsupported": "Dat kan ik niet.",
+        "open_text": "Ik kan niet zien waar die tekst eindigt: zet hem tussen aanhalingstekens.",
         "many_steps": "Dat zijn te veel stappen tegelijk.",
-        "not_understood": "Dat begreep ik niet. Zet namen van meer woorden tussen aanhalingstekens.",
+        "not_understood": "Dat begreep ik niet. Zet namen en teksten van meer woorden tussen aanhalingstekens.",
     },
 }
 _EXAMPLES: dict[Language, str] = {

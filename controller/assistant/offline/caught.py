@@ -12,7 +12,13 @@ from controller.assistant.candidates import Directory, KnownDevice, Reading
 from controller.assistant.language import fold, parts
 from controller.assistant.offline.draft import Context, Reject, Trouble
 from controller.assistant.offline.grammar import Match, Vocabulary
-from controller.assistant.offline.names import is_phrase, is_spaced_path, misspelt, misspelt_end
+from controller.assistant.offline.names import (
+    is_name_before_noun,
+    is_phrase,
+    is_spaced_path,
+    misspelt,
+    misspelt_end,
+)
 from controller.assistant.offline.paths import base_name
 from controller.assistant.offline.tokens import COMMA, PATH, QUOTED, STOP, Token
 from controller.assistant.offline.wording import (
@@ -96,6 +102,13 @@ class Caught:
             self.words[place - 1].word in NAMING or self.words[place - 1].word in self.vocabulary.nouns
         )
 
+    def before_noun(self, slot: str) -> str:
+        """The name in a slot that stands before its noun: "the backup folder"."""
+        span = self.span(slot)
+        if not is_name_before_noun(span[0], self.words[self.slots[slot][1]].word):
+            raise Reject
+        return self.name(span, noun=True)
+
     def one(self, slot: str, *, kind: str = "thing") -> str:
         """The single name in a slot; a pronoun is what it stands for."""
         if self.fixed.get(slot) == "@it":
@@ -151,12 +164,15 @@ class Caught:
         Raises:
             Reject: they may be something else than one name.
         """
-        if not span:
-            raise Reject
+        if not span or any(
+            each.word and fold(self.text[each.start : each.end]) != each.word for each in span
+        ):
+            raise Reject  # a word that had to be mended is a command word, never a name
         if len(span) > 1 and not noun and span[-1].word in BEHIND and not span[-1].upper:
-            span = span[:-1]  # "the Test folder" is named Test; "the oldest folder" has no name here
-            if not (span[-1].upper or span[-1].code in {QUOTED, PATH}):
+            behind, span = span[-1].word, span[:-1]  # "the Test folder" is named Test
+            if not is_name_before_noun(span[-1], behind):
                 raise Reject
+            noun = len(span) == 1
         if len(span) == 1:
             return self._single(span[0], noun=noun)
         one_path = span[0].code == PATH and is_spaced_path(span)

@@ -1,7 +1,7 @@
 """One clause of a sentence to calls: the first template that fits it all."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from controller.assistant.candidates import Directory
 from controller.assistant.offline.caught import Caught
@@ -36,8 +36,12 @@ class Clause:
             if "wish" in match.fixed and not wish:
                 continue
             try:
-                found = Caught(self, words, match, context)
-                return CALLS[match.intent](found), found.after
+                caught = Caught(self, words, match, context)
+                drafts = CALLS[match.intent](caught)
+                device, repaired = caught.device()
             except Reject:
                 continue
+            if device is not None:
+                drafts = [replace(each, device=device, repaired=each.repaired or repaired) for each in drafts]
+            return drafts, caught.after
         return None

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from controller.assistant.offline.caught import Caught
 from controller.assistant.offline.draft import Context, Draft, Reject
+from controller.assistant.offline.names import is_name_before_noun
 from controller.assistant.offline.paths import (
     base_name,
     folder_of,
@@ -16,8 +17,16 @@ from controller.assistant.offline.paths import (
     join,
     looks_like_folder,
 )
-from controller.assistant.offline.tokens import PATH, QUOTED
-from controller.assistant.offline.wording import INDEFINITE, NAMING, PUTTING, SAVING
+from controller.assistant.offline.tokens import COMMA, PATH, QUOTED
+from controller.assistant.offline.wording import (
+    ADJECTIVES,
+    AND,
+    DETERMINERS,
+    INDEFINITE,
+    NAMING,
+    PUTTING,
+    SAVING,
+)
 
 _VERBAL = re.compile(r"(?:en|ed|gaan|staan|zien|doen|t|ing)$")
 
@@ -46,10 +55,7 @@ def _create_directory(found: Caught) -> list[Draft]:
     if _definite(found, slot) and "er" not in found.said:
         raise Reject
     if slot == "bare":
-        token = found.span("bare")[0]
-        if token.code not in {QUOTED, PATH} and not token.upper:
-            raise Reject
-        names = [found.name(found.span("bare"), noun=True)]
+        names = [found.before_noun("bare")]
     else:
         names = found.many(slot) if slot.endswith("s") else [found.one(slot)]
     if "wish" in found.fixed and _goes_on(found, slot):
@@ -174,6 +180,8 @@ def _transfer(tool: str) -> Callable[[Caught], list[Draft]]:
         lead = {each.word for each in found.before(slot)}
         if tool == "move_path" and lead & PUTTING and lead & INDEFINITE:
             raise Reject
+        if tool == "move_path":
+            _named_clearly(found, slot)
         sources = _sources(found)
         if tool == "move_path" and lead & PUTTING and not found.after_noun("destination"):
             # "put 'hello' in x" may write; only a file that goes into a folder is surely moved
@@ -211,6 +219,7 @@ def _transfer(tool: str) -> Callable[[Caught], list[Draft]]:
 
 
 def _rename(found: Caught) -> list[Draft]:
+    _named_clearly(found, "source")
     source = join(found.parent(), found.one("source"))
     name = found.one("newname")
     if "/" not in name and "\\" not in name:
@@ -219,17 +228,34 @@ def _rename(found: Caught) -> list[Draft]:
     return [Draft("move_path", {"source": source, "destination": name})]
 
 
+def _named_clearly(found: Caught, slot: str) -> None:
+    """No change to what is only described: "verwijder de foto's" tells no name, "verwijder de map foto's" does."""
+    if slot not in found.slots or found.after_noun(slot):
+        return
+    before = found.words[found.slots[slot][0] - 1].word
+    described = before in (DETERMINERS | ADJECTIVES) - {"a", "an", "een"}
+    for each in found.span(slot):
+        if each.code == COMMA or each.word in AND:
+            described = False
+        elif each.word in DETERMINERS and each.stops:
+            described = True
+        elif described:
+            named = each.upper or each.code in {QUOTED, PATH} or each.word in found.vocabulary.nouns
+            if not named and found.words[-1].word not in found.vocabulary.nouns:
+                found.trouble.note("described", found.cut([each]))
+                raise Reject
+            described = False
+
+
 def _delete_path(found: Caught) -> list[Draft]:
     if "bare" in found.slots:
-        token = found.span("bare")[0]
-        if token.code not in {QUOTED, PATH} and not token.upper:
-            raise Reject
-        return [Draft("delete_path", {"path": found.name([token], noun=True)})]
+        return [Draft("delete_path", {"path": found.before_noun("bare")})]
     slot = "paths" if found.has("paths") else "path"
     if slot in found.slots and found.words[-1].word in found.vocabulary.nouns:
         last = found.span(slot)[-1]
-        if found.slots[slot][1] < len(found.words) and not (last.upper or last.code in {QUOTED, PATH}):
+        if found.slots[slot][1] < len(found.words) and not is_name_before_noun(last, found.words[-1].word):
             raise Reject  # "delete the oldest folder" names nothing
+    _named_clearly(found, slot)
     names = found.many(slot) if slot == "paths" else [found.one("path")]
     parent = found.parent()
     return [Draft("delete_path", {"path": join(parent, name)}) for name in names]

@@ -96,6 +96,7 @@ class Grammar:
         self.prefix = self._phrases(files, "prefix", r"^(?: ,| :| ;)*(?P<phrase>{})(?= |$)")
         self.wish = self._phrases(files, "wish", r"^(?P<phrase>{})(?= |$)")
         self.suffix = self._phrases(files, "suffix", r"(?P<phrase>(?: ,| ;)*(?:{}))(?: ,| ;)*$")
+        self.thanks = self._phrases(files, "thanks", r"(?P<phrase>(?: ,| ;)*(?:{}))(?: ,| ;)*$")
         veto = {
             fold(word): why for each in files for why, words in each["veto"].items() for word in words.split()
         }

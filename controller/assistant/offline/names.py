@@ -12,9 +12,11 @@ from rapidfuzz.distance import OSA
 from controller.assistant.candidates import Directory, Reading
 from controller.assistant.offline.grammar import Vocabulary
 from controller.assistant.offline.tokens import COMMA, END, LIFTED, PATH, QUOTED, STOP, Token
-from controller.assistant.offline.wording import NAMING
+from controller.assistant.offline.wording import ADJECTIVES, NAMING
 
 SHORT_WORD = 4
+_FOLDERS = frozenset({"folder", "directory", "map", "mapje", "dir", "foldertje"})
+_DESCRIBES = re.compile(r"(?:\w{3}est|ste|ed|able|ible|ful|less|ous|ish|lijk|lijke|ige|loze)$")
 _OF = frozenset({"van", "of", "voor", "for"})
 _LETTERS = frozenset({"a", "i", "u"})
 _ENDS = {COMMA, END} | {
@@ -73,6 +75,16 @@ def _commands(token: Token, words: Vocabulary) -> bool:
         OSA.distance(token.word, verb, score_cutoff=1) <= 1 for verb in words.verbs if len(verb) > SHORT_WORD
     )
     return near or token.word in words.verbs
+
+
+def is_name_before_noun(token: Token, noun: str) -> bool:
+    """Whether a word before "folder" is its name: "the backup folder" is, "the oldest folder" is not."""
+    if token.upper or token.code in {QUOTED, PATH}:
+        return True
+    if token.stops or noun not in _FOLDERS or token.word in ADJECTIVES or len(token.word) < SHORT_WORD:
+        return False
+    dutch = noun in {"map", "mapje"}
+    return not _DESCRIBES.search(token.word) and not (dutch and token.word.endswith("e"))
 
 
 def misspelt(token: Token, words: Vocabulary) -> bool:

@@ -5,10 +5,15 @@ Whether a path may be used, and where it leads, is decided elsewhere.
 
 import re
 
+from controller.assistant.language import word_set
 from controller.assistant.offline.draft import Reject
 
 _EXTENSION = re.compile(r"[^/\\]\.[A-Za-z0-9]{1,10}$")
 
+_FILES = word_set(
+    "fstab hosts hostname passwd shadow syslog crontab sudoers os-release motd dmesg messages makefile dockerfile jenkinsfile"
+    " readme license licence changelog vagrantfile gemfile procfile id_rsa id_ed25519 authorized_keys known_hosts"
+)
 _FOLDERS = frozenset(
     {
         *(
@@ -71,8 +76,10 @@ def folder_of(path: str) -> str | None:
 
 
 def is_file_name(path: str) -> bool:
-    """Whether a path ends as files do: in an extension."""
-    return bool(_EXTENSION.search(path)) and not path.endswith(("/", "\\"))
+    """Whether a path ends as files do: in an extension, or in a name that only files have."""
+    if path.endswith(("/", "\\")):
+        return False
+    return bool(_EXTENSION.search(path)) or base_name(path).casefold() in _FILES
 
 
 def is_hidden(path: str) -> bool:

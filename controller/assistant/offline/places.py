@@ -21,6 +21,7 @@ ARTICLES = POSSESSIVE | word_set("de het the deze dit die dat this that een a an
 KINDS = word_set("device apparaat computer machine pc node systeem system host called named genaamd")
 KIND_BEHIND = word_set("pc computer machine device apparaat")
 HERE_KINDS = word_set("computer machine device apparaat systeem system toestel")
+SWITCHING = word_set("turn turning switch switching power powering shut cut")
 THIS = word_set("this deze dit")
 HERE_WORDS = word_set("here hier locally lokaal")
 SENDS = word_set(
@@ -114,6 +115,8 @@ def _phrase_at(
         return called if end < len(words) and words[end].code in {COLON, COMMA} else None
     if word.word.endswith("'s"):
         return _owner(words, place, known)
+    if word.word == "off" and place > 0 and words[place - 1].word not in SWITCHING:
+        return _after(text, words, place + 1, known, strong=False)  # "delete it off the laptop"
     strong, weak = word.word in STRONG, word.word in WEAK or (sends and word.word in SENDING)
     return _after(text, words, place + 1, known, strong=strong) if strong or weak else None
 

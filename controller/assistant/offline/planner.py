@@ -91,6 +91,8 @@ class _Sentence:
         clause = Clause(self.text, self.grammar, self.known)
         named = names.keep(found.words, self.grammar.words, self.known, placed=bool(found.devices))
         kept, wish = strip(clause, named)
+        if found.repaired and refusals.denies(words, self.grammar.words):
+            return answers.decline("negation", self.language, self.devices)
         if reason := refusals.reason(kept, self.grammar.words, question=self.question):
             return answers.decline(reason, self.language, self.devices)
         drafts, trouble = self._read(kept, wish=wish)

@@ -30,9 +30,8 @@ _AT = word_set("om at rond around by tegen vanaf from until tot after na over wi
 def reason(words: Sequence[Token], vocabulary: Vocabulary, *, question: bool) -> str:
     """Why these words are not planned; empty when nothing is against it."""
     plain = [each for each in words if each.code not in LIFTED]
-    for each in plain:
-        if vocabulary.veto.get(each.word) == "negation" or each.word.endswith("n't"):
-            return "negation"
+    if denies(plain, vocabulary):
+        return "negation"
     if like_a_negation(plain, vocabulary):
         return "negation"
     for place, each in enumerate(words):
@@ -44,6 +43,15 @@ def reason(words: Sequence[Token], vocabulary: Vocabulary, *, question: bool) ->
         if why == "time" or _is_time(words, place):
             return "time"
     return ""
+
+
+def denies(words: Sequence[Token], vocabulary: Vocabulary) -> bool:
+    """Whether a word outside quotes and paths says that something should not be."""
+    return any(
+        vocabulary.veto.get(each.word) == "negation" or each.word.endswith("n't")
+        for each in words
+        if each.code not in LIFTED
+    )
 
 
 def _innocent(words: Sequence[Token], place: int, *, question: bool) -> bool:

@@ -12,7 +12,7 @@ from controller.assistant.language import word_set
 from controller.assistant.offline.clause import Clause
 from controller.assistant.offline.draft import Context, Draft
 from controller.assistant.offline.grammar import Vocabulary, encode
-from controller.assistant.offline.tokens import COMMA, END, STOP, Token
+from controller.assistant.offline.tokens import COLON, COMMA, END, QUOTED, STOP, Token
 from controller.assistant.offline.wording import AND
 
 LINKS = {COMMA, END} | {
@@ -27,6 +27,11 @@ ASKING = word_set(
 WHETHER = frozenset({"if", "whether", "of"})
 THEN = word_set("then dan daarna vervolgens")
 SOMEBODY = word_set("mij me ons us mijzelf mezelf myself")
+SAYING = word_set("saying says containing contains")
+TELLING = SAYING | word_set(
+    "notify alert message notification reminder popup pop-up notice melding meldinkje notificatie bericht berichtje"
+    " waarschuwing herinnering boodschap meld waarschuw informeer text content tekst inhoud command commando opdracht"
+)
 PARTICLES = word_set(
     "weg aan af uit op open dicht neer toe klaar"
 )  # "gooi maar weg"; elsewhere "maar" is but
@@ -49,6 +54,16 @@ class Steps:
     def read(self, *, wish: bool) -> list[Draft] | None:
         """The calls that the whole sentence asks for, or None."""
         ends = _boundaries(self.words)
+        speech = speech_at(self.words)
+        free = [each for each in ends if each[0] <= speech]
+        if len(free) < len(ends):
+            if self._read(ends, wish=wish) is not None:
+                self.clause.trouble.note("open_text")  # where does the text end, and the next step begin?
+                return None
+            self._tried.clear()
+        return self._read(free, wish=wish)
+
+    def _read(self, ends: Sequence[tuple[int, int]], *, wish: bool) -> list[Draft] | None:
         if len(ends) > MAX_LINKS:
             self.clause.trouble.note("many_steps")
             return None
@@ -174,6 +189,21 @@ def _unfilled(words: Sequence[Token], vocabulary: Vocabulary) -> list[Token]:
     return kept
 
 
+def speech_at(words: Sequence[Token]) -> int:
+    """Where text begins that nobody put in quotes ("… saying dinner is ready"); the end if there is none.
+
+    Nothing in it is politeness, a filler or a next step: it is kept to the letter.
+    """
+    told = False
+    for place, each in enumerate(words[:-1]):
+        after = words[place + 1].code
+        begins = each.word in SAYING and each.stops
+        if (begins or (each.code == COLON and told)) and after not in {QUOTED, COLON}:
+            return place + 1
+        told = told or each.word in TELLING
+    return len(words)
+
+
 def wonders(words: Sequence[Token]) -> bool:
     """Whether the text asks to be told if something is so: then it may only look."""
     said = [each.word for each in words if each.word not in SOMEBODY]
@@ -186,7 +216,10 @@ def strip(clause: Clause, words: Sequence[Token]) -> tuple[tuple[Token, ...], bo
     """The words without politeness at both ends; and whether they began as a wish ("ik wil …")."""
     grammar = clause.grammar
     wish = any(each.word in ASKED_KINDLY for each in words)
-    kept = _unfilled(words, grammar.words)
+    speech = speech_at(words)
+    spoken = words[speech:]
+    kept = [*_unfilled(words[:speech], grammar.words), *spoken]
+    suffix = grammar.suffix if not spoken else grammar.thanks
     changed = True
     while changed and kept:
         changed = False
@@ -207,7 +240,7 @@ def strip(clause: Clause, words: Sequence[Token]) -> tuple[tuple[Token, ...], bo
                 kept = kept[1:]  # "weet je of …" asks; a bare "if …" is a condition and stays
             changed = True
             continue
-        if (found := grammar.suffix.search(coded)) is not None and found.start() > 0:
+        if (found := suffix.search(coded)) is not None and found.start() > 0:
             kept = [each for each, at in zip(kept, starts, strict=True) if at < found.start()]
             changed = True
             continue

@@ -36,6 +36,8 @@ _EXTENSION = re.compile(
 )
 _DRIVE = re.compile(r"^[A-Za-z]:(?:[\\/]|$)")
 _SPOKEN = {"and/or", "en/of", "a.u.b", "s.v.p", "m.a.w", "d.m.v", "o.k", "i.p.v", "e.g", "i.e"}
+# short forms that are read as the words they stand for; what stands in the text stays as it is
+_SHORT = {"vd": "van", "v/d": "van", "v/h": "van", "vh": "van", "w/": "with", "ur": "your", "mn": "mijn"}
 _BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"))
 _PUNCTUATION = ".,;:!?)]}…"
 
@@ -168,6 +170,8 @@ def _word(text: str, start: int, end: int) -> Token:
     upper = said[0].isupper() or said[0].isdigit()
     if word in _SPOKEN:
         return Token(word, start, end, word)
+    if word in _SHORT and not upper:
+        return Token(_SHORT[word], start, end, _SHORT[word])
     if "*" in said or "?" in said:
         return Token(GLOB, start, end, word, upper)
     if "/" in said or "\\" in said or said[0] == "~" or _DRIVE.match(said) or _EXTENSION.match(said):

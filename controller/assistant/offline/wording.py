@@ -24,6 +24,13 @@ SERVICES = word_set(
     " firewalld fail2ban rsyslog systemd-resolved spooler wireguard openvpn tailscale tailscaled grafana prometheus"
     " influxdb telegraf homeassistant jellyfin plex plexmediaserver ollama tomcat jenkins haproxy squid bind named dnsmasq pihole"
 )
+# what a thing is like, rather than what it is called: "the oldest folder" has no name here
+ADJECTIVES = word_set(
+    "older newer bigger larger smaller remaining missing existing following old new big small large huge empty last first latest recent temporary wrong right same other whole entire current main"
+    " hidden duplicate useless broken unnecessary full good bad nice simple separate own private public local remote next"
+    " previous single double random certain correct similar different personal parent root sub top bottom"
+    " leeg nieuw oud groot klein apart eigen extra ander tijdelijk goed fout los vol los zelfde enkel oude nieuwe grote kleine lege aparte eigen tijdelijke goede foute volle losse enkele hele overige"
+)
 OWN_FOLDERS = word_set("documents documenten downloads")
 ORIGINS = word_set("from van vanuit of off vanaf")
 GENERIC = re.compile(
