@@ -229,6 +229,19 @@ def test_an_approval_does_not_revive_a_step_whose_predecessor_just_ended(
     assert (first.status, second.status) == (Status.EXPIRED, Status.CANCELLED)
 
 
+def test_an_approval_does_not_release_a_step_after_one_that_is_denied_by_now(
+    session: Session, laptop: Device
+) -> None:
+    other = a_request("delete_path", arguments={"path": "/srv/files/other/B"})
+    first, second = submit(session, DELETE, other)
+    change = devices.PolicyChange(allowed_paths=("/srv/files/other",))
+    devices.change(session, "laptop", change, actor=ADMIN, now=later(1))
+
+    decide(session, card_of(session, first))
+
+    assert (first.status, second.status) == (Status.DENIED, Status.CANCELLED)
+
+
 def test_a_step_that_needs_no_person_runs_while_the_next_one_waits(session: Session, laptop: Device) -> None:
     first, second = submit(session, CREATE, DELETE)
 

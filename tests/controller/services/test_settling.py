@@ -77,6 +77,17 @@ def test_the_first_final_word_stands_and_a_contradiction_is_noted(
     assert len(noted) == (0 if first is second else 1)
 
 
+def test_no_end_follows_an_end(session: Session, laptop: Device) -> None:
+    (row,) = submit(session, a_request())
+    settling.finish(session, row, Status.EXPIRED, now=later(1))
+
+    settling.finish(session, row, Status.FAILED, now=later(2), error=an_error())
+    settling.release(session, row, now=later(3))
+
+    assert (row.status, row.finished_at, row.error) == (Status.EXPIRED, later(1), None)
+    assert len(audit.entries(session, action="command.")) == 1
+
+
 def test_progress_after_the_end_changes_nothing(session: Session, laptop: Device) -> None:
     (row,) = submit(session, a_request())
     settling.settle(session, "laptop", a_reply(row.id), now=later(1))
