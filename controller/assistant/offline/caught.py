@@ -134,7 +134,7 @@ class Caught:
         if len(span) == 1 and span[0].stops:
             return [self._it("thing")]
         noun = self.after_noun(slot)
-        if not self._is_list(span):
+        if not self._is_list(span) or _crowded(span):
             raise Reject
         names: list[str] = []
         for place, part in enumerate(_listed(span)):
@@ -267,6 +267,11 @@ class Caught:
             return True
         mention = self.known.resolve(said)
         return mention.reading in {Reading.ONE, Reading.SEVERAL} or bool(GENERIC.fullmatch(fold(said)))
+
+
+def _crowded(span: Sequence[Token]) -> bool:
+    """Two single letters side by side: "A B en C" are three names rather than two."""
+    return any(len(one.word) == len(two.word) == 1 and not two.stops for one, two in pairwise(span))
 
 
 def _listed(span: Sequence[Token]) -> Iterator[list[Token]]:

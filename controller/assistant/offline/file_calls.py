@@ -14,6 +14,7 @@ from controller.assistant.offline.paths import (
     folder_of,
     is_file_name,
     is_hidden,
+    is_site,
     join,
     looks_like_folder,
 )
@@ -28,6 +29,7 @@ from controller.assistant.offline.wording import (
     SAVING,
 )
 
+_ON_PAPER = re.compile(r"\.(?:pdf|docx?|odt|xlsx?|ods|pptx?|jpe?g|png)$", re.IGNORECASE)
 _VERBAL = re.compile(r"(?:en|ed|gaan|staan|zien|doen|t|ing)$")
 
 
@@ -157,6 +159,12 @@ def _search_files(found: Caught) -> list[Draft]:
 def _read_file(found: Caught) -> list[Draft]:
     slot = "filepath" if "filepath" in found.slots else "path"
     path = join(found.parent(), found.one(slot))
+    if found.words[0].word == "print" and _ON_PAPER.search(path):
+        found.trouble.note("unsupported")  # on paper, that is
+        raise Reject
+    if found.words[0].word == "open" and is_site(path):
+        found.trouble.note("unsupported")
+        raise Reject
     opens = (
         found.words[0].word == "open" and found.span(slot)[0].code == QUOTED if slot in found.slots else False
     )

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from controller.assistant.language import fold
 from controller.assistant.offline.caught import Caught
 from controller.assistant.offline.draft import Context, Draft, Reject
-from controller.assistant.offline.paths import folder_of, is_file_name, looks_like_folder
+from controller.assistant.offline.paths import folder_of, is_file_name, is_site, looks_like_folder
 from controller.assistant.offline.tokens import PATH, QUOTED
 from controller.assistant.offline.wording import BEHIND, OWN_FOLDERS, SERVICES
 
@@ -46,6 +46,9 @@ def _open_app(found: Caught) -> list[Draft]:
         said = found.cut(span)
         if found.words[0].word != "open" and span[-1] is not found.words[-1]:
             raise Reject
+        if is_site(said):
+            found.trouble.note("unsupported")
+            raise Reject
         if not _PROGRAM.search(said) and len(span) == 1:
             if found.words[0].word != "open" and found.words[-1].word != "openen":
                 raise Reject
@@ -71,6 +74,8 @@ def _stop_or_close(found: Caught) -> list[Draft]:
 
 
 def _list_processes(found: Caught) -> list[Draft]:
+    if "number" in found.slots:
+        return [Draft("list_processes", {"limit": int(found.raw("number"))})]
     if "name" in found.slots:
         if found.said & {"service", "dienst", "daemon"}:
             raise Reject
@@ -78,6 +83,8 @@ def _list_processes(found: Caught) -> list[Draft]:
         apps = {fold(app) for device in found.known.devices[:500] for app in device.apps}
         if name not in apps and name.removesuffix(".service") in SERVICES:
             return [Draft("service_status", {"name": found.raw("name")})]
+        if "only" in found.fixed:
+            raise Reject
     return [Draft("list_processes", {})]
 
 

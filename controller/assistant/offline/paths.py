@@ -8,6 +8,7 @@ import re
 from controller.assistant.language import word_set
 from controller.assistant.offline.draft import Reject
 
+_SITE = re.compile(r"^[^/\\]+\.(?:com|nl|org|net|be|eu|de|fr|uk|io|gov|edu)$", re.IGNORECASE)
 _EXTENSION = re.compile(r"[^/\\]\.[A-Za-z0-9]{1,10}$")
 
 _FILES = word_set(
@@ -80,6 +81,11 @@ def is_file_name(path: str) -> bool:
     if path.endswith(("/", "\\")):
         return False
     return bool(_EXTENSION.search(path)) or base_name(path).casefold() in _FILES
+
+
+def is_site(path: str) -> bool:
+    """Whether this is rather the address of a web site than a file."""
+    return bool(_SITE.search(path))
 
 
 def is_hidden(path: str) -> bool:

@@ -32,6 +32,7 @@ TELLING = SAYING | word_set(
     "notify alert message notification reminder popup pop-up notice melding meldinkje notificatie bericht berichtje"
     " waarschuwing herinnering boodschap meld waarschuw informeer text content tekst inhoud command commando opdracht"
 )
+LATER = word_set("daarna vervolgens dan")  # "maak daarna een map B": the order of the steps says it
 PARTICLES = word_set(
     "weg aan af uit op open dicht neer toe klaar"
 )  # "gooi maar weg"; elsewhere "maar" is but
@@ -57,17 +58,19 @@ class Steps:
         speech = speech_at(self.words)
         free = [each for each in ends if each[0] <= speech]
         if len(free) < len(ends):
-            if self._read(ends, wish=wish) is not None:
+            if self._read(ends, wish=wish, borrows=(False,)) is not None:
                 self.clause.trouble.note("open_text")  # where does the text end, and the next step begin?
                 return None
             self._tried.clear()
         return self._read(free, wish=wish)
 
-    def _read(self, ends: Sequence[tuple[int, int]], *, wish: bool) -> list[Draft] | None:
+    def _read(
+        self, ends: Sequence[tuple[int, int]], *, wish: bool, borrows: Sequence[bool] = (False, True)
+    ) -> list[Draft] | None:
         if len(ends) > MAX_LINKS:
             self.clause.trouble.note("many_steps")
             return None
-        for borrow in (False, True):
+        for borrow in borrows:
             found = self._from(0, ends, Context(), (), borrow=borrow, wish=wish)
             if found is not None:
                 return found if len(found) <= MAX_STEPS else None
@@ -183,7 +186,8 @@ def _unfilled(words: Sequence[Token], vocabulary: Vocabulary) -> list[Token]:
             and each.stops
             and (before in vocabulary.verbs or after in PARTICLES | fillers)
         )
-        if for_somebody or softens or (each.word in fillers and (each.stops or not each.upper)):
+        later = each.word in LATER and each.stops and before in vocabulary.verbs
+        if for_somebody or softens or later or (each.word in fillers and (each.stops or not each.upper)):
             continue
         kept.append(each)
     return kept
