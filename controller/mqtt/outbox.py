@@ -85,7 +85,10 @@ class Outbox:
     async def load(self) -> None:
         """At start: take up what an earlier life left on the way."""
         for row in await self._store.read(commands.on_the_way):
-            self._open[row.id] = _Open(row, earlier_attempts=row.attempt, may_have_left=True)
+            cancelled = await self._store.read(partial(commands.cancel_wanted, command_id=row.id))
+            self._open[row.id] = _Open(
+                row, earlier_attempts=row.attempt, may_have_left=True, cancel_wanted=cancelled
+            )
 
     def hear(self, notice: Notice) -> None:
         """Act on what a committed transaction announced."""

@@ -19,7 +19,7 @@ from controller.services.permissions import Decision, Proposal
 from controller.services.policy import Verdict
 from controller.services.targets import Target
 from controller.store import notices
-from controller.store.tables import ToolExecution
+from controller.store.tables import AuditEntry, ToolExecution
 from schemas.errors import ErrorBody, ErrorCode
 from schemas.ids import new_id
 from schemas.wire import JsonObject
@@ -28,6 +28,7 @@ VALID_FOR = 60.0  # seconds that a command may wait for its device
 TIMEOUT = 60.0  # seconds of a tool that names none
 MAX_TIMEOUT = 3600.0
 MAX_STEPS = 20  # of one plan
+CANCEL_ASKED = "command.cancel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +206,14 @@ def on_the_way(session: Session) -> list[ToolExecution]:
     return list(session.exec(query.order_by(col(ToolExecution.id))))
 
 
+def cancel_wanted(session: Session, command_id: str) -> bool:
+    """Whether somebody has cancelled the command; the audit knows, also after a restart."""
+    query = select(AuditEntry.number).where(
+        AuditEntry.command_id == command_id, AuditEntry.action == CANCEL_ASKED
+    )
+    return session.exec(query).first() is not None
+
+
 def cancel(session: Session, command_id: str, *, actor: Actor, now: datetime) -> ToolExecution:
     """Stop a command: one that has not left never runs; a device is asked to stop one that has.
 
@@ -216,7 +225,7 @@ def cancel(session: Session, command_id: str, *, actor: Actor, now: datetime) ->
     status = Status(row.status)
     if status.is_final:
         raise Conflict(f"Command {command_id} has ended already: {status.value}.")
-    audit.record(session, "command.cancel", now=now, actor=actor, command=row)
+    audit.record(session, CANCEL_ASKED, now=now, actor=actor, command=row)
     if status is Status.AWAITING_APPROVAL or (status is Status.QUEUED and row.released_at is None):
         error = ErrorBody(code=ErrorCode.CANCELLED, message=f"{actor.user} cancelled it before it was sent.")
         settling.finish(session, row, Status.CANCELLED, now=now, error=error)

@@ -276,6 +276,26 @@ async def test_a_cancelled_command_that_has_not_left_never_leaves(door: Door, la
     assert laptop.waiting("/command") + laptop.waiting("/cancel") == 0
 
 
+async def test_a_cancel_is_remembered_by_a_later_controller(broker: RunningBroker, store: Store) -> None:
+    async with opened(broker, store) as first, device(first) as laptop:
+        await arrive(first, laptop)
+        row = await first.submit(a_request(valid_s=600.0))
+        await laptop.heard("/command")
+        await first.until_status(row.id, Status.SENT)
+    # as if the controller died before it could tell the device
+    await store.write(lambda session: commands.cancel(session, row.id, actor=ADMIN, now=first.clock.now()))
+
+    filters = [broker.topics.device("laptop", kind) for kind in (Kind.COMMAND, Kind.CANCEL)]
+    place = broker.endpoint("laptop", await asyncio.to_thread(broker.identities.rotate, "laptop"))
+    await await_active(place)
+    async with peer(place, broker.topics, filters) as laptop, opened(broker, store) as second:
+        assert (await laptop.heard("/cancel")).json["command_id"] == row.id
+        await arrive(second, laptop, boot_id="boot-2")
+        second.pass_time(30)
+        assert (await laptop.heard("/cancel")).json["command_id"] == row.id
+        assert laptop.waiting("/command") == 0
+
+
 async def test_a_command_denied_by_a_new_profile_never_leaves(door: Door, laptop: Peer) -> None:
     await lose_readiness(door)
     row = await door.submit(a_request(valid_s=600.0))
