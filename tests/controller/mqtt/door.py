@@ -249,3 +249,20 @@ async def arrive(door: Door, found: Peer, *, boot_id: str = "boot-1") -> None:
         return (row.status, row.boot_id) == ("online", boot_id)
 
     await until(believed)
+
+
+async def reconnect(door: Door) -> None:
+    """Lose the broker, as a cable that was pulled, and find it again."""
+    session = door.link._session
+    assert session is not None
+    await session.close(keep_will=True)
+
+    async def back() -> bool:
+        return door.link._session is not None and door.link._session is not session
+
+    await until(back)
+
+
+async def lose_readiness(door: Door) -> None:
+    """The registry believes the device; the outbox has not heard it on this connection."""
+    door.outbox._ready.clear()

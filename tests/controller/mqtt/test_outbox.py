@@ -1,41 +1,33 @@
 """Out: committed commands until they are answered or expired, and nothing to who is not there."""
 
 import asyncio
-import hashlib
-import json
 
 import pytest
-import rfc8785
 from sqlmodel import Session
 
 from broker.identities import await_active
 from controller.mqtt import letters
-from controller.services import approvals, commands, devices, settling
+from controller.services import commands, devices, settling
 from controller.services.orders import Status
 from controller.services.policy import PolicyProfile
 from controller.store.store import Store
-from schemas.assistant import Approval
 from schemas.commands import Command, ReplyStatus
 from schemas.topics import Kind
 from schemas.wire import MAX_PAYLOAD
 from tests.broker.running import RunningBroker
-from tests.controller.mqtt.door import Door, Peer, arrive, device, opened, peer, until
+from tests.controller.mqtt.door import (
+    Door,
+    Peer,
+    arrive,
+    device,
+    lose_readiness,
+    opened,
+    peer,
+    reconnect,
+    until,
+)
 from tests.controller.store.test_store import set_read_only
 from tests.factories import ADMIN, NOON, a_presence, a_profile, a_reply, a_request, a_tool, an_event, later
-
-DELETE = a_request("delete_path", arguments={"path": "Test"})
-
-
-async def reconnect(door: Door) -> None:
-    """Lose the broker, as a cable that was pulled, and find it again."""
-    session = door.link._session
-    assert session is not None
-    await session.close(keep_will=True)
-
-    async def back() -> bool:
-        return door.link._session is not None and door.link._session is not session
-
-    await until(back)
 
 
 async def test_a_command_carries_all_that_the_contract_asks_for(door: Door, laptop: Peer) -> None:
@@ -174,11 +166,6 @@ async def test_what_waits_for_its_device_too_long_expires_and_was_never_sent(
     assert laptop.waiting("/command") == 0
 
 
-async def lose_readiness(door: Door) -> None:
-    """The registry believes the device; the outbox has not heard it on this connection."""
-    door.outbox._ready.clear()
-
-
 async def test_a_store_that_is_away_does_not_end_the_outbox(door: Door, laptop: Peer) -> None:
     await lose_readiness(door)
     row = await door.submit(a_request(valid_s=20.0))
@@ -227,75 +214,6 @@ async def test_a_row_that_cannot_be_written_as_a_message_fails_alone(door: Door,
     assert (await laptop.heard("/command")).json["id"] == good.id
 
 
-async def test_a_cancel_reaches_the_device(door: Door, laptop: Peer) -> None:
-    row = await door.submit(a_request())
-    await laptop.heard("/command")
-
-    await door.store.write(
-        lambda session: commands.cancel(session, row.id, actor=ADMIN, now=door.clock.now())
-    )
-
-    cancel = await laptop.heard("/cancel")
-    assert cancel.json["command_id"] == row.id
-    assert 290 < cancel.properties["MessageExpiryInterval"] <= 300
-    await laptop.say(Kind.REPLY, a_reply(row.id, ReplyStatus.CANCELLED))
-    await door.until_status(row.id, Status.CANCELLED)
-
-
-async def test_a_cancel_is_said_again_after_the_connection_was_lost_and_the_command_is_not(
-    door: Door, laptop: Peer
-) -> None:
-    row = await door.submit(a_request(valid_s=600.0))
-    await laptop.heard("/command")
-    session = door.link._session
-    assert session is not None
-    await session.close(keep_will=True)
-
-    await door.store.write(
-        lambda session: commands.cancel(session, row.id, actor=ADMIN, now=door.clock.now())
-    )
-
-    assert (await laptop.heard("/cancel")).json["command_id"] == row.id
-    door.pass_time(6)
-    assert (await laptop.heard("/cancel")).json["command_id"] == row.id
-    assert laptop.waiting("/command") == 0
-
-
-async def test_a_cancelled_command_that_has_not_left_never_leaves(door: Door, laptop: Peer) -> None:
-    await lose_readiness(door)
-    row = await door.submit(a_request(valid_s=600.0))
-
-    await door.store.write(
-        lambda session: commands.cancel(session, row.id, actor=ADMIN, now=door.clock.now())
-    )
-
-    await door.until_status(row.id, Status.CANCELLED)
-    await arrive(door, laptop)
-    await laptop.say(Kind.EVENT, an_event("mark"))
-    await laptop.heard("/ack")
-    assert laptop.waiting("/command") + laptop.waiting("/cancel") == 0
-
-
-async def test_a_cancel_is_remembered_by_a_later_controller(broker: RunningBroker, store: Store) -> None:
-    async with opened(broker, store) as first, device(first) as laptop:
-        await arrive(first, laptop)
-        row = await first.submit(a_request(valid_s=600.0))
-        await laptop.heard("/command")
-        await first.until_status(row.id, Status.SENT)
-    # as if the controller died before it could tell the device
-    await store.write(lambda session: commands.cancel(session, row.id, actor=ADMIN, now=first.clock.now()))
-
-    filters = [broker.topics.device("laptop", kind) for kind in (Kind.COMMAND, Kind.CANCEL)]
-    place = broker.endpoint("laptop", await asyncio.to_thread(broker.identities.rotate, "laptop"))
-    await await_active(place)
-    async with peer(place, broker.topics, filters) as laptop, opened(broker, store) as second:
-        assert (await laptop.heard("/cancel")).json["command_id"] == row.id
-        await arrive(second, laptop, boot_id="boot-2")
-        second.pass_time(30)
-        assert (await laptop.heard("/cancel")).json["command_id"] == row.id
-        assert laptop.waiting("/command") == 0
-
-
 async def test_a_command_denied_by_a_new_profile_never_leaves(door: Door, laptop: Peer) -> None:
     await lose_readiness(door)
     row = await door.submit(a_request(valid_s=600.0))
@@ -305,117 +223,6 @@ async def test_a_command_denied_by_a_new_profile_never_leaves(door: Door, laptop
     denied = await door.until_status(row.id, Status.DENIED)
     assert (denied.error or {})["code"] == "unknown_tool"
     assert laptop.waiting("/command") == 0
-
-
-async def test_an_observer_sees_all_that_happens(door: Door) -> None:
-    endpoint = await door.broker.add_debug_user()
-    everything = [door.topics.everything()]
-    async with peer(endpoint, door.topics, everything) as observer, device(door) as laptop:
-        await arrive(door, laptop)
-        row = await door.submit(a_request())
-        await laptop.heard("/command")
-        await laptop.say(Kind.REPLY, a_reply(row.id))
-        await laptop.heard("/ack")
-        await laptop.say(Kind.EVENT, an_event("e1"))
-        await laptop.heard("/ack")
-
-        lines = [(await observer.heard("/audit")).json]
-        while lines[-1]["action"] != "event.warning":
-            lines.append((await observer.heard("/audit")).json)
-        for kind in ("profile", "presence", "command", "reply/main", "ack", "event"):
-            assert (await observer.heard(f"/laptop/{kind}")).payload
-
-    assert {"decision.allow", "command.succeeded"} <= {line["action"] for line in lines}
-    assert "/srv/files" not in json.dumps(lines)
-
-
-async def test_a_question_to_a_person_is_retained_until_it_is_decided(door: Door, laptop: Peer) -> None:
-    row = await door.submit(DELETE)
-    assert row.approval_id is not None
-    topic = door.topics.approval(row.approval_id)
-    endpoint = await door.broker.add_debug_user()
-    async with peer(endpoint, door.topics, [topic]) as observer:
-        heard = await observer.heard(topic)
-        card = Approval.decode(heard.payload)
-        assert heard.retain
-        assert card.id == row.approval_id
-        commands_ = [command.to_json() for command in card.commands]
-        assert card.hash == hashlib.sha256(rfc8785.dumps(commands_)).hexdigest()
-
-        await door.store.write(
-            lambda session: approvals.decide(
-                session, card.id, approve=True, actor=ADMIN, now=door.clock.now()
-            )
-        )
-
-        assert (await observer.heard(topic)).payload == b""
-        assert (await laptop.heard("/command")).json["approval_id"] == card.id
-
-
-async def test_questions_are_told_again_at_start_and_stale_ones_cleared(
-    broker: RunningBroker, store: Store
-) -> None:
-    async with opened(broker, store) as first, device(first) as laptop:
-        await arrive(first, laptop)
-        kept = await first.submit(DELETE)
-        stale = await first.submit(DELETE)
-    # decided while no broker was there to be told
-    await store.write(
-        lambda session: approvals.decide(
-            session, stale.approval_id or "", approve=False, actor=ADMIN, now=first.clock.now()
-        )
-    )
-
-    async with opened(broker, store) as second:
-        endpoint = await broker.add_debug_user()
-        cleared = broker.topics.approval(stale.approval_id or "")
-        async with peer(endpoint, broker.topics, [broker.topics.approval("+")]) as observer:
-            found: dict[str, bytes] = {}
-            while kept.approval_id not in found or found.get(stale.approval_id or "", b"") != b"":
-                heard = await observer.heard("")
-                found[heard.topic.rpartition("/")[2]] = heard.payload
-        async with peer(endpoint, broker.topics, [cleared, broker.topics.everything()]) as newcomer:
-            retained = await newcomer.heard(kept.approval_id or "")
-            assert retained.payload
-            assert newcomer.waiting(stale.approval_id or "") == 0
-        assert second.link.connected
-
-
-async def test_more_questions_than_a_page_are_all_kept(door: Door, laptop: Peer) -> None:
-    for _ in range(6):
-        await door.store.write(
-            lambda session: [
-                commands.submit(session, DELETE, actor=ADMIN, now=door.clock.now()) for _ in range(20)
-            ]
-        )
-
-    await reconnect(door)
-    await door.submit(DELETE)
-
-    endpoint = await door.broker.add_debug_user()
-    async with peer(endpoint, door.topics, [door.topics.approval("+")]) as observer:
-        for _ in range(121):
-            assert (await observer.heard("")).payload
-
-
-async def test_the_controllers_own_presence_tells_of_its_life(broker: RunningBroker, store: Store) -> None:
-    endpoint = await broker.add_debug_user()
-    topic = broker.topics.controller_presence("main")
-    async with peer(endpoint, broker.topics, [topic]) as observer:
-        async with opened(broker, store):
-            assert (await observer.heard(topic)).json["state"] == "online"
-        last = (await observer.heard(topic)).json
-        assert (last["state"], last["reason"]) == ("offline", "stopped")
-
-
-async def test_a_removed_device_leaves_nothing_on_the_broker(door: Door, laptop: Peer) -> None:
-    door.link.forget("laptop")
-
-    endpoint = await door.broker.add_debug_user()
-    async with peer(endpoint, door.topics, [door.topics.everything()]) as observer:
-        await laptop.say(Kind.EVENT, an_event("mark"))
-        await observer.heard("/event")
-        assert observer.waiting("laptop/profile") == observer.waiting("laptop/presence") == 0
 
 
 async def test_a_late_reply_to_an_interrupted_command_is_acknowledged_and_noted(

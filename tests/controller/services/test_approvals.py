@@ -21,12 +21,9 @@ from tests.factories import (
     NOON,
     OPERATOR,
     VIEWER,
-    a_place,
     a_presence,
-    a_profile,
     a_reply,
     a_request,
-    a_tool,
     later,
 )
 
@@ -272,43 +269,3 @@ def test_cards_are_listed_newest_first_and_by_status(session: Session, laptop: D
     assert [card.id for card in approvals.listed(session)] == [new.approval_id, old.approval_id]
     pending = approvals.listed(session, status=ApprovalStatus.PENDING)
     assert [card.id for card in pending] == [new.approval_id]
-
-
-def test_a_card_shows_no_secret_and_no_page_of_text(session: Session) -> None:
-    schema = {
-        "type": "object",
-        "properties": {"pin": {"type": "string", "writeOnly": True}, "note": {"type": "string"}},
-    }
-    devices.add(session, a_place("safe"), actor=ADMIN, now=NOON)
-    profile = a_profile("safe", tools=[a_tool("unlock", parameters=schema)])
-    devices.store_profile(session, "safe", profile, now=NOON)
-    devices.store_presence(session, "safe", a_presence(), now=NOON)
-    arguments = {"pin": "s3cr3t", "note": "x" * 5_000}
-
-    (row,) = submit(session, a_request("unlock", device_id="safe", arguments=arguments))
-    card = card_of(session, row)
-
-    assert "s3cr3t" not in f"{card.model_dump()} {row.reasons} {row.layers} {row.parameters}"
-    assert len(card.summary) < 200
-    assert "(5000 characters)" in card.summary
-    decide(session, card)
-    assert settling.parameters(row) == arguments
-
-
-def test_a_secret_in_arguments_that_do_not_fit_is_not_recorded(session: Session) -> None:
-    schema = {
-        "type": "object",
-        "properties": {"pin": {"type": "string", "writeOnly": True}},
-        "additionalProperties": False,
-    }
-    devices.add(session, a_place("safe"), actor=ADMIN, now=NOON)
-    tool = a_tool("unlock", parameters=schema, risk="low")
-    devices.store_profile(session, "safe", a_profile("safe", tools=[tool]), now=NOON)
-    devices.store_presence(session, "safe", a_presence(), now=NOON)
-
-    (row,) = submit(session, a_request("unlock", device_id="safe", arguments={"pin": "s3cr3t", "x": 1}))
-
-    assert row.status == Status.DENIED
-    session.flush()
-    kept = f"{row.model_dump()} {[entry.model_dump() for entry in audit.entries(session)]}"
-    assert "s3cr3t" not in kept

@@ -138,6 +138,13 @@ def test_a_heartbeat_of_an_earlier_life_is_ignored(session: Session, laptop: Dev
     assert laptop.last_heartbeat == laptop.last_seen_at == later(2)
 
 
+def test_a_profile_that_comes_again_is_no_sign_of_life(session: Session, laptop: Device) -> None:
+    devices.store_profile(session, "laptop", a_profile(boot_id="next"), now=later(1))
+    devices.store_profile(session, "laptop", a_profile(boot_id="next"), now=later(5))
+
+    assert laptop.last_seen_at == later(1)
+
+
 def test_a_place_is_given_once(session: Session, laptop: Device) -> None:
     with pytest.raises(AlreadyExists):
         devices.add(session, a_place(), actor=ADMIN, now=NOON)

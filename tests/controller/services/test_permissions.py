@@ -4,45 +4,20 @@ from typing import Any
 
 import pytest
 
-from controller.services import arguments, permissions, policy, targets
+from controller.services import permissions, policy, targets
 from controller.services.actors import Actor, Role
 from controller.services.permissions import Proposal
 from controller.services.policy import PolicyProfile, Verdict
-from controller.services.targets import Target
 from controller.store.tables import Device
 from schemas import builtin
 from schemas.commands import Via
-from schemas.devices import Profile, Risk, Tool
+from schemas.devices import Risk
 from schemas.errors import ErrorCode
-from schemas.paths import Flavour
+from tests.controller.services.judging import a_target, denied, hashes, one_tool
 from tests.factories import ADMIN, NOON, OPERATOR, VIEWER, a_profile, a_tool
 
 ALLOW, ASK, DENY = Verdict.ALLOW, Verdict.ASK, Verdict.DENY
 RISKS = list(Risk)
-
-
-def hashes(profile: Profile) -> dict[str, str]:
-    return {tool.name: arguments.tool_hash(tool) for tool in profile.tools}
-
-
-def a_target(profile: Profile | None = None, *, adopted: bool = True, **fields: Any) -> Target:
-    """An adopted device as its row describes it."""
-    profile = profile or a_profile()
-    values: dict[str, Any] = {
-        "id": "row",
-        "device_id": "laptop",
-        "profile": profile.encode().decode(),
-        "adopted_at": NOON if adopted else None,
-        "adopted_tools": hashes(profile),
-        "policy": "assist",
-        "registered_at": NOON,
-        "updated_at": NOON,
-    }
-    return targets.of(Device(**(values | fields)))
-
-
-def one_tool(tool: Tool, **fields: Any) -> Target:
-    return a_target(a_profile(tools=[tool]), **fields)
 
 
 # role, profile, changing?: the verdicts for low, medium, high, critical
@@ -102,13 +77,6 @@ def test_no_role_or_profile_lets_more_pass_at_a_higher_risk() -> None:
     for profile in PolicyProfile:
         ranks = [policy.by_profile(profile, risk, read_only=True).rank for risk in RISKS]
         assert ranks == sorted(ranks)
-
-
-def denied(target: Target, tool: str, arguments: dict[str, Any], actor: Actor = ADMIN) -> ErrorCode:
-    decision = permissions.decide(actor, target, Proposal(tool, arguments))
-    assert decision.verdict is DENY
-    assert decision.layers[-1].verdict is DENY
-    return decision.code
 
 
 def test_an_unknown_device_is_denied() -> None:
@@ -182,131 +150,6 @@ def test_a_path_that_is_no_text_is_denied(value: Any) -> None:
     anything = a_tool(risk="low", parameters={"type": "object", "properties": {"p": {"format": "path"}}})
 
     assert denied(one_tool(anything), "pump_start", {"p": value}) is ErrorCode.PATH_NOT_ALLOWED
-
-
-def test_every_path_of_a_call_is_judged() -> None:
-    target = a_target()
-
-    call = {"source": "a", "destination": "/etc/b"}
-    assert denied(target, "copy_path", call) is ErrorCode.PATH_NOT_ALLOWED
-    call = {"source": "/etc/a", "destination": "b"}
-    assert denied(target, "copy_path", call) is ErrorCode.PATH_NOT_ALLOWED
-    decision = permissions.decide(ADMIN, target, Proposal("copy_path", {"source": "a", "destination": "~/b"}))
-    assert decision.code is ErrorCode.PATH_NOT_ALLOWED
-
-
-def test_paths_are_made_absolute_and_the_callers_own_arguments_stay_as_they_were() -> None:
-    call: dict[str, Any] = {"source": "a", "destination": "/srv/files/deep/b"}
-
-    decision = permissions.decide(ADMIN, a_target(), Proposal("copy_path", call))
-
-    assert decision.arguments == {"source": "/srv/files/a", "destination": "/srv/files/deep/b"}
-    assert call["source"] == "a"
-
-
-@pytest.mark.parametrize(
-    ("owner", "device", "expected"),
-    [
-        (None, None, ()),
-        (None, [], ()),
-        (None, ["/a"], ("/a",)),
-        ([], None, ()),
-        ([], [], ()),
-        ([], ["/a"], ()),
-        (["/a"], None, ("/a",)),
-        (["/a"], [], ()),
-        (["/a"], ["/a"], ("/a",)),
-        (["/a"], ["/a/b"], ("/a/b",)),
-        (["/a/b"], ["/a"], ("/a/b",)),
-        (["/a"], ["/b"], ()),
-        (["/ab"], ["/a"], ()),
-        (["/a", "/c"], ["/c/d", "/a/b", "/x"], ("/a/b", "/c/d")),
-        (["/a", "/a/b"], ["/a/b"], ("/a/b",)),
-        (["~/work"], ["~"], ("/home/ada/work",)),
-        (["relative"], None, ()),
-        (["/a/../etc"], None, ()),
-        (["C:\\x"], ["/"], ()),
-        (["/"], ["/srv"], ("/srv",)),
-    ],
-)
-def test_folders_are_allowed_where_owner_and_device_both_allow_them(
-    owner: list[str] | None, device: list[str] | None, expected: tuple[str, ...]
-) -> None:
-    target = a_target(a_profile(allowed_paths=device), allowed_paths=owner)
-
-    assert target.allowed_paths == expected
-
-
-@pytest.mark.parametrize(
-    ("owner", "device", "expected"),
-    [
-        (None, None, ()),
-        (None, ["Editor"], ("Editor",)),
-        (["editor"], None, ("editor",)),
-        (["Editor", "shell"], ["editor"], ("Editor",)),
-        (["editor"], [], ()),
-        ([], ["editor"], ()),
-    ],
-)
-def test_applications_are_allowed_where_owner_and_device_both_allow_them(
-    owner: list[str] | None, device: list[str] | None, expected: tuple[str, ...]
-) -> None:
-    target = a_target(a_profile(allowed_apps=device), allowed_apps=owner)
-
-    assert target.allowed_apps == expected
-
-
-def test_no_allowed_folder_means_no_path_at_all() -> None:
-    assert (
-        denied(a_target(a_profile(allowed_paths=[])), "path_info", {"path": "/"})
-        is ErrorCode.PATH_NOT_ALLOWED
-    )
-
-
-def a_windows_target() -> Target:
-    return a_target(
-        a_profile(
-            os={"type": "windows"}, home="C:\\Users\\Ada", allowed_paths=["C:\\Users\\Ada\\Files", "D:/data"]
-        )
-    )
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("C:\\Users\\Ada\\Files\\x", "C:\\Users\\Ada\\Files\\x"),
-        ("c:/users/ADA/files/x", "C:\\users\\ADA\\files\\x"),
-        ("x\\y", "C:\\Users\\Ada\\Files\\x\\y"),
-        ("~/Files/x", "C:\\Users\\Ada\\Files\\x"),
-        ("D:\\DATA\\x", "D:\\DATA\\x"),
-        ("C:\\Users\\Ada\\Other", None),
-        ("C:\\Users\\Ada\\Files\\..\\x", None),
-        ("C:x", None),
-        ("\\\\server\\share", None),
-        ("\\\\?\\C:\\Users\\Ada\\Files\\x", None),
-        ("C:\\Users\\Ada\\Files\\NUL", None),
-        ("C:\\Users\\Ada\\Files\\x.", None),
-        ("C:\\Users\\Ada\\Files:stream", None),
-        ("/srv/files", None),
-    ],
-)
-def test_a_windows_device_is_judged_by_windows_rules(path: str, expected: str | None) -> None:
-    target = a_windows_target()
-    assert target.flavour is Flavour.WINDOWS
-
-    decision = permissions.decide(ADMIN, target, Proposal("path_info", {"path": path}))
-
-    if expected is None:
-        assert (decision.verdict, decision.code) == (DENY, ErrorCode.PATH_NOT_ALLOWED)
-    else:
-        assert (decision.verdict, decision.arguments) == (ALLOW, {"path": expected})
-
-
-def test_an_application_that_is_not_allowed_is_denied_in_any_letter_case() -> None:
-    target = a_target()
-
-    assert denied(target, "open_app", {"name": "shell"}) is ErrorCode.APP_NOT_ALLOWED
-    assert permissions.decide(ADMIN, target, Proposal("open_app", {"name": "EDITOR"})).verdict is ALLOW
 
 
 def test_the_known_risk_of_a_built_in_name_cannot_be_declared_away() -> None:

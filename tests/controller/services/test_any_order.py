@@ -1,0 +1,203 @@
+"""However replies, cancels and the clock fall together, a command ends once and stays ended."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from sqlalchemy import Engine
+from sqlmodel import Session, col, select
+
+from controller.errors import AlreadyDecided, Conflict
+from controller.services import approvals, cards, commands, devices, orders, settling
+from controller.services.cards import ApprovalStatus
+from controller.services.orders import Status
+from controller.services.policy import PolicyProfile
+from controller.store import engine, migrate
+from controller.store.tables import AuditEntry, ToolExecution
+from schemas.commands import ReplyStatus
+from schemas.errors import ErrorBody
+from tests.factories import (
+    ADMIN,
+    BOOT,
+    NOON,
+    a_place,
+    a_presence,
+    a_profile,
+    a_reply,
+    a_request,
+    a_tool,
+    an_error,
+)
+
+STEPS = [
+    a_request(arguments={"path": "A"}),
+    a_request("delete_path", arguments={"path": "B"}),
+    a_request("path_info", arguments={"path": "C"}),
+]
+
+
+class Settling(RuleBasedStateMachine):
+    """Plans of commands under everything that can happen to them, in any order."""
+
+    writer: ClassVar[Engine]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.session = Session(self.writer, expire_on_commit=False)
+        self.ids: list[str] = []
+        self.ended: dict[str, tuple[Any, ...]] = {}
+        self.now = NOON
+
+    def teardown(self) -> None:
+        self.session.rollback()
+        self.session.close()
+
+    def pick(self, number: int) -> ToolExecution | None:
+        if not self.ids:
+            return None
+        return self.session.get(ToolExecution, self.ids[number % len(self.ids)])
+
+    @initialize()
+    def begin(self) -> None:
+        devices.add(self.session, a_place(), actor=ADMIN, now=NOON)
+        devices.store_profile(self.session, "laptop", a_profile(), now=NOON)
+        devices.store_presence(self.session, "laptop", a_presence(), now=NOON)
+
+    @rule(plan=st.lists(st.sampled_from(STEPS), min_size=1, max_size=4))
+    def submit(self, plan: list[commands.CommandRequest]) -> None:
+        rows = commands.submit_plan(self.session, plan, actor=ADMIN, now=self.now)
+        self.ids += [row.id for row in rows]
+
+    @rule(
+        number=st.integers(0, 50),
+        status=st.sampled_from(ReplyStatus),
+        code=st.sampled_from([None, "internal", "replayed"]),
+    )
+    def reply(self, number: int, status: ReplyStatus, code: str | None) -> None:
+        row = self.pick(number)
+        if row is not None:
+            error = ErrorBody(code=code, message="m") if code else None
+            settling.settle(self.session, "laptop", a_reply(row.id, status, error=error), now=self.now)
+
+    @rule(number=st.integers(0, 50))
+    def reply_from_elsewhere(self, number: int) -> None:
+        row = self.pick(number)
+        if row is not None:
+            before = row.status
+            settling.settle(self.session, "printer", a_reply(row.id), now=self.now)
+            assert row.status == before
+
+    @rule(number=st.integers(0, 50), attempt=st.integers(1, 5))
+    def publish(self, number: int, attempt: int) -> None:
+        row = self.pick(number)
+        if row is not None and row.released_at is not None:
+            settling.published(self.session, row.id, attempt=attempt, now=self.now)
+
+    @rule(number=st.integers(0, 50))
+    def outbox_gives_up(self, number: int) -> None:
+        row = self.pick(number)
+        if row is not None and row.released_at is not None:
+            settling.never_sent(self.session, row.id, now=self.now)
+
+    @rule(number=st.integers(0, 50))
+    def broker_refuses(self, number: int) -> None:
+        row = self.pick(number)
+        if row is not None and row.released_at is not None:
+            settling.not_taken(self.session, row.id, error=an_error(), now=self.now)
+
+    @rule(number=st.integers(0, 50))
+    def cancel(self, number: int) -> None:
+        row = self.pick(number)
+        if row is not None:
+            try:
+                commands.cancel(self.session, row.id, actor=ADMIN, now=self.now)
+            except Conflict:
+                assert Status(row.status).is_final
+
+    @rule(number=st.integers(0, 50), approve=st.booleans())
+    def decide(self, number: int, approve: bool) -> None:  # noqa: FBT001 - a strategy's value
+        row = self.pick(number)
+        if row is not None and row.approval_id is not None:
+            try:
+                approvals.decide(self.session, row.approval_id, approve=approve, actor=ADMIN, now=self.now)
+            except AlreadyDecided:
+                assert row.status != Status.AWAITING_APPROVAL or self.now >= row.expires_at
+
+    @rule(seconds=st.sampled_from([1, 30, 70, 200, 1000]))
+    def time_passes(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+        settling.expire(self.session, now=self.now)
+        approvals.expire(self.session, now=self.now)
+
+    @rule(state=st.sampled_from(["online", "offline"]))
+    def presence(self, state: str) -> None:
+        devices.store_presence(self.session, "laptop", a_presence(state, BOOT), now=self.now)
+
+    @rule(tools=st.booleans(), policy=st.sampled_from(PolicyProfile))
+    def rules_change(self, tools: bool, policy: PolicyProfile) -> None:  # noqa: FBT001 - a strategy's value
+        profile = a_profile() if tools else a_profile(tools=[a_tool()])
+        devices.store_profile(self.session, "laptop", profile, now=self.now)
+        devices.change(self.session, "laptop", devices.PolicyChange(policy=policy), actor=ADMIN, now=self.now)
+        commands.withdraw(self.session, "laptop", now=self.now)
+
+    @invariant()
+    def what_has_ended_stays_as_it_ended(self) -> None:
+        for command_id in self.ids:
+            row = self.session.get(ToolExecution, command_id)
+            assert row is not None
+            if not Status(row.status).is_final:
+                assert command_id not in self.ended, "it came back to life"
+                continue
+            end = (row.status, row.success, row.finished_at, row.error, row.result)
+            assert self.ended.setdefault(command_id, end) == end
+            assert row.secret_parameters is None
+
+    @invariant()
+    def every_end_is_audited_once(self) -> None:
+        query = select(AuditEntry.command_id, AuditEntry.action).where(
+            col(AuditEntry.action).in_([f"command.{status}" for status in Status if status.is_final])
+        )
+        audited = sorted(str(command_id) for command_id, _ in self.session.exec(query))
+        ended = select(ToolExecution.id).where(col(ToolExecution.status).not_in(list(orders.OPEN)))
+        assert audited == sorted(self.session.exec(ended))
+
+    @invariant()
+    def nothing_waits_for_ever(self) -> None:
+        """An open command is released, behind a pending card, or behind an open step."""
+        rows = {row.id: row for row in self.session.exec(select(ToolExecution))}
+        pending = {card.id for card in approvals.listed(self.session, status=ApprovalStatus.PENDING)}
+        for row in rows.values():
+            if Status(row.status).is_final:
+                continue
+            behind = row.follows is not None and not Status(rows[row.follows].status).is_final
+            waits = row.status == Status.AWAITING_APPROVAL and row.approval_id in pending
+            assert row.released_at is not None or behind or waits, row
+
+    @invariant()
+    def no_card_is_left_without_a_command(self) -> None:
+        for card in approvals.listed(self.session, status=ApprovalStatus.PENDING):
+            assert cards.waiting(self.session, card)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Migrated once for all examples: each is rolled back."""
+    Settling.writer = engine.writer(engine.sqlite_url(tmp_path_factory.mktemp("settling") / "orion.db"))
+    migrate.upgrade(Settling.writer)
+    yield
+    Settling.writer.dispose()
+
+
+Settling.TestCase.settings = settings(
+    max_examples=40,
+    stateful_step_count=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+
+TestSettling = Settling.TestCase
