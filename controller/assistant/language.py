@@ -27,18 +27,20 @@ DUTCH = word_set(
     hoeveel hoi ik in inhoud is jij je kan kopieer kun kunt kopie laat lees maak maken mag map mapje mappen
     me met mij mijn moet naam naar niet nieuwe nu of om ook onze op open opnieuw ruimte schijf schrijf sluit
     staat staan start stuur toon uit uw van vanaf vanuit verplaats verwijder verwijderen voor waar waarom
-    wanneer wat weg welk welke wie wil wilt worden wordt zet zie zien zijn zit zoek zou
+    vergrendel herstarten afsluiten opstarten uitzetten aanzetten wanneer wat weg welk welke wie wil wilt worden wordt zet zie zien zijn zit zoek zou
     """
 )
 ENGLISH = word_set(
     """
     a about and any are at available can change close contents copy could create delete directory disk do
     does erase file files find folder for free from get give has have hello hey how i in inside into is it
-    kill laptop let list make many me move much my named need new of on open our out please put read remove
-    rename restart run say says search send show shut space start stop take tell thanks that the there this
+    kill let list make many me move much my named need new of on open our out please put read remove
+    reboot rename restart run say says search send show shut space start stop take tell thanks that the there this
     to turn up want what what's whats when where which who why with would write you your
     """
 )
+
+NEUTRAL = word_set("reboot boot root screenshot")  # spelled like Dutch, said in both
 
 
 @lru_cache(maxsize=16_384)
@@ -63,6 +65,10 @@ def language_of(text: str) -> Language:
     dutch = sum(word in DUTCH and word not in ENGLISH for word in words)
     english = sum(word in ENGLISH and word not in DUTCH for word in words)
     if dutch == english:
-        dutch += sum("ij" in word or "aa" in word or ("oo" in word and word.endswith("t")) for word in words)
+        dutch += sum(
+            "ij" in word or "aa" in word or ("oo" in word and word.endswith("t"))
+            for word in words
+            if word not in NEUTRAL
+        )
         dutch += any(word in DUTCH for word in words) and not any(word in ENGLISH for word in words)
     return "nl" if dutch > english else "en"

@@ -130,6 +130,10 @@ def _folder_name(found: Caught) -> str:
 
 def _look_inside(found: Caught) -> list[Draft]:
     path = found.one("path")
+    if "only" in found.fixed and (
+        is_file_name(path) or not all(each.upper or each.code == QUOTED for each in found.span("path"))
+    ):
+        raise Reject  # "show me" may be meant of anything; a name with a capital is one
     if is_file_name(path) or (is_hidden(path) and not looks_like_folder(path)):
         found.after = Context(folder=folder_of(path), thing=path)
         return [Draft("read_file", {"path": path})]
@@ -250,6 +254,8 @@ def _named_clearly(found: Caught, slot: str) -> None:
         elif described:
             named = each.upper or each.code in {QUOTED, PATH} or each.word in found.vocabulary.nouns
             if not named and found.words[-1].word not in found.vocabulary.nouns:
+                if found.known.exact((each.word,)):
+                    found.trouble.note("device_or_path", found.cut([each]))
                 found.trouble.note("described", found.cut([each]))
                 raise Reject
             described = False

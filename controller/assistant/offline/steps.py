@@ -28,9 +28,14 @@ WHETHER = frozenset({"if", "whether", "of"})
 THEN = word_set("then dan daarna vervolgens")
 SOMEBODY = word_set("mij me ons us mijzelf mezelf myself")
 SAYING = word_set("saying says containing contains")
-TELLING = SAYING | word_set(
-    "notify alert message notification reminder popup pop-up notice melding meldinkje notificatie bericht berichtje"
-    " waarschuwing herinnering boodschap meld waarschuw informeer text content tekst inhoud command commando opdracht"
+COMMANDS = word_set("command commando shellcommando")
+TELLING = (
+    SAYING
+    | word_set(
+        "notify alert message notification reminder popup pop-up notice melding meldinkje notificatie bericht berichtje"
+        " waarschuwing herinnering boodschap meld waarschuw informeer text content tekst inhoud opdracht"
+    )
+    | COMMANDS
 )
 LATER = word_set("daarna vervolgens dan")  # "maak daarna een map B": the order of the steps says it
 PARTICLES = word_set(
@@ -57,12 +62,14 @@ class Steps:
         ends = _boundaries(self.words)
         speech = speech_at(self.words)
         free = [each for each in ends if each[0] <= speech]
+        whole = self._read(free, wish=wish)
         if len(free) < len(ends):
-            if self._read(ends, wish=wish, borrows=(False,)) is not None:
+            self._tried.clear()
+            parted = self._read(ends, wish=wish, borrows=(False,))
+            if parted is not None and parted != whole:
                 self.clause.trouble.note("open_text")  # where does the text end, and the next step begin?
                 return None
-            self._tried.clear()
-        return self._read(free, wish=wish)
+        return whole
 
     def _read(
         self, ends: Sequence[tuple[int, int]], *, wish: bool, borrows: Sequence[bool] = (False, True)
@@ -181,10 +188,9 @@ def _unfilled(words: Sequence[Token], vocabulary: Vocabulary) -> list[Token]:
         for_somebody = (each.word in {"voor", "for"} and after in SOMEBODY) or (
             each.word in SOMEBODY and before in {"voor", "for"}
         )
-        softens = (
-            each.word == "maar"
-            and each.stops
-            and (before in vocabulary.verbs or after in PARTICLES | fillers)
+        softens = each.stops and (
+            (each.word in {"maar", "is"} and before in vocabulary.verbs)
+            or (each.word == "maar" and after in PARTICLES | fillers)
         )
         later = each.word in LATER and each.stops and before in vocabulary.verbs
         if for_somebody or softens or later or (each.word in fillers and (each.stops or not each.upper)):
@@ -201,7 +207,7 @@ def speech_at(words: Sequence[Token]) -> int:
     told = False
     for place, each in enumerate(words[:-1]):
         after = words[place + 1].code
-        begins = each.word in SAYING and each.stops
+        begins = (each.word in SAYING and each.stops) or (each.word in COMMANDS and 0 < place < 3)
         if (begins or (each.code == COLON and told)) and after not in {QUOTED, COLON}:
             return place + 1
         told = told or each.word in TELLING
