@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from sqlmodel import Session, col, select
 
-from controller.services import audit, cards, devices, orders, permissions, targets
+from controller.services import audit, cards, devices, events, orders, permissions, targets
 from controller.services.actors import Actor, Role
 from controller.services.orders import Status
 from controller.services.permissions import Decision, Proposal
@@ -19,6 +19,7 @@ from controller.store import notices
 from controller.store.tables import Device, ToolExecution
 from schemas.commands import Reply, ReplyStatus, Via
 from schemas.errors import ErrorBody, ErrorCode
+from schemas.events import Event, Severity
 from schemas.wire import JsonObject
 
 GRACE = 5.0  # seconds past a command's deadline in which a reply may still come
@@ -165,6 +166,7 @@ def settle(session: Session, device_id: str, reply: Reply, *, now: datetime) -> 
         if Status(row.status) in orders.ON_THE_WAY:
             row.error = reply.error.to_json()  # the cause that is told if nothing better comes
         audit.record(session, f"reply.{reply.error.code}", now=now, command=row)
+        events.store(session, device_id, _refusal_of(row, reply.error.code, now=now), now=now)
         return Settled.NOTHING
     status = orders.after(Status(row.status), reply.status)
     if status is None or row.released_at is None:  # nobody can have answered what has not left
@@ -187,6 +189,17 @@ def settle(session: Session, device_id: str, reply: Reply, *, now: datetime) -> 
     row.progress = reply.progress if reply.status is ReplyStatus.PROGRESS else row.progress
     notices.announce(session, notices.CommandChanged(row, final=False))
     return Settled.MOVED
+
+
+def _refusal_of(row: ToolExecution, code: str, *, now: datetime) -> Event:
+    """What somebody should look at: once a command and cause, however often the device says it."""
+    return Event(
+        id=f"{code}-{row.id}",
+        type="error_occurred",
+        severity=Severity.ERROR,
+        data={"code": code, "command_id": row.id, "tool": row.tool_name},
+        at=now,
+    )
 
 
 def _note_contradiction(session: Session, row: ToolExecution, reply: Reply, *, now: datetime) -> None:

@@ -11,7 +11,7 @@ from tests.factories import ADMIN, NOON, a_reply, a_request, an_error, later
 
 @pytest.mark.parametrize("code", sorted(settling.NEVER_SETTLED_BY))
 def test_a_refused_arrival_raises_one_event(session: Session, laptop: Device, code: str) -> None:
-    (row,) = commands.submit(session, [a_request()], actor=ADMIN, now=NOON)
+    row = commands.submit(session, a_request(), actor=ADMIN, now=NOON)
     for second in (1, 2):
         reply = a_reply(row.id, ReplyStatus.REJECTED, error=an_error(code))
         settling.settle(session, "laptop", reply, now=later(second))
