@@ -185,7 +185,10 @@ def store_profile(session: Session, device_id: str, profile: Profile, *, now: da
     if row is None:
         return None
     present = row.boot_id
-    row.profile = profile.encode().decode()
+    encoded = profile.encode().decode()
+    if encoded != row.profile:  # a retained one that comes again is no sign of life
+        row.last_seen_at = now
+    row.profile = encoded
     row.hostname, row.capabilities = profile.hostname, dict(profile.capabilities or {})
     row.os_type = profile.os.type if profile.os else None
     row.os_version = profile.os.version if profile.os else None
@@ -193,7 +196,7 @@ def store_profile(session: Session, device_id: str, profile: Profile, *, now: da
     row.cpu_info = hardware.cpu if hardware else None
     row.ram_gb = hardware.ram_gb if hardware else None
     row.disk_gb = hardware.disk_gb if hardware else None
-    row.last_seen_at = row.updated_at = now
+    row.updated_at = now
     if row.adopt_first:
         adopt(session, device_id, actor=None, now=now)
     if row.status in (DeviceStatus.ARRIVING, DeviceStatus.ONLINE):
