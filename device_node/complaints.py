@@ -1,4 +1,4 @@
-"""What arrived and was refused: each one counted, each reason logged once a minute."""
+"""What arrived and was refused: each one counted, each cause logged once a minute, with a reason."""
 
 import logging
 import time
@@ -7,7 +7,6 @@ from collections import Counter
 logger = logging.getLogger(__name__)
 
 SAY_EVERY = 60.0  # seconds
-MAX_REASONS = 1_000  # remembered; reasons come from outside and must not fill the memory
 
 
 class Complaints:
@@ -18,13 +17,14 @@ class Complaints:
         self._said_at: dict[str, float] = {}
 
     def add(self, cause: str, topic: str, reason: str) -> None:
-        """One message was dropped. `reason` names a field and a fault, never a value."""
+        """One message was dropped. `reason` names a field and a fault, never a value.
+
+        The cause decides what is logged, because there are few: a reason may hold a size or a
+        column, and whoever sends could make each message a new one.
+        """
         self.counts[cause] += 1
         now = time.monotonic()
-        key = f"{cause} {reason}"
-        if now - self._said_at.get(key, -SAY_EVERY) < SAY_EVERY:
+        if now - self._said_at.get(cause, -SAY_EVERY) < SAY_EVERY:
             return
-        if len(self._said_at) >= MAX_REASONS:
-            self._said_at.clear()
-        self._said_at[key] = now
+        self._said_at[cause] = now
         logger.warning("Refused a message on %s: %s", topic, reason)
