@@ -32,6 +32,7 @@ from controller.assistant.offline.wording import (
     OWN_FOLDERS,
 )
 
+ARTICLES = frozenset({"a", "an", "een"})
 _BETWEEN = " \t\r\n'\"`\u201c\u201d\u2018\u2019\u00ab\u00bb\u2039\u203a:;,.!?"
 
 
@@ -173,6 +174,8 @@ class Caught:
             if not is_name_before_noun(span[-1], behind):
                 raise Reject
             noun = len(span) == 1
+        elif len(span) > 1 and span[-1].word in self.vocabulary.nouns and not span[-1].upper:
+            raise Reject  # "3 bestanden" is a number of them
         if len(span) == 1:
             return self._single(span[0], noun=noun)
         one_path = span[0].code == PATH and is_spaced_path(span)
@@ -222,6 +225,8 @@ class Caught:
             return self._it("folder")
         first = self.slots["parent"][0]
         span = self.span("parent")
+        if self.words[first - 1].word in ARTICLES and span[0].code not in {QUOTED, PATH}:
+            raise Reject  # "in a bit" is no folder; "in a folder bit" is
         if len(span) == 1 and span[0].stops:
             return self._it("folder")
         link = next((e.word for e in reversed(self.words[:first]) if e.word not in DETERMINERS), "")

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field, replace
 
 from controller.assistant.candidates import Directory
 from controller.assistant.offline.caught import Caught
+from controller.assistant.offline.change_calls import CHANGE_CALLS
 from controller.assistant.offline.draft import Context, Draft, Reject, Trouble
 from controller.assistant.offline.file_calls import FILE_CALLS
 from controller.assistant.offline.grammar import Grammar, Vocabulary
 from controller.assistant.offline.machine_calls import MACHINE_CALLS
 from controller.assistant.offline.tokens import Token
 
-CALLS = FILE_CALLS | MACHINE_CALLS
+CALLS = FILE_CALLS | CHANGE_CALLS | MACHINE_CALLS
 
 
 @dataclass(slots=True)

@@ -93,6 +93,8 @@ class _Sentence:
         kept, wish = strip(clause, named)
         if found.repaired and refusals.denies(words, self.grammar.words):
             return answers.decline("negation", self.language, self.devices)
+        if refusals.doubts(words):
+            return answers.decline("doubt", self.language, self.devices)
         if reason := refusals.reason(kept, self.grammar.words, question=self.question):
             return answers.decline(reason, self.language, self.devices)
         drafts, trouble = self._read(kept, wish=wish)

@@ -18,10 +18,18 @@ _UNIT = re.compile(
     r"(?:uur|uren|minuut|minuten|min|seconden?|dagen|weken|hours?|minutes?|mins?|seconds?|days?|weeks?|months?)"
 )
 _CLOCK = re.compile(r"\d{1,2}(?:[:.]\d{2})?(?:am|pm|u|h|uur)|\d{1,2}:\d{2}")
+_MONTH = re.compile(
+    r"januari|februari|maart|april|mei|juni|juli|augustus|january|february|march|may|june|july|august"
+    r"|september|oktober|october|november|december"
+)
+_PERIOD = word_set("week weken maand maanden jaar keer weekend month year time quarter kwartaal")
+_WHILE = word_set("bit while moment sec jiffy minute")
 _WEEKDAY = re.compile(
     r"(?:maandag|dinsdag|woensdag|donderdag|vrijdag|zaterdag|zondag"
     r"|monday|tuesday|wednesday|thursday|friday|saturday|sunday)s?"
 )
+_PERHAPS = word_set("maybe perhaps misschien wellicht possibly")
+_ASKED = word_set("kun kan kunt kunnen zou wil wilt can could would will mind")
 _NEXT = word_set("volgende komende next coming deze this iedere elke every op on")
 _NAMED = word_set("map folder mapje directory bestand file genaamd called named naam name")
 _AT = word_set("om at rond around by tegen vanaf from until tot after na over within binnen in")
@@ -38,11 +46,19 @@ def reason(words: Sequence[Token], vocabulary: Vocabulary, *, question: bool) ->
         if each.code in LIFTED:
             continue
         why = vocabulary.veto.get(each.word)
+        if why == "doubt":
+            return why
         if why == "condition" and not _innocent(words, place, question=question):
             return "condition"
         if why == "time" or _is_time(words, place):
             return "time"
     return ""
+
+
+def doubts(words: Sequence[Token]) -> bool:
+    """Whether it is said with a perhaps that is no politeness: "misschien moet map Test weg"."""
+    said = {each.word for each in words if each.code not in LIFTED}
+    return bool(said & _PERHAPS) and not said & _ASKED
 
 
 def denies(words: Sequence[Token], vocabulary: Vocabulary) -> bool:
@@ -82,6 +98,13 @@ def _is_time(words: Sequence[Token], place: int) -> bool:
         )
     if before is None:
         return False
+    if _MONTH.fullmatch(word):
+        after = words[place + 1].word if place + 1 < len(words) else ""
+        return (before.word.isdigit() or after.isdigit()) and before.word not in _NAMED
+    if word in _PERIOD and before.word in {"volgende", "next", "komende"}:
+        return True
+    if word in _WHILE and before.word == "a":
+        return place > 1 and words[place - 2].word in {"in", "after"}
     if _CLOCK.fullmatch(word):
         return before.word in _AT
     if _UNIT.fullmatch(word):

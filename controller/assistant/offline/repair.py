@@ -67,6 +67,8 @@ def _remedies(word: Token, vocabulary: Vocabulary) -> list[str]:
         return []
     allowed = 1 if len(said) < 6 else 2
     close = process.extract(said, vocabulary.commands, scorer=OSA.distance, score_cutoff=allowed, limit=8)
+    # "undelete" and "rename" are words of their own, not "delete" and "name" with letters too many
+    close = [each for each in close if not (said.endswith(each[0]) and len(said) - len(each[0]) > 1)]
     near = [each for each in close if len(each[0]) > 3 or each[0] in SHORT or sorted(each[0]) == sorted(said)]
     # verbs and nouns before anything else: those are what a command is made of
     near.sort(

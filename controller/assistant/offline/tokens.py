@@ -136,7 +136,8 @@ def _cut(text: str, start: int, end: int) -> int:
     return end
 
 
-def _words(text: str, start: int, end: int) -> Iterator[Token]:
+def _body(text: str, start: int, end: int) -> int:
+    """Where a word ends and the punctuation behind it begins."""
     body = end
     while (
         body > start
@@ -144,6 +145,13 @@ def _words(text: str, start: int, end: int) -> Iterator[Token]:
         and not (text[body - 1] in ")]}" and _closed(text[start:body]))
     ):
         body -= 1
+    if text[body:end].startswith("..") and body > start and text[body - 1] in "/\\":
+        body += 2  # the folder above, rather than the end of a sentence
+    return body
+
+
+def _words(text: str, start: int, end: int) -> Iterator[Token]:
+    body = _body(text, start, end)
     run = text[start:end]
     if run in {".", ".."} and (start == 0 or text[start - 1].isspace()):
         yield Token(PATH, start, end, run)
