@@ -51,10 +51,19 @@ async def probe(host: str, port: int, credentials: Credentials, *, within_s: flo
                 if message.payload == nonce.encode():
                     return
     except TimeoutError as error:
+        _not_cancelled()
         raise ProbeFailed(f"no answer from {host}:{port} within {within_s:g} s") from error
     except aiomqtt.MqttError as error:
+        _not_cancelled()
         raise ProbeFailed(f"{host}:{port}: {error}") from error
     raise ProbeFailed(f"{host}:{port} ended the connection")
+
+
+def _not_cancelled() -> None:
+    """Go on being cancelled: an error on the client's way out can stand in the place of it."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def main(arguments: list[str] | None = None) -> int:

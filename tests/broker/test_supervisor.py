@@ -82,7 +82,8 @@ async def test_crash_loop_is_said_with_the_last_words(
     async with asyncio.timeout(20):
         while "times in a row" not in caplog.text:
             if supervisor.pid is not None:
-                os.kill(supervisor.pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # killed already, and not yet noticed
+                    os.kill(supervisor.pid, signal.SIGKILL)
             await asyncio.sleep(0.02)
     watching.cancel()
     await asyncio.wait((watching,))
