@@ -14,20 +14,37 @@ DEVICES = (
     KnownDevice("laptop-2", "Kantoorlaptop", ("office pc",), None),
     KnownDevice("server", "Server", (), "nas.lan"),
 )
+HOME = (
+    KnownDevice("laptop", "Laptop", ("notebook",), "laptop-piet.local", apps=("firefox", "spotify", "vlc")),
+    KnownDevice("werkplaats-pc", "Werkplaats-pc", (), "werkplaats"),
+    KnownDevice("nas", "NAS", (), "nas.local"),
+    KnownDevice("kantoor", "Kantoor", (), None),
+    KnownDevice("office-pc", "Office PC", (), None, windows=True),
+    KnownDevice("printserver", "printserver", (), None),
+)
+# a section of the sentence files: the devices there are, and where the person sits
+SECTIONS: dict[str, tuple[tuple[KnownDevice, ...], str | None]] = {
+    "away": (DEVICES, None),
+    "at_laptop": (DEVICES, "laptop"),
+    "home": (HOME, None),
+    "alone": (HOME[:1], None),
+    "windows": ((KnownDevice("kantoor", "Kantoor", (), None, windows=True),), None),
+}
 
 
-def _rows() -> list[tuple[str | None, str, tuple[str, ...]]]:
-    rows: list[tuple[str | None, str, tuple[str, ...]]] = []
-    for source in sorted(Path(__file__).parent.glob("sentences_*.yaml")):
-        loaded = yaml.safe_load(source.read_text(encoding="utf-8"))
-        for section, here in (("away", None), ("at_laptop", "laptop")):
-            rows += [(here, row[0], tuple(row[1:])) for row in loaded[section]]
-    return rows
+def _rows() -> list[tuple[str, str, tuple[str, ...]]]:
+    return [
+        (section, row[0], tuple(row[1:]))
+        for source in sorted(Path(__file__).parent.glob("sentences_*.yaml"))
+        for section, rows in yaml.safe_load(source.read_text(encoding="utf-8")).items()
+        for row in rows
+    ]
 
 
-def told(planner: Planner, text: str, here: str | None) -> tuple[str, ...]:
+def told(planner: Planner, text: str, section: str) -> tuple[str, ...]:
     """The plan, as the sentence files write it."""
-    plan = planner.plan(text, DEVICES, here=here)
+    devices, here = SECTIONS[section]
+    plan = planner.plan(text, devices, here=here)
     if isinstance(plan, Question):
         return ("question",)
     if isinstance(plan, Declined):
@@ -48,9 +65,9 @@ def planner() -> Planner:
     return Planner()
 
 
-@pytest.mark.parametrize(("here", "text", "expected"), _rows())
-def test_sentence_comes_to(planner: Planner, here: str | None, text: str, expected: tuple[str, ...]) -> None:
-    assert told(planner, text, here) == expected
+@pytest.mark.parametrize(("section", "text", "expected"), _rows())
+def test_sentence_comes_to(planner: Planner, section: str, text: str, expected: tuple[str, ...]) -> None:
+    assert told(planner, text, section) == expected
 
 
 def test_a_plan_of_calls_says_so(planner: Planner) -> None:
