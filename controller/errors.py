@@ -10,6 +10,7 @@
     · AlreadyExists
     · AlreadyDecided
     · NoProfile
+    · ToolsChanged
   - Refused
   - ProviderError
 """
@@ -89,6 +90,18 @@ class NoProfile(Conflict):
 
     def __init__(self, device_id: str) -> None:
         super().__init__(f"Device {device_id!r} has not published a profile yet; start it first.")
+
+
+class ToolsChanged(Conflict):
+    """The device offers something else than the person looked at."""
+
+    code = ErrorCode.TOOL_CHANGED
+
+    def __init__(self, device_id: str) -> None:
+        super().__init__(
+            f"{device_id!r} offers other tools than you looked at; nothing was accepted. Look again: "
+            f"orion devices show {device_id}"
+        )
 
 
 class Refused(OrionError):

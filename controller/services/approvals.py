@@ -85,8 +85,9 @@ def pending(session: Session) -> list[ApprovalRow]:
 
 
 def command_ids(session: Session, approval_id: str) -> list[str]:
-    """The commands that a card was about, in the order of their plan."""
-    query = select(ToolExecution.id).where(ToolExecution.approval_id == approval_id)
+    """The commands of the plan that a card was about, those it did not have to decide included."""
+    plan = select(ToolExecution.trace_id).where(ToolExecution.approval_id == approval_id)
+    query = select(ToolExecution.id).where(col(ToolExecution.trace_id).in_(plan))
     return list(session.exec(query.order_by(col(ToolExecution.id))))
 
 

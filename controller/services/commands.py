@@ -235,10 +235,14 @@ def cancel(session: Session, command_id: str, *, actor: Actor, now: datetime) ->
 
 
 def withdraw(session: Session, device_id: str, *, now: datetime) -> None:
-    """Deny what waits for tools that the device's new profile changed or dropped."""
+    """Deny what waits for tools that the device's new profile changed or dropped.
+
+    What may have left already is the device's to refuse: denied here, it might still run.
+    """
     query = select(ToolExecution).where(
         ToolExecution.device_id == device_id,
         col(ToolExecution.status).in_([Status.AWAITING_APPROVAL.value, Status.QUEUED.value]),
+        col(ToolExecution.released_at).is_(None),
     )
     for row in session.exec(query).all():
         decision = settling.recheck(session, row)

@@ -4,13 +4,14 @@ State moves on evidence: a device is online because its presence says so in the 
 life (`boot_id`) as its profile, and offline only by word of that life.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from sqlmodel import Session, col, select
 
-from controller.errors import AlreadyExists, NoProfile, UnknownDevice
+from controller.errors import AlreadyExists, NoProfile, ToolsChanged, UnknownDevice
 from controller.services import arguments, audit
 from controller.services.actors import Actor
 from controller.services.policy import PolicyProfile
@@ -146,17 +147,31 @@ def remove(session: Session, device_id: str, *, actor: Actor, now: datetime) -> 
     notices.announce(session, notices.DeviceChanged(device_id, ready=False))
 
 
-def adopt(session: Session, device_id: str, *, actor: Actor | None, now: datetime) -> Device:
+def adopt(
+    session: Session,
+    device_id: str,
+    *,
+    actor: Actor | None,
+    now: datetime,
+    seen: Mapping[str, str] | None = None,
+) -> Device:
     """Accept the tools of the device's present profile, by hash.
+
+    `seen`: the hashes that somebody looked at, by tool name; a profile that says
+    anything else by now is not accepted.
 
     Raises:
         NoProfile: it has not published one yet.
+        ToolsChanged: it offers something else than was seen.
     """
     row = get(session, device_id)
     profile = profile_of(row)
     if profile is None:
         raise NoProfile(device_id)
-    row.adopted_tools = {tool.name: arguments.tool_hash(tool) for tool in profile.tools}
+    offered = {tool.name: arguments.tool_hash(tool) for tool in profile.tools}
+    if seen is not None and offered != seen:
+        raise ToolsChanged(device_id)
+    row.adopted_tools = offered
     row.adopted_at = row.updated_at = now
     row.adopt_first = False
     names = [tool.name for tool in profile.tools]

@@ -43,5 +43,5 @@ def subscribing(made: dict[str, Any]) -> str:
     """The command that shows every message, ready to be pasted."""
     words = ["mosquitto_sub", "-h", made["host"], "-p", made["port"], "-u", made["username"]]
     # without an id of its own mosquitto_sub is not let in
-    words += ["-P", made["password"], "-i", made["username"], "-t", made["topic"], "-v"]
+    words += ["-P", made["password"], "-t", made["topic"], "-v"]
     return shlex.join(str(word) for word in words)

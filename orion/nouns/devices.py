@@ -6,7 +6,7 @@ import typer
 
 from orion.client import Json, segment
 from orion.exits import Exit
-from orion.verbs import Failure, Invocation, noun, verb
+from orion.verbs import Invocation, noun, verb
 
 LISTS = ("tools", "paths", "apps", "aliases", "groups")
 
@@ -120,13 +120,7 @@ def adopt(
     if seen["tools"] and terminal.asks and not yes and not terminal.confirm("Accept these tools?"):
         terminal.say("Nothing was changed")
         return Exit.FAILED
-    adopted = client.post(f"/devices/{segment(device_id)}/adopt")
-    if _hashes(adopted) != _hashes(seen):
-        raise Failure(
-            f"{device_id} offered other tools while you looked, and those were accepted. "
-            f"Look at them with: orion devices show {device_id}",
-            code="tool_changed",
-        )
+    adopted = client.post(f"/devices/{segment(device_id)}/adopt", {"tools": _hashes(seen)})
     if not terminal.answer(adopted):
         terminal.say(f"Accepted {len(adopted['tools'])} tools of {device_id}")
     return Exit.DONE

@@ -53,6 +53,14 @@ class Change(Names):
     unlimited: frozenset[Literal["allowed_tools", "allowed_paths", "allowed_apps"]] = frozenset()
 
 
+class Adoption(BaseModel):
+    """The tools that somebody looked at: name and hash, as `GET` showed them. Null takes what there is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tools: Annotated[dict[ToolName, str], Field(max_length=200)] | None = None
+
+
 @router.get("")
 async def listed(controller: Controller, _actor: Asking) -> dict[str, Any]:
     """All devices."""
@@ -114,10 +122,13 @@ async def one(controller: Controller, _actor: Asking, device_id: DeviceIdPath) -
 
 
 @router.post("/{device_id}/adopt")
-async def adopt(controller: Controller, actor: Asking, device_id: DeviceIdPath) -> dict[str, Any]:
-    """Accept the tools that the device offers now."""
+async def adopt(
+    controller: Controller, actor: Asking, device_id: DeviceIdPath, wanted: Adoption | None = None
+) -> dict[str, Any]:
+    """Accept the tools that the device offers now, if they are the ones that were looked at."""
+    seen = wanted.tools if wanted else None
     row = await controller.store.write(
-        lambda session: devices.adopt(session, device_id, actor=actor, now=datetime.now(UTC))
+        lambda session: devices.adopt(session, device_id, actor=actor, now=datetime.now(UTC), seen=seen)
     )
     return views.device_whole(row)
 

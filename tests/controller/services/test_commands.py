@@ -177,6 +177,15 @@ def test_a_tool_that_changed_is_denied_until_somebody_looks(session: Session, la
     assert (row.error or {})["code"] == "tool_changed"
 
 
+def test_what_may_have_left_is_not_called_denied(session: Session, laptop: Device) -> None:
+    (sent,) = submit(session, a_request())
+
+    devices.store_profile(session, "laptop", a_profile(tools=[]), now=later(1))
+    commands.withdraw(session, "laptop", now=later(1))
+
+    assert sent.status == Status.QUEUED
+
+
 def test_a_plan_has_a_limit(session: Session, laptop: Device) -> None:
     with pytest.raises(Conflict):
         submit(session, *[a_request()] * (commands.MAX_STEPS + 1))

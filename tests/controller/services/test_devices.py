@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlmodel import Session
 
-from controller.errors import AlreadyExists, NoProfile, UnknownDevice
+from controller.errors import AlreadyExists, NoProfile, ToolsChanged, UnknownDevice
 from controller.services import audit, devices, targets
 from controller.services.devices import DeviceStatus
 from controller.services.policy import PolicyProfile
@@ -269,3 +269,13 @@ def test_devices_are_listed_by_id(session: Session) -> None:
         devices.add(session, a_place(device_id), actor=ADMIN, now=NOON + timedelta(seconds=1))
 
     assert [row.device_id for row in devices.every(session)] == ["a", "b"]
+
+
+def test_only_what_somebody_looked_at_is_adopted(session: Session) -> None:
+    devices.add(session, a_place(adopt_first=False), actor=ADMIN, now=NOON)
+    devices.store_profile(session, "laptop", a_profile(tools=[a_tool("one")]), now=NOON)
+
+    with pytest.raises(ToolsChanged):
+        devices.adopt(session, "laptop", actor=ADMIN, now=NOON, seen={"one": "another hash"})
+
+    assert devices.get(session, "laptop").adopted_at is None
