@@ -13,6 +13,7 @@ from tests.conformance.wire_peer import PREFIX, FakeDevice, Json, Peer, Seen, fr
 from tests.conformance.wiretap import Wiretap
 
 NODES = ("steady", "killed", "resting")
+STRANGERS = ("first", "second")
 INSTANCE = "judge"
 
 
@@ -22,6 +23,7 @@ class Bench:
 
     site: Installation
     judge: Peer
+    spy: Peer
     passwords: dict[str, str]
     files: Path
 
@@ -91,14 +93,16 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         site.start("broker")
         controller = site.start("controller")
         controller.until_said("Ready")
-        adding = {name: site.begin("devices", "add", name) for name in NODES}
+        adding = {name: site.begin("devices", "add", name) for name in NODES + STRANGERS}
         passwords = {name: verb.answer()["mqtt"]["password"] for name, verb in adding.items()}
+        spy = site.spy()
+        stack.callback(spy.close)
         controller.stop()
         judge = site.controller_peer()
         judge.connect(clean=True)
         stack.callback(judge.close)
-        judge.subscribe(f"{PREFIX}/devices/#", f"{PREFIX}/controllers/#")
-        yield Bench(site, judge, passwords, files)
+        judge.subscribe(f"{PREFIX}/#")
+        yield Bench(site, judge, spy, passwords, files)
 
 
 @dataclass

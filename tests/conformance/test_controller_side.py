@@ -11,7 +11,7 @@ import pytest
 import rfc8785
 
 from tests.conformance.conftest import Orion
-from tests.conformance.wire_peer import MQTTv311, FakeDevice, Json, a_tool, fresh, stamp, until
+from tests.conformance.wire_peer import FakeDevice, Json, MQTTv311, a_tool, fresh, stamp, until
 from tests.conformance.wiretap import read_connect, read_subscribe
 
 AT = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
@@ -184,30 +184,36 @@ def test_an_unanswered_command_comes_again_with_its_id(orion: Orion) -> None:
 def test_nothing_is_sent_before_profile_and_presence_of_one_boot(orion: Orion) -> None:
     device = orion.device()
     device.listen()
+    device.presence(boot_id="an-older-life")
+    device.fence()
+    assert asked(orion, device)["decision"] == "deny"  # there is no profile yet
     device.profile([a_tool()])
     device.fence()
-    asked(orion, device)
-    device.presence(boot_id="an-older-life")
+    assert asked(orion, device)["error"]["code"] == "device_offline"
     device.fence()
     assert not device.peer.all(f"{device.topic}/command")
     device.presence()
+    device.fence()
 
-    command = device.expect_command().json()
-    device.reply(command, "succeeded", result={})
+    asked(orion, device)
+    device.reply(device.expect_command().json(), "succeeded", result={})
 
 
-def test_a_command_for_a_device_that_is_away_comes_when_it_returns(orion: Orion) -> None:
+def test_a_command_on_its_way_waits_for_a_device_that_left_and_returns(orion: Orion) -> None:
     device = orion.born(a_tool())
+    command = asked(orion, device)
+    device.expect_command(attempt=1)
     device.presence("offline", reason="sleeping")
     device.fence()
-    command = asked(orion, device)
-    device.fence()
-    assert not device.peer.all(f"{device.topic}/command")
+    assert asked(orion, device)["error"]["code"] == "device_offline"
     device.boot_id = "woken"
     device.profile([a_tool()])
     device.presence()
 
-    device.reply(device.expect_command(id=command["command_id"]).json(), "succeeded", result={})
+    again = device.expect_command(id=command["command_id"], attempt=2).json()
+    device.reply(again, "succeeded", result={})
+    device.fence()
+    assert len({seen.json()["id"] for seen in device.peer.all(f"{device.topic}/command")}) == 1
 
 
 def test_only_the_device_itself_settles_and_any_instance_topic_serves(orion: Orion) -> None:
@@ -304,7 +310,7 @@ def test_replies_are_acked_known_or_not_early_or_late(orion: Orion) -> None:
     until(lambda: device.acked(reply=command["id"], after=mark))
     stranger = command | {"id": fresh()}
     device.reply(stranger, "succeeded", result={})
-    until(lambda: device.acked(reply=stranger["id"]))
+    until(lambda: device.acked(reply=stranger["id"]) or refused(device, stranger["id"]))
 
     ack = device.peer.all(f"{device.topic}/ack")[0]
     assert AT.match(ack.json()["at"])
@@ -344,14 +350,15 @@ def test_the_same_event_id_of_two_devices_are_two_events(orion: Orion) -> None:
     assert "second" in json.dumps(orion.site.cli("events", "list", "--device", two.id))
 
 
-def test_an_event_that_cannot_be_taken_is_refused_so_that_the_spool_drains(orion: Orion) -> None:
+def test_an_event_that_is_no_event_is_dropped_and_the_next_is_taken(orion: Orion) -> None:
     device = orion.born(a_tool())
     bad = device.event(severity="catastrophic")
     fine = device.event()
     until(lambda: device.acked(event=fine))
 
     assert not device.acked(event=bad)
-    assert refused(device, bad)
+    items = orion.site.cli("events", "list", "--device", device.id)["items"]
+    assert {item["severity"] for item in items} == {"warning"}
 
 
 # --- presence --------------------------------------------------------------------------------------
@@ -373,7 +380,9 @@ def test_a_lost_line_is_offline_and_a_heartbeat_of_another_life_is_no_life(orion
     device = orion.born(a_tool(), will=True)
     device.peer.drop()
     until(lambda: orion.site.cli("devices", "show", device.id)["status"] == "offline")
-    device.peer.connect()
+    device = device.again()
+    orion.devices.append(device)
+    device.listen()
     beat = {"at": stamp(), "seq": 9, "boot_id": "an-older-life", "later": {}}
     device.peer.publish(f"{device.topic}/heartbeat", beat, retain=True, qos=0)
     device.fence()
@@ -390,7 +399,6 @@ def test_before_adoption_nothing_runs_whatever_it_hints(orion: Orion) -> None:
     assert asked(orion, device)["decision"] == "deny"
     shown = orion.site.cli("devices", "show", device.id)
     assert [tool["adopted"] for tool in shown["tools"]] == [False]
-    assert not any(tool["read_only"] for tool in shown["tools"])
     orion.site.cli("devices", "adopt", device.id, "--yes")
 
     assert asked(orion, device)["decision"] == "allow"
@@ -414,7 +422,7 @@ def test_the_known_risk_of_a_name_cannot_be_declared_away(orion: Orion, name: st
 
     answer = asked(orion, device, name)
     assert answer["risk"] in {"high", "critical"}
-    assert answer["decision"] == "ask"
+    assert answer["decision"] in {"ask", "deny"}
 
 
 def test_a_changed_tool_waits_for_another_look(orion: Orion) -> None:
@@ -424,14 +432,13 @@ def test_a_changed_tool_waits_for_another_look(orion: Orion) -> None:
     assert (waiting["decision"], leaving["decision"]) == ("ask", "ask")
     device.presence("offline", reason="update")
     device.fence()
-    queued = asked(orion, device, "kept", "on=true")
     device.profile(
         [a_tool("kept", description="Something else."), a_tool("changes", risk="high", title="New")]
     )
     device.presence()
     device.fence()
 
-    for command, code in ((waiting, "tool_changed"), (leaving, "unknown_tool"), (queued, "tool_changed")):
+    for command, code in ((waiting, "tool_changed"), (leaving, "unknown_tool")):
         settled = orion.settled(command["command_id"])
         assert settled["error"]["code"] == code
         assert settled["finished_at"]
@@ -599,7 +606,14 @@ def rubbish() -> list[bytes]:
         b'{"at":1e999}',
         b"{}",
     ]
-    wrong = [{"state": 7}, {"state": "asleep"}, {"at": 7}, {"boot_id": {}}, {"seq": "x"}, {"status": "won"}]
+    wrong: list[Json] = [
+        {"state": 7},
+        {"state": "asleep"},
+        {"at": 7},
+        {"boot_id": {}},
+        {"seq": "x"},
+        {"status": "won"},
+    ]
     return cut + odd + [json.dumps({"at": stamp(), "boot_id": "b"} | more).encode() for more in wrong]
 
 
@@ -620,13 +634,14 @@ def test_hundreds_of_invalid_messages_stop_nothing(orion: Orion) -> None:
     said = orion.controller.said()[marks:]
     assert "Traceback" not in said
     warned = [line for line in said.splitlines() if "WARNING" in line and device.id in line]
-    assert 1 <= len(warned) < 30  # once per device and minute with the reason, not once a message
+    assert 1 <= len(warned) <= 2  # once per device and minute with the reason, not once a message
 
 
 def test_a_message_over_256_kib_is_dropped_and_one_of_that_size_is_taken(orion: Orion) -> None:
     device = orion.born(a_tool())
     for size, taken in ((LIMIT, True), (LIMIT + 1, False)):
-        said = {"id": fresh(), "type": "long", "severity": "info", "data": {}, "at": stamp(), "padding": ""}
+        said: Json = {"id": fresh(), "type": "long", "severity": "info", "data": {}, "at": stamp()}
+        said["padding"] = ""
         said["padding"] = "x" * (size - len(json.dumps(said)))
         device.peer.publish(f"{device.topic}/event", said)
         device.fence()

@@ -444,7 +444,7 @@ def test_a_tool_that_runs_over_its_time_fails_by_timeout(bench: Bench) -> None:
 
 def test_the_earlier_of_expiry_and_expires_at_holds(bench: Bench) -> None:
     """Behind slow commands that fill the device, a command's Message Expiry runs out."""
-    slow = [running(bench, "steady", 2.5) for _ in range(16)]
+    slow = [running(bench, "steady", 1.5) for _ in range(6)]
     path = a_path(bench)
     last = making(bench, path)
     for command in slow:
@@ -560,6 +560,7 @@ def broken(command: Json) -> list[bytes]:
         b"\xff\xfe" + whole,
         b"[" * 9000,
     ]
+    bad += [whole[:length] for length in range(1, len(whole) - 1)]
     wrong: dict[str, list[Any]] = {
         "id": [None, 7, "", "x" * 65, [], {}],
         "tool": [None, 7, [], {}],
@@ -578,10 +579,10 @@ def broken(command: Json) -> list[bytes]:
 
 
 def test_hundreds_of_invalid_messages_do_nothing_and_stop_nothing(bench: Bench, steady: Wired) -> None:
-    path, lines = a_path(bench), steady.tap.lines
+    path, lines, heard = a_path(bench), steady.tap.lines, len(steady.program.said())
     born = bench.online("steady").json()["boot_id"]
     command = making(bench, path)
-    for body in broken(command) * 3:
+    for body in broken(command):
         bench.judge.send(bench.topic("steady", "command"), body)
         bench.judge.send(bench.topic("steady", "cancel"), body)
         bench.judge.send(bench.topic("steady", "ack"), body)
@@ -592,8 +593,8 @@ def test_hundreds_of_invalid_messages_do_nothing_and_stop_nothing(bench: Bench, 
     assert steady.tap.lines == lines
     assert steady.program.process.poll() is None
     assert bench.judge.all(bench.topic("steady", "heartbeat"))[-1].json()["boot_id"] == born
-    warned = [line for line in steady.program.said().splitlines() if "WARNING" in line]
-    assert len(warned) < 20  # once per device and minute with the reason, not once a message
+    warned = [line for line in steady.program.said()[heard:].splitlines() if "WARNING" in line]
+    assert len(warned) <= 8  # a few causes once a minute with a reason, not once a message
     assert "Traceback" not in steady.program.said()
 
 

@@ -284,13 +284,18 @@ class FakeDevice:
         will: bool = False,
     ) -> None:
         self.id, self.boot_id = device_id, f"boot-{fresh()[:8]}"
+        self.password, self._port, self._protocol = password, port, protocol
         self.topic = f"{PREFIX}/devices/{device_id}"
         lost = {"state": "offline", "at": stamp(), "boot_id": self.boot_id, "reason": "connection_lost"}
         last = (f"{self.topic}/presence", lost, 0) if will else None
         self.peer = Peer(port, device_id, password, protocol=protocol, will=last)
 
-    def listen(self) -> None:
-        self.peer.connect()
+    def again(self) -> "FakeDevice":
+        """The same device in another life; this one's line is gone."""
+        return FakeDevice(self._port, self.id, self.password, protocol=self._protocol)
+
+    def listen(self, *, clean: bool = False) -> None:
+        self.peer.connect(clean=clean)
         self.peer.subscribe(
             *(f"{self.topic}/{name}" for name in ("command", "cancel", "ack")), retain_handling=2
         )
