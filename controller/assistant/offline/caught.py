@@ -4,7 +4,7 @@ A name is only taken when it cannot be anything else; otherwise the template doe
 not fit. Nothing is made up: names are cut from the text.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Protocol
 
@@ -13,14 +13,16 @@ from controller.assistant.language import fold, parts
 from controller.assistant.offline.draft import Context, Reject, Trouble
 from controller.assistant.offline.grammar import Match, Vocabulary
 from controller.assistant.offline.names import (
+    crowded,
     is_name_before_noun,
     is_phrase,
     is_spaced_path,
+    listed,
     misspelt,
     misspelt_end,
 )
 from controller.assistant.offline.paths import base_name
-from controller.assistant.offline.tokens import COMMA, PATH, QUOTED, STOP, Token
+from controller.assistant.offline.tokens import COMMA, PATH, QUOTED, Token
 from controller.assistant.offline.wording import (
     AND,
     BEHIND,
@@ -33,6 +35,7 @@ from controller.assistant.offline.wording import (
 )
 
 ARTICLES = frozenset({"a", "an", "een"})
+OWNERS = frozenset({"my", "mijn", "our", "onze"})
 _BETWEEN = " \t\r\n'\"`\u201c\u201d\u2018\u2019\u00ab\u00bb\u2039\u203a:;,.!?"
 
 
@@ -119,7 +122,8 @@ class Caught:
         span = self.span(slot)
         if len(span) == 1 and span[0].stops:
             return self._it(kind)
-        name = self.name(span, noun=self.after_noun(slot))
+        last = slot == "newname" and span[-1].code == PATH  # "to final report.docx" can be nothing else
+        name = self.name(span, noun=self.after_noun(slot) or last)
         return self._as_made(name) if kind == "folder" else name
 
     def _as_made(self, name: str) -> str:
@@ -135,10 +139,10 @@ class Caught:
         if len(span) == 1 and span[0].stops:
             return [self._it("thing")]
         noun = self.after_noun(slot)
-        if not self._is_list(span) or _crowded(span):
+        if not self._is_list(span) or crowded(span) or self._joined(slot, span):
             raise Reject
         names: list[str] = []
-        for place, part in enumerate(_listed(span)):
+        for place, part in enumerate(listed(span)):
             own = place == 0 and noun and slot == "newnames"
             names.append(self._element(part, noun=noun, own=own))
         return names
@@ -151,9 +155,19 @@ class Caught:
             return True
         return all(each.upper or each.code in {QUOTED, PATH, COMMA} for each in span)
 
+    def _joined(self, slot: str, span: Sequence[Token]) -> bool:
+        """Whether "a folder Tom & Jerry" is one name or two cannot be told."""
+        before = self.words[self.slots[slot][0] - 1].word
+        return any(each.word == "&" for each in span) and before in BEHIND
+
     def _element(self, part: list[Token], *, noun: bool, own: bool) -> str:
         rest = part
         if len(rest) > 1 and rest[0].word in DETERMINERS and rest[0].stops and not own:
+            if noun and rest[0].word in OWNERS and rest[1].word not in self.vocabulary.nouns:
+                self.trouble.note(
+                    "described", self.cut(rest)
+                )  # "the file my report.docx": is "my" in its name?
+                raise Reject
             rest = rest[1:]
         if len(rest) > 1 and rest[0].word in self.vocabulary.nouns and not rest[0].upper:
             rest, noun = rest[1:], True
@@ -272,21 +286,3 @@ class Caught:
             return True
         mention = self.known.resolve(said)
         return mention.reading in {Reading.ONE, Reading.SEVERAL} or bool(GENERIC.fullmatch(fold(said)))
-
-
-def _crowded(span: Sequence[Token]) -> bool:
-    """Two single letters side by side: "A B en C" are three names rather than two."""
-    return any(len(one.word) == len(two.word) == 1 and not two.stops for one, two in pairwise(span))
-
-
-def _listed(span: Sequence[Token]) -> Iterator[list[Token]]:
-    part: list[Token] = []
-    for each in span:
-        if each.code in {COMMA, STOP + "en", STOP + "and", STOP + "plus", STOP + "&"}:
-            if part:
-                yield part
-            part = []
-        else:
-            part.append(each)
-    if part:
-        yield part

@@ -4,8 +4,9 @@ A word that may be part of the command is none: in doubt the sentence is not und
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from rapidfuzz.distance import OSA
 
@@ -99,3 +100,22 @@ def misspelt_end(token: Token, words: Vocabulary) -> bool:
     if len(token.word) < SHORT_WORD or token.word in words.real:
         return False
     return any(OSA.distance(token.word, each, score_cutoff=1) <= 1 for each in words.fillers if len(each) > 4)
+
+
+def crowded(span: Sequence[Token]) -> bool:
+    """Two single letters side by side: "A B en C" are three names rather than two."""
+    return any(len(one.word) == len(two.word) == 1 and not two.stops for one, two in pairwise(span))
+
+
+def listed(span: Sequence[Token]) -> Iterator[list[Token]]:
+    """The names of a list, one by one."""
+    part: list[Token] = []
+    for each in span:
+        if each.code in {COMMA, STOP + "en", STOP + "and", STOP + "plus", STOP + "&"}:
+            if part:
+                yield part
+            part = []
+        else:
+            part.append(each)
+    if part:
+        yield part

@@ -19,7 +19,7 @@ LINKS = {COMMA, END} | {
     STOP + word for word in ("en", "and", "then", "dan", "daarna", "vervolgens", "plus", "&", "ook", "also")
 }
 REPORTING = word_set(
-    "tell show vertel zeg vertellen zeggen zien see know weten toon tonen check kijk uitleggen kijken"
+    "tell show vertel zeg vertellen zeggen zien see know weten toon tonen check kijk uitleggen kijken checken controleren nagaan nakijken"
 )
 ASKING = word_set(
     "if whether of what what's whats which how who when where wat welke hoe hoeveel wie waar wanneer"

@@ -8,7 +8,7 @@ hold anything.
 import re
 import unicodedata
 from collections.abc import Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controller.assistant.language import fold
 
@@ -78,6 +78,10 @@ def tokens(text: str, stop_words: Set[str]) -> list[Token]:
         ) or character == STOP:
             raise Unreadable("unreadable")
     raw = list(_scan(text))
+    while raw and not raw[0].code:
+        raw.pop(0)
+    while raw and not raw[-1].code:
+        raw.pop()
     return _mark(raw, stop_words)
 
 
@@ -198,7 +202,7 @@ def _mark(raw: list[Token], stop_words: Set[str]) -> list[Token]:
     opens = True
     for each in raw:
         if not each.code:
-            continue
+            each = replace(each, code=STOP)  # amid the words it may be part of a name
         named = each.upper and speaks and not opens and each.word not in {"i", "i'm", "i'd"}
         if each.code == each.word and each.word in stop_words and not named:
             each = Token(STOP + each.word, each.start, each.end, each.word, each.upper)
