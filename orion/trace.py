@@ -25,7 +25,11 @@ def write(terminal: Terminal, command: Mapping[str, Any]) -> None:
         [layer["layer"], MARKS.get(layer["verdict"], layer["verdict"]), layer["reason"]]
         for layer in command["layers"]
     ]
-    terminal.table(["permission layer", "verdict", "reason"], rows)
+    if terminal.draws:
+        terminal.table(["permission layer", "verdict", "reason"], rows)
+    else:  # this is read by people wherever it goes, so it is lined up rather than separated by tabs
+        for layer, verdict, reason in rows:
+            terminal.write(f"  {layer:<10} {verdict:<8} {reason}")
     terminal.write(f"  {way(command)}", "blue")
 
 
