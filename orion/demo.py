@@ -149,13 +149,16 @@ def _scene(terminal: Terminal, client: Client, files: Path, number: int, scene: 
         report = step
     terminal.write(f"planned by {report['planner']}")
     complaints: list[str] = []
+    text = report["text"]
     if scene.card:
-        complaints += _answer_card(terminal, client, report)
+        answered = _answer_card(terminal, client, report)
+        complaints += _unless(bool(answered), "nobody was asked")
+        text = "\n".join([text, *answered])
     commands = [client.get(f"/commands/{call['command_id']}") for call in report["calls"]]
     for call, command in zip(report["calls"], commands, strict=True):
         call |= {name: command[name] for name in ("status", "result", "error")}
         trace.write(terminal, command)
-    trace.answer(terminal, report["text"], commands, asked=scene.card)
+    terminal.write(f"answer: {text}", "bold")
     complaints += scene.complaints(report, files)
     complaints += _unless(_trail(SYSTEM_FOLDER) == before, f"{SYSTEM_FOLDER} was touched")
     terminal.write("✓ as promised" if not complaints else f"✗ {'; '.join(complaints)}", _colour(complaints))
@@ -163,16 +166,18 @@ def _scene(terminal: Terminal, client: Client, files: Path, number: int, scene: 
 
 
 def _answer_card(terminal: Terminal, client: Client, report: Json) -> list[str]:
-    """Show the card as a person would see it, and say yes to exactly that."""
+    """Show the card as a person would see it, say yes to exactly that, and tell what came of it."""
+    answered: list[str] = []
     ids = {call["approval_id"] for call in report["calls"] if call["status"] == "awaiting_approval"}
     for approval_id in sorted(ids):
         card = client.get(f"/approvals/{approval_id}")
         trace.card(terminal, card)
-        approvals.decide(
+        decided = approvals.decide(
             client, approval_id, "approve", comment="the demo answers yes", shown_hash=card["hash"]
         )
         terminal.write("the demo answers: yes", "yellow")
-    return _unless(bool(ids), "nobody was asked")
+        answered.append(decided["text"])
+    return answered
 
 
 @contextlib.contextmanager

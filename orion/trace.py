@@ -1,6 +1,6 @@
-"""The way of one command, drawn for a person: layers with verdicts, times, the answer."""
+"""The way of one command, drawn for a person: layers with verdicts, and times."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -62,14 +62,6 @@ def card(terminal: Terminal, approval: Mapping[str, Any]) -> None:
     terminal.out.print(
         Panel(Text("\n".join(lines)), title=f"Approve? risk: {approval['risk']}", border_style="yellow")
     )
-
-
-def answer(terminal: Terminal, text: str, commands: Sequence[Mapping[str, Any]], *, asked: bool) -> None:
-    """What the person is told; after a card also what came of it."""
-    terminal.write(f"answer: {text}", "bold")
-    for command in commands if asked else ():
-        error = command.get("error") or {}
-        terminal.write(f"after the yes: {command['status']} {error.get('message', '')}".rstrip(), "bold")
 
 
 def _at(instant: str) -> datetime:

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from controller.api import views
 from controller.api.deps import Asking, Controller
 from controller.api.routes.commands import wanted_wait
+from controller.assistant import answers
+from controller.assistant.language import language_of
 from controller.services import approvals
 from controller.services.cards import ApprovalStatus
 from controller.services.waiting import until_settled
@@ -68,4 +70,8 @@ async def decide(
     )
     ids = await controller.store.read(lambda session: approvals.command_ids(session, approval_id))
     rows = await until_settled(controller.store, controller.replies, ids, within_s=wanted_wait(prefer))
-    return views.approval(card) | {"results": [views.command(row) for row in rows]}
+    language = language_of(" ".join(row.user_query or "" for row in rows))
+    return views.approval(card) | {
+        "results": [views.command(row) for row in rows],
+        "text": "\n".join(answers.receipts(rows, language)),
+    }
