@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conformance.installation import Installation, Program
-from tests.conformance.wire_peer import PREFIX, FakeDevice, Json, Peer, Seen, fresh, stamp
+from tests.conformance.wire_peer import PREFIX, FakeDevice, Json, Peer, Seen, a_tool, fresh, stamp
 from tests.conformance.wiretap import Wiretap
 
 NODES = ("steady", "killed", "resting")
@@ -136,6 +136,8 @@ class Orion:
     spy: Peer
     tap: Wiretap
     devices: list[FakeDevice]
+    lamps: list[FakeDevice]  # with one harmless tool each; a test borrows them
+    lent: int = 0
 
     def device(self, *options: str, adopt: bool = True, **how: Any) -> FakeDevice:
         """A place for a stranger's device under a name of its own."""
@@ -148,6 +150,19 @@ class Orion:
         device = self.device(*options, **how)
         device.birth(tools)
         device.fence()
+        return device
+
+    def lamp(self) -> FakeDevice:
+        """A device that is online with `light`, in a new life, having heard nothing yet."""
+        if self.lent == len(self.lamps):
+            self.lamps.append(self.born(a_tool()))
+        device = self.lamps[self.lent]
+        self.lent += 1
+        device.boot_id = f"boot-{fresh()[:8]}"
+        device.profile([a_tool()])
+        device.presence()
+        device.fence()
+        device.peer.forget()
         return device
 
     def start_controller(self) -> None:
@@ -176,7 +191,15 @@ def orion(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orion]:
         controller.until_said("Ready")
         spy = site.spy()
         stack.callback(spy.close)
-        running = Orion(site, controller, spy, tap, [])
+        running = Orion(site, controller, spy, tap, [], [])
         stack.callback(running.leave)
         yield running
         assert running.controller.process.poll() is None, running.controller.said()
+
+
+@pytest.fixture(autouse=True)
+def lamps_given_back(request: pytest.FixtureRequest) -> None:
+    """What an earlier test borrowed may be borrowed again."""
+    if "orion" in request.fixturenames:
+        running: Orion = request.getfixturevalue("orion")
+        running.lent = 0

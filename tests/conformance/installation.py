@@ -129,18 +129,6 @@ class Installation:
         made = self.cli("devices", "add", device_id, *options, *adopting)
         return FakeDevice(made["mqtt"]["port"], device_id, made["mqtt"]["password"], **how)
 
-    def until_online(self, device_id: str, tool: str | None = None) -> Json:
-        """Wait until the controller believes in this device (and its tool); what it knows of it."""
-        known: Json = {}
-
-        def there() -> bool:
-            known.update(self.cli("devices", "show", device_id))
-            offered = {item["name"] for item in known["tools"] if item["adopted"]}
-            return known["status"] == "online" and (tool is None or tool in offered)
-
-        until(there, what=f"{device_id} online")
-        return known
-
     def stop(self) -> None:
         for program in reversed(self.programs):
             program.stop()

@@ -213,7 +213,7 @@ def test_a_clean_stop_says_so_and_the_next_start_has_another_boot_id(bench: Benc
     bench.order(resting, waiting)
     lapsed = bench.command(resting, "create_directory", {"path": str(late)})
     bench.order(resting, lapsed, extra=properties(PacketTypes.PUBLISH, MessageExpiryInterval=1))
-    stale = bench.command(resting, "create_directory", {"path": str(kept)}, expires_at=stamp(1))
+    stale = bench.command(resting, "create_directory", {"path": str(kept)}, expires_at=stamp(2.5))
     bench.order(resting, stale)
     lasting = bench.command(resting, "create_directory", {"path": str(retained)})
     bench.order(resting, lasting, retain=True)

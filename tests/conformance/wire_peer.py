@@ -205,6 +205,10 @@ class Peer:
         body = json.dumps(payload) if isinstance(payload, dict) else payload
         return self.client.publish(topic, body, qos, retain, extra).mid
 
+    def forget(self) -> None:
+        with self._changed:
+            self.seen.clear()
+
     def mark(self) -> int:
         """Where the memory stands now, for `after`."""
         with self._changed:

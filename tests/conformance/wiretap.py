@@ -139,15 +139,17 @@ class Wiretap:
             line = len(self._pairs)
             self._pairs.append((client, broker))
             for source, sink, from_client in ((client, broker, True), (broker, client, False)):
-                thread = threading.Thread(target=self._pass_on, args=(line, source, sink, from_client))
+                thread = threading.Thread(
+                    target=self._pass_on, args=(line, source, sink), kwargs={"from_client": from_client}
+                )
                 self._threads.append(thread)
                 thread.start()
 
-    def _pass_on(self, line: int, source: socket.socket, sink: socket.socket, from_client: bool) -> None:  # noqa: FBT001
+    def _pass_on(self, line: int, source: socket.socket, sink: socket.socket, *, from_client: bool) -> None:
         held = b""
         try:
             while chunk := source.recv(CHUNK):
-                held = self._note(line, from_client, held + chunk)
+                held = self._note(line, held + chunk, from_client=from_client)
                 sink.sendall(chunk)
         except OSError:
             pass
@@ -156,7 +158,7 @@ class Wiretap:
                 end.shutdown(socket.SHUT_RDWR)
         source.close()
 
-    def _note(self, line: int, from_client: bool, held: bytes) -> bytes:  # noqa: FBT001
+    def _note(self, line: int, held: bytes, *, from_client: bool) -> bytes:
         """Keep every whole packet; what is left is the beginning of the next."""
         while len(held) >= 2:
             length, at, shift = 0, 1, 0
