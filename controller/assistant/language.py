@@ -12,6 +12,10 @@ Language = Literal["nl", "en"]
 
 _APOSTROPHES = str.maketrans(dict.fromkeys("\u2019\u2018\u02bc`\u00b4", "'"))
 _PARTS = re.compile(r"[^\W_]+")
+# quoted text and paths say nothing about the language of the sentence they are in
+_NAMES = re.compile(
+    r"[\"\u201c\u201e\u00ab][^\"\u201d\u00bb]*[\"\u201d\u00bb]|(?<!\w)'[^']*'(?!\w)|(?<!\S)\S*[/\\.]\S+"
+)
 _WORDS = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 
 
@@ -61,7 +65,7 @@ def parts(name: str) -> tuple[str, ...]:
 
 def language_of(text: str) -> Language:
     """The language to answer in: the one more of the words belong to, English when they tie."""
-    words = _WORDS.findall(fold(text[:2000]))
+    words = _WORDS.findall(_NAMES.sub(" ", fold(text[:2000])))
     dutch = sum(word in DUTCH and word not in ENGLISH for word in words)
     english = sum(word in ENGLISH and word not in DUTCH for word in words)
     if dutch == english:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from controller.assistant.offline.caught import Caught
+from controller.assistant.offline.caught import OWNERS, Caught
 from controller.assistant.offline.draft import Context, Draft, Reject
 from controller.assistant.offline.names import is_name_before_noun
 from controller.assistant.offline.paths import base_name, folder_of, is_file_name, join
@@ -63,6 +63,9 @@ def _rename(found: Caught) -> list[Draft]:
     _named_clearly(found, "source")
     source = join(found.parent(), found.one("source"))
     name = found.one("newname")
+    if found.words[found.slots["newname"][0] - 1].word in OWNERS:
+        found.trouble.note("described", name)  # "to my report.docx": is "my" in its name?
+        raise Reject
     if "/" not in name and "\\" not in name:
         name = join(folder_of(source), name)
     found.after = Context(folder=name, thing=name)

@@ -86,7 +86,7 @@ class _Sentence:
 
     def plan(self, words: list[Token]) -> Plan:
         found = places.find(self.text, words, self.known)
-        self.question = self.question or wonders(words)
+        self.question = self.question or wonders(words, self.grammar.words.fillers)
         self.placed = bool(found.devices)
         clause = Clause(self.text, self.grammar, self.known)
         named = names.keep(found.words, self.grammar.words, self.known, placed=bool(found.devices))

@@ -4,7 +4,7 @@ Steps are tried as they are first; only then does a step borrow the verb of the
 one before ("maak een map A en een bestand b.txt"). All words must be understood.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -214,9 +214,9 @@ def speech_at(words: Sequence[Token]) -> int:
     return len(words)
 
 
-def wonders(words: Sequence[Token]) -> bool:
+def wonders(words: Sequence[Token], fillers: Set[str] = frozenset()) -> bool:
     """Whether the text asks to be told if something is so: then it may only look."""
-    said = [each.word for each in words if each.word not in SOMEBODY]
+    said = [each.word for each in words if each.word not in SOMEBODY | fillers]
     return any(two in WHETHER and one in REPORTING | WONDERING for one, two in pairwise(said)) or said[
         :1
     ] == ["of"]

@@ -111,6 +111,39 @@ def test_warming_up_changes_no_answer(planner: Planner) -> None:
     assert warm.plan(text, [LAPTOP]) == planner.plan(text, [LAPTOP])
 
 
+def test_text_without_quotes_is_kept_to_the_letter(planner: Planner) -> None:
+    plan = planner.plan("notify my laptop: dinner is ready, come now", [LAPTOP])
+    assert isinstance(plan, Calls)
+    assert plan.calls[0].arguments["message"] == "dinner is ready, come now"
+
+
+def test_a_step_behind_text_without_quotes_is_not_guessed(planner: Planner) -> None:
+    plan = planner.plan("stuur een melding: sla alles op en verwijder a.txt", [LAPTOP])
+    assert isinstance(plan, Declined)
+    assert "aanhalingstekens" in plan.text
+
+
+@pytest.mark.parametrize("text", ["verwijder de foto's", "delete that thing", "move my stuff to Backup"])
+def test_what_is_only_described_is_not_changed(planner: Planner, text: str) -> None:
+    plan = planner.plan(text, [LAPTOP])
+    assert isinstance(plan, Declined)
+    assert "“" in plan.text
+
+
+@pytest.mark.parametrize("text", ["undelete Test", "maybe delete Test", "misschien moet map Test weg"])
+def test_an_opposite_or_a_doubt_changes_nothing(planner: Planner, text: str) -> None:
+    assert isinstance(planner.plan(text, [LAPTOP]), Declined)
+
+
+def test_a_service_is_looked_up_as_one_unless_it_is_a_program_of_the_device(planner: Planner) -> None:
+    program = KnownDevice("laptop", "Laptop", (), None, apps=("nginx",))
+    asked = "is nginx running?"
+    service, listed = planner.plan(asked, [LAPTOP]), planner.plan(asked, [program])
+    assert isinstance(service, Calls)
+    assert isinstance(listed, Calls)
+    assert [service.calls[0].tool, listed.calls[0].tool] == ["service_status", "list_processes"]
+
+
 def test_looking_tools_change_nothing() -> None:
     assert not READ_ONLY & {
         "create_directory",
