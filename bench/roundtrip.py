@@ -18,7 +18,7 @@ from controller.services.commands import CommandRequest
 ROUNDS = 300
 WARM_UP = 30
 PAYLOAD = (
-    b'{"id": "01999999-0000-7000-8000-000000000000", "tool": "path_info", "arguments": {"path": "/tmp"}, "pad": "%s"}'
+    b'{"id": "01999999-0000-7000-8000-000000000000", "tool": "list_directory", "arguments": {"path": "/tmp"}, "pad": "%s"}'
     % (
         b"x" * 400  # about as long as a command
     )
@@ -68,7 +68,7 @@ async def _in_turns(
 
 
 async def _command(stand: Stand) -> None:
-    request = CommandRequest("node", "path_info", {"path": str(stand.data_dir / "files")})
+    request = CommandRequest("node", "list_directory", {"path": str(stand.data_dir / "files")})
     row = await stand.store.write(
         lambda session: commands.submit(session, request, actor=ACTOR, now=datetime.now(UTC))
     )
