@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.conformance.fake_device import FakeDevice, a_tool
 from tests.conformance.installation import Installation, Program
-from tests.conformance.wire_peer import PREFIX, FakeDevice, Json, Peer, Seen, a_tool, fresh, stamp
+from tests.conformance.wire_peer import PREFIX, Json, Peer, Seen, fresh, stamp
 from tests.conformance.wiretap import Wiretap
 
 NODES = ("steady", "killed", "resting")

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.conformance.wire_peer import PREFIX, FakeDevice, Json, Peer, until
+from tests.conformance.fake_device import FakeDevice
+from tests.conformance.wire_peer import PREFIX, Json, Peer, until
 
 ORION = str(Path(sys.executable).with_name("orion"))
 START_WITHIN = 30.0  # seconds, on a machine that is busy

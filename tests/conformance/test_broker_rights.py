@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conformance.conftest import Bench, Orion
-from tests.conformance.wire_peer import PREFIX, FakeDevice, Json, Peer, Refused, a_tool, fresh, stamp, until
+from tests.conformance.fake_device import FakeDevice, a_tool
+from tests.conformance.wire_peer import PREFIX, Json, Peer, Refused, fresh, stamp, until
 
 CONTROLLER = f"{PREFIX}/controllers/judge"
 

@@ -11,7 +11,8 @@ import pytest
 import rfc8785
 
 from tests.conformance.conftest import Orion
-from tests.conformance.wire_peer import FakeDevice, Json, MQTTv311, a_tool, fresh, stamp, until
+from tests.conformance.fake_device import FakeDevice, a_tool
+from tests.conformance.wire_peer import Json, MQTTv311, fresh, stamp, until
 from tests.conformance.wiretap import read_connect, read_subscribe
 
 AT = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
