@@ -9,7 +9,6 @@ import json
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -22,6 +21,7 @@ from broker.session import (
     SessionError,
 )
 from controller.mqtt import letters
+from controller.mqtt.pending import EPOCH, Pending
 from controller.mqtt.routes import Receipt
 from controller.services import approvals, commands, settling
 from controller.services.cards import ApprovalStatus
@@ -34,6 +34,7 @@ from controller.store.notices import (
     CommandQueued,
     DeviceChanged,
     Notice,
+    RulesChanged,
 )
 from controller.store.store import Store, StoreBusy, StoreFailed
 from controller.store.tables import ToolExecution
@@ -46,20 +47,6 @@ logger = logging.getLogger(__name__)
 AGAIN_AFTER = timedelta(seconds=5)  # then doubling
 AGAIN_AT_MOST = timedelta(seconds=60)
 STORE_AGAIN_AFTER = timedelta(seconds=1)  # when the store could not take a note
-EPOCH = datetime.min.replace(tzinfo=UTC)
-
-
-@dataclass(slots=True)
-class _Open:
-    """A command nobody has answered finally."""
-
-    row: ToolExecution
-    next_at: datetime = EPOCH
-    attempts: int = 0  # of this program's life
-    earlier_attempts: int = 0  # of earlier lives
-    may_have_left: bool = False  # in an earlier life
-    heard: bool = False  # accepted: no need to ask again while the device stays
-    cancel_wanted: bool = False  # from here on the cancel goes out in the command's place
 
 
 class Outbox:
@@ -77,7 +64,7 @@ class Outbox:
         self._topics = topics
         self._instance = instance
         self._now = now
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, Pending] = {}
         self._ready: set[str] = set()  # devices that may be sent commands
         self._wake = asyncio.Event()
         self._session: Session | None = None
@@ -86,7 +73,7 @@ class Outbox:
         """At start: take up what an earlier life left on the way."""
         for row in await self._store.read(commands.on_the_way):
             cancelled = await self._store.read(partial(commands.cancel_wanted, command_id=row.id))
-            self._open[row.id] = _Open(
+            self._open[row.id] = Pending(
                 row, earlier_attempts=row.attempt, may_have_left=True, cancel_wanted=cancelled
             )
 
@@ -94,7 +81,7 @@ class Outbox:
         """Act on what a committed transaction announced."""
         match notice:
             case CommandQueued(row):
-                self._open[row.id] = _Open(row)
+                self._open[row.id] = Pending(row)
                 self._wake.set()
             case CommandChanged(row, final):
                 self._note(row, final=final)
@@ -105,6 +92,8 @@ class Outbox:
                 self._say(self._topics.approval(card.id), payload, retain=True)
             case DeviceChanged(device_id, ready):
                 self._note_device(device_id, ready=ready)
+            case RulesChanged(device_id):
+                self._note_rules(device_id)
             case Audited(line):
                 self._say(self._topics.audit(), json.dumps(line).encode(), qos=0)
 
@@ -131,6 +120,11 @@ class Outbox:
         for each in self._open.values():
             if each.row.device_id == device_id and each.attempts + each.may_have_left:
                 each.next_at, each.heard = EPOCH, False  # it came back: ask for the state reached
+        self._wake.set()
+
+    def _note_rules(self, device_id: str) -> None:
+        for each in self._open.values():
+            each.doubted = each.doubted or (each.row.device_id == device_id and each.unsent)
         self._wake.set()
 
     async def serve(self, session: Session) -> None:
@@ -169,11 +163,13 @@ class Outbox:
         for each in list(self._open.values()):
             if each.row.id not in self._open:
                 continue  # it ended while another one was being settled
-            unsent = each.attempts == 0 and not each.may_have_left
-            if each.row.expires_at <= now or (each.cancel_wanted and unsent):
+            if each.row.expires_at <= now or (each.cancel_wanted and each.unsent):
                 if each.next_at <= now:
-                    await self._let_go(each, now, unsent=unsent)
+                    await self._let_go(each, now)
                 soonest = min(soonest, each.next_at)
+                continue
+            if each.doubted and not await self._stands(each, now):
+                soonest = min(soonest, now + STORE_AGAIN_AFTER)
                 continue
             if each.cancel_wanted:
                 if each.next_at <= now:
@@ -187,9 +183,21 @@ class Outbox:
             soonest = min(soonest, each.row.expires_at)
         return max((soonest - now).total_seconds(), 0.01)
 
-    async def _let_go(self, each: _Open, now: datetime, *, unsent: bool) -> None:
+    async def _stands(self, each: Pending, now: datetime) -> bool:
+        """Whether a command that has not left is still allowed to; a store that is away is asked again."""
+        try:
+            stands = await self._store.write(partial(settling.judge_again, command_id=each.row.id, now=now))
+        except (StoreBusy, StoreFailed) as error:
+            logger.warning("Command %s cannot be judged yet: %s", each.row.id, error)
+            return False
+        each.doubted = False
+        if not stands:
+            self._open.pop(each.row.id, None)
+        return stands
+
+    async def _let_go(self, each: Pending, now: datetime) -> None:
         """Stop trying; what never left is settled by this. A store that is away is asked again."""
-        if unsent:
+        if each.unsent:
             settle = settling.never_sent if each.row.expires_at <= now else settling.called_back
             try:
                 await self._store.write(partial(settle, command_id=each.row.id, now=now))
@@ -200,7 +208,7 @@ class Outbox:
         each.next_at = now + AGAIN_AT_MOST
         self._open.pop(each.row.id, None)
 
-    def _publish(self, session: Session, each: _Open, now: datetime) -> None:
+    def _publish(self, session: Session, each: Pending, now: datetime) -> None:
         each.attempts += 1
         backoff: timedelta = AGAIN_AFTER * 2 ** min(each.attempts - 1, 8)
         each.next_at = now + min(backoff, AGAIN_AT_MOST)
@@ -218,7 +226,7 @@ class Outbox:
         taken = session.publish(letter.topic, letter.payload, properties=letter.properties)
         taken.add_done_callback(partial(self._note_taken, each.row.id, attempt))
 
-    def _refuse(self, each: _Open, code: ErrorCode, message: str, now: datetime) -> None:
+    def _refuse(self, each: Pending, code: ErrorCode, message: str, now: datetime) -> None:
         error = ErrorBody(code=code, message=message)
         self._store.write_soon(partial(settling.not_taken, command_id=each.row.id, error=error, now=now))
 

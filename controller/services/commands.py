@@ -235,9 +235,10 @@ def cancel(session: Session, command_id: str, *, actor: Actor, now: datetime) ->
 
 
 def withdraw(session: Session, device_id: str, *, now: datetime) -> None:
-    """Deny what waits for tools that the device's new profile changed or dropped.
+    """Deny what waits for tools that are not offered or not allowed any more.
 
-    What may have left already is the device's to refuse: denied here, it might still run.
+    Whether a released command has left only the outbox knows: it judges those that have
+    not once more. What has left is the device's to refuse.
     """
     query = select(ToolExecution).where(
         ToolExecution.device_id == device_id,
@@ -249,3 +250,4 @@ def withdraw(session: Session, device_id: str, *, now: datetime) -> None:
         if decision.verdict is Verdict.DENY and not Status(row.status).is_final:
             error = ErrorBody(code=decision.code, message=decision.reasons[0])
             settling.finish(session, row, Status.DENIED, now=now, error=error)
+    notices.announce(session, notices.RulesChanged(device_id))

@@ -58,19 +58,28 @@ def release(session: Session, row: ToolExecution, *, now: datetime) -> None:
 
     What has ended meanwhile, by the end of the step before it, stays so.
     """
-    if Status(row.status).is_final:
-        return
+    if not Status(row.status).is_final and _still_stands(session, row, now=now):
+        let_go(session, row, devices.get(session, row.device_id), now=now)
+
+
+def judge_again(session: Session, command_id: str, *, now: datetime) -> bool:
+    """Whether a command that was let go and has surely not left may still leave."""
+    row = session.get(ToolExecution, command_id)
+    return row is not None and row.status == Status.QUEUED and _still_stands(session, row, now=now)
+
+
+def _still_stands(session: Session, row: ToolExecution, *, now: datetime) -> bool:
+    """Judge by what holds now; what is not allowed any more is denied."""
     decision = recheck(session, row)
     if decision.verdict is Verdict.DENY:
         error = ErrorBody(code=decision.code, message=decision.reasons[0])
-        finish(session, row, Status.DENIED, now=now, error=error)
-        return
-    if decision.verdict is Verdict.ASK and row.approval_id is None:
+    elif decision.verdict is Verdict.ASK and row.approval_id is None:
         message = f"It was allowed when it was asked for, and is not any more: {decision.reasons[0]}"
         error = ErrorBody(code=ErrorCode.PERMISSION_DENIED, message=message)
-        finish(session, row, Status.DENIED, now=now, error=error)
-        return
-    let_go(session, row, devices.get(session, row.device_id), now=now)
+    else:
+        return True
+    finish(session, row, Status.DENIED, now=now, error=error)
+    return False
 
 
 def let_go(session: Session, row: ToolExecution, device: Device, *, now: datetime) -> None:

@@ -50,13 +50,22 @@ class DeviceChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class RulesChanged:
+    """What a device offers, or what is allowed on it, is not what it was."""
+
+    device_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Audited:
     """One line of the audit, without arguments."""
 
     line: JsonObject
 
 
-Notice = CommandQueued | CommandChanged | CancelWanted | ApprovalChanged | DeviceChanged | Audited
+Notice = (
+    CommandQueued | CommandChanged | CancelWanted | ApprovalChanged | DeviceChanged | RulesChanged | Audited
+)
 
 _KEY = "notices"
 
