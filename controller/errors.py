@@ -21,7 +21,7 @@ from schemas.errors import ErrorBody, ErrorCode
 class OrionError(Exception):
     """Something the caller can be told: a code for programs, a sentence for people."""
 
-    code = ErrorCode.INTERNAL
+    code: ErrorCode = ErrorCode.INTERNAL
 
     def body(self) -> ErrorBody:
         """The error as it travels."""
@@ -116,6 +116,9 @@ class ProviderError(OrionError):
     `retryable` says whether the same request may succeed in a moment.
     """
 
-    def __init__(self, message: str, *, retryable: bool = False) -> None:
+    def __init__(
+        self, message: str, *, retryable: bool = False, code: ErrorCode = ErrorCode.INTERNAL
+    ) -> None:
         super().__init__(message)
         self.retryable = retryable
+        self.code = code

@@ -20,6 +20,7 @@ from schemas.wire import MAX_PAYLOAD
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+OURS = {"Orion-Api": "1"}  # on every answer: a client can tell us from whoever else has the port
 STATUSES: dict[type[OrionError], int] = {
     NotFound: 404,
     Conflict: 409,
@@ -56,7 +57,7 @@ def problem(status: int, code: str, detail: str) -> JSONResponse:
         "code": code,
         "detail": detail,
     }
-    return JSONResponse(body, status, media_type=MEDIA_TYPE)
+    return JSONResponse(body, status, headers=OURS, media_type=MEDIA_TYPE)
 
 
 async def _ours(_request: Request, error: Exception) -> Response:
@@ -95,7 +96,9 @@ async def _bounded(request: Request, proceed: Callable[[Request], Awaitable[Resp
         return problem(411, ErrorCode.INVALID_ARGUMENTS, "A body needs a Content-Length.")
     if length is not None and (not length.isdecimal() or len(length) > 9 or int(length) > MAX_PAYLOAD):
         return problem(413, ErrorCode.PAYLOAD_TOO_LARGE, f"A body may have at most {MAX_PAYLOAD} bytes.")
-    return await proceed(request)
+    answer = await proceed(request)
+    answer.headers.update(OURS)
+    return answer
 
 
 async def exact_json(request: Request) -> None:

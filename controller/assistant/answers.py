@@ -3,6 +3,7 @@
 Only a row that says `succeeded` is called done.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,17 @@ from schemas.errors import ErrorCode
 
 MAX_VALUE = 200  # characters of an argument in a sentence
 MAX_REASON = 500  # characters
+# how models tell of deeds, in both languages: "I have deleted", "done!", "de map is gemaakt"
+_DEEDS = re.compile(
+    r"\b(?:i|we)(?:'ve|\s+have|\s+just|\s+already)?(?:\s+\w+)?\s+(?:\w+ed|made|put|sent|ran|did|set|wrote|shut)\b"
+    r"|\b(?:has|have|was|were)\s+(?:been\s+)?(?:success\w+\s+)?"
+    r"(?:created|deleted|removed|moved|copied|written|renamed|opened|closed|stopped|sent|restarted|made|saved)\b"
+    r"|\b(?:done|all\s+set|successfully|completed|gelukt|klaar|gedaan|uitgevoerd)\b"
+    r"|\b(?:ik\s+heb|we\s+hebben|is|zijn|werd|werden)\b.{0,80}?\b"
+    r"(?:ge(?:maakt|wist|kopieerd|schreven|stopt|start|sloten|opend|stuurd|plaatst|zet)|verwijderd|verplaatst"
+    r"|hernoemd|aangemaakt|opgeslagen|weggegooid|herstart|afgesloten)\b",
+    re.IGNORECASE,
+)
 
 
 def receipts(rows: Sequence[ToolExecution], language: Language) -> list[str]:
@@ -40,7 +52,7 @@ def receipt(row: ToolExecution, language: Language) -> str:
 
 def _reason(row: ToolExecution, language: Language) -> str:
     """Why it did not come to be; in Dutch the cause, with the exact words in brackets."""
-    said = sanitize.one_line(row.error_message or "; ".join(row.reasons), MAX_REASON)
+    said = sanitize.exact(row.error_message or "; ".join(row.reasons), MAX_REASON)
     cause = CAUSES.get(str((row.error or {}).get("code"))) if language == "nl" else None
     return f"{cause} ({said})" if cause else said
 
@@ -48,6 +60,8 @@ def _reason(row: ToolExecution, language: Language) -> str:
 def with_words(rows: Sequence[ToolExecution], words: str, language: Language) -> str:
     """Receipts and the model's words: its words only where nothing they could claim is untrue."""
     changing = [row for row in rows if not _only_looks(row)]
+    if not changing and _DEEDS.search(words):
+        words = f"{words}\n{STATUS[language]['only_looked']}"
     if not changing:
         failed = [row for row in rows if row.status != Status.SUCCEEDED.value]
         return (
@@ -57,6 +71,16 @@ def with_words(rows: Sequence[ToolExecution], words: str, language: Language) ->
     if words and all(row.status == Status.SUCCEEDED.value for row in rows):
         lines.append(words)
     return "\n".join(lines)
+
+
+def without_calls(words: str, language: Language, *, question: bool) -> str:
+    """A model's words when it called nothing: none that tell of deeds, and said to be words only.
+
+    Only a receipt says that something was done, and here there is none.
+    """
+    if _DEEDS.search(words):
+        return f"{STATUS[language]['nothing_done']} {STATUS[language]['words_left_out']}"
+    return words if question else f"{STATUS[language]['nothing_done']}\n{words}"
 
 
 def without_model(language: Language) -> str:
@@ -93,7 +117,7 @@ def _filled(template: str, row: ToolExecution) -> str:
 
 
 def _short(value: Any) -> str:
-    return sanitize.one_line(str(value), MAX_VALUE)
+    return sanitize.exact(str(value), MAX_VALUE)
 
 
 def _success(row: ToolExecution, language: Language) -> str:

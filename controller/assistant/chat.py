@@ -62,6 +62,7 @@ class Assistant:
         self._planner = planner
         self._provider = provider
         self._fast_path = fast_path
+        self._last_trouble: str | None = None  # told once, not with every sentence
 
     async def trouble(self) -> str | None:
         """Why the model cannot be used now; None when it can."""
@@ -115,8 +116,9 @@ class Assistant:
         if trouble is None and isinstance(plan, Declined):
             return self._provider.name, await self._with_model(turn, exchange)
         note = answers.without_model(language) if isinstance(plan, Declined) else None
-        if trouble is not None:
-            logger.info("Planned without a model: %s", trouble)
+        if trouble != self._last_trouble and trouble is not None:
+            logger.info("Planning without a model: %s", trouble)
+        self._last_trouble = trouble
         return OFFLINE, await self._carry_out(turn, plan, note)
 
     async def _with_model(self, turn: Turn, exchange: Exchange) -> Said:

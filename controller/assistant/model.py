@@ -47,6 +47,7 @@ class ModelPlanner:
         self._toolbox = Toolbox(shown, question=turn.question)
         self._gate = TaintGate(turn.text, turn.fleet.trusted_words())
         self._calls_left = MAX_CALLS
+        self._problem: Problem | None = None  # the last call that could not even be submitted
         self._done: dict[str, ToolExecution] = {}  # by what was called: the same call runs once a turn
         system = prompts.system(
             self._where.candidates,
@@ -77,7 +78,7 @@ class ModelPlanner:
             async with asyncio.timeout(WITHIN):
                 return await self._loop()
         except TimeoutError as error:
-            raise ProviderError("The turn took too long and was ended.") from error
+            raise ProviderError("The turn took too long and was ended.", code=ErrorCode.TIMEOUT) from error
 
     async def _loop(self) -> Said:
         for _ in range(MAX_REPLIES):
@@ -107,8 +108,10 @@ class ModelPlanner:
             match self._toolbox.read(call):
                 case Asked(question, options):
                     return Said("question", question, AskedBack(text=question, options=list(options)))
-                case Problem(_, message):
-                    self._messages.append(prompts.not_run(call, message))
+                case Problem() as problem:
+                    await self._turn.note_unusable(call.name, problem)
+                    self._problem = problem
+                    self._messages.append(prompts.not_run(call, problem.message))
                 case Proposed() as proposed if _key(proposed) in self._done:
                     self._show(call, self._done[_key(proposed)])
                 case Proposed() as proposed:
@@ -153,12 +156,20 @@ class ModelPlanner:
         """The end of the turn: receipts first, the model's words where they claim nothing untrue."""
         rows = self._turn.rows
         spoken = sanitize.clean(words, MAX_TEXT).strip()
-        if not rows:
-            if not spoken:
-                raise ProviderError("The model answered nothing.")
-            unasked = [] if self._turn.question else [answers.nothing_done(self._language)]
-            return Said("answer", "\n".join([*unasked, spoken]))
-        return Said(outcome_of(rows), answers.with_words(rows, spoken, self._language))
+        if rows:
+            return Said(outcome_of(rows), answers.with_words(rows, spoken, self._language))
+        if self._problem is not None:
+            return self._nothing_usable(self._problem)
+        if not spoken:
+            raise ProviderError("The model answered nothing.")
+        return Said("answer", answers.without_calls(spoken, self._language, question=self._turn.question))
+
+    def _nothing_usable(self, problem: Problem) -> Said:
+        """The model wanted only what does not exist or may not be called."""
+        refused = problem.code is ErrorCode.PERMISSION_DENIED
+        error = ErrorBody(code=problem.code, message=problem.message)
+        text = f"{answers.nothing_done(self._language)} {problem.message}"
+        return Said("refused" if refused else "error", text, error=error)
 
 
 def _key(proposed: Proposed) -> str:

@@ -119,6 +119,8 @@ STATUS: Mapping[Language, Phrases] = {
         "preview": "Dit zou gebeuren op {where}: {what}.",
         "without_model": "(Er antwoordt geen taalmodel; alleen gewone zinnen worden dan begrepen.)",
         "nothing_done": "Er is niets uitgevoerd.",
+        "words_left_out": "Het model zei iets anders, maar riep niets aan; zijn woorden zijn weggelaten.",
+        "only_looked": "(Er is alleen gekeken; er is niets veranderd.)",
         "mended": "De zin werd pas begrepen nadat tikfouten waren hersteld.",
     },
     "en": {
@@ -137,6 +139,8 @@ STATUS: Mapping[Language, Phrases] = {
         "preview": "This would happen on {where}: {what}.",
         "without_model": "(No language model answers; only plain sentences are understood then.)",
         "nothing_done": "Nothing was carried out.",
+        "words_left_out": "The model said otherwise but called nothing; its words are left out.",
+        "only_looked": "(It was only looked at; nothing was changed.)",
         "mended": "The sentence was understood only after mending its spelling.",
     },
 }

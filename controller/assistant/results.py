@@ -35,7 +35,7 @@ def says_all(tool: str) -> bool:
 
 
 def _line(text: str) -> str:
-    return "  " + sanitize.one_line(text, MAX_LINE)
+    return "  " + sanitize.exact(text, MAX_LINE)
 
 
 def _entries(result: Result) -> list[str]:

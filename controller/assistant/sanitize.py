@@ -35,6 +35,25 @@ def one_line(text: str, limit: int) -> str:
     return _WHITE.sub(" ", clean(text, limit)).strip()
 
 
+def exact(text: str, limit: int) -> str:
+    """One line whose letters and blanks are the text's own, for names and paths shown to a person.
+
+    What cannot be seen, would steer a terminal, or is only drawn like a plain sign
+    (a full-width slash) stands there as an escape.
+    """
+    shown = "".join(_shown(character) for character in text[: limit + 1])
+    if shown != shown.strip():
+        shown = f"'{shown}'"
+    return shown if len(text) <= limit and len(shown) <= limit + 2 else shown[: limit - len(CUT)] + CUT
+
+
+def _shown(character: str) -> str:
+    drawn_alike = not character.isascii() and unicodedata.normalize("NFKC", character).isascii()
+    if character in "\n\t" or drawn_alike or not _is_visible(character) or _INVISIBLE.match(character):
+        return character.encode("unicode_escape").decode("ascii")
+    return character
+
+
 def bounded(value: JsonValue, limit: int) -> tuple[JsonValue, bool]:
     """The same JSON value with clean texts, and whether something had to be left out.
 

@@ -12,8 +12,10 @@ from typing import Any, Protocol
 
 from pydantic import JsonValue
 
+from controller.assistant import sanitize
 from controller.assistant.fleet import Fleet
-from controller.services import commands, inquiries, waiting
+from controller.assistant.toolbox import Problem
+from controller.services import audit, commands, inquiries, waiting
 from controller.services.actors import Actor, through
 from controller.services.commands import CommandRequest
 from controller.services.orders import Status
@@ -25,6 +27,7 @@ from schemas.commands import Via
 from schemas.devices import Risk
 from schemas.errors import ErrorBody
 from schemas.ids import new_id
+from schemas.wire import JsonObject
 
 Emit = Callable[[Response], Awaitable[None]]
 
@@ -99,6 +102,20 @@ class Turn:
             await self._tell_results(rows, reported)
         self.rows += rows
         return rows
+
+    async def note_unusable(self, tool: str, problem: Problem) -> None:
+        """Put on record that a call was wanted that could not even be submitted."""
+        detail: JsonObject = {"tool": sanitize.exact(tool, 80), "code": problem.code.value}
+        await self.store.write(
+            lambda session: audit.record(
+                session,
+                "call.unusable",
+                now=datetime.now(UTC),
+                actor=through(self.actor, Via.ASSISTANT),
+                trace_id=self.trace_id,
+                detail=detail,
+            )
+        )
 
     async def _tell_call(self, row: ToolExecution) -> None:
         await self.emit(

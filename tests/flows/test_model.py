@@ -114,6 +114,19 @@ async def test_an_unknown_tool_is_told_to_the_model_which_may_correct_itself(ser
     assert "There is no tool" in ollama.chats[1]["messages"][-1]["content"]
 
 
+async def test_a_model_that_only_wants_what_does_not_exist_ends_in_an_error_with_a_code(
+    served: Start,
+) -> None:
+    async with served(fakes.calls(("mkdir", {"path": "A"})), fakes.says("Done!")) as (orion, pump, _):
+        _, report = await orion.ask("Create a folder A on the tuinpomp")
+        audited = (await orion.http.get("audit", params={"action": "call.unusable"})).json()["items"]
+
+    assert (report["outcome"], report["error"]["code"]) == ("error", "unknown_tool")
+    assert "Done!" not in report["text"]
+    assert [entry["detail"]["code"] for entry in audited] == ["unknown_tool"]
+    assert pump.ran == []
+
+
 async def test_the_same_call_twice_in_a_turn_runs_once(served: Start) -> None:
     script = [fakes.calls(make("A")), fakes.calls(make("A")), fakes.says("ok")]
     async with served(*script) as (orion, pump, _):

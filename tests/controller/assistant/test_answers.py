@@ -65,6 +65,36 @@ def test_words_of_a_model_stand_only_beside_changes_that_succeeded() -> None:
     assert "All fine!" not in answers.with_words([good, bad], "All fine!", "en")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "I have deleted Foo and created Bar.",
+        "I deleted it.",
+        "Done! The folder is there.",
+        "The folder has been created.",
+        "Klaar.",
+        "Ik heb de map Foo verwijderd.",
+        "De map is aangemaakt.",
+    ],
+)
+@pytest.mark.parametrize("question", [True, False])
+def test_words_that_tell_of_deeds_are_left_out_when_nothing_was_called(words: str, question: bool) -> None:
+    said = answers.without_calls(words, "en", question=question)
+
+    assert said.startswith("Nothing was carried out.")
+    assert words not in said
+
+
+def test_other_words_of_a_model_are_kept() -> None:
+    assert answers.without_calls("A folder holds files.", "en", question=True) == "A folder holds files."
+
+
+def test_a_path_is_said_to_the_letter() -> None:
+    said = answers.receipt(a_row(parameters={"path": "/srv/\uff5e/x "}), "en")
+
+    assert "'/srv/\\uff5e/x '" in said
+
+
 def test_what_a_device_says_cannot_steer_a_terminal() -> None:
     row = a_row(tool="read_file", result={"content": "a\x1b[2Jb\u202ec", "encoding": "utf-8"})
 

@@ -24,6 +24,7 @@ from controller.assistant.providers.ollama import messages as shapes
 from controller.assistant.providers.ollama.door import CannotThink, Door
 from controller.assistant.providers.provider import ChatMessage, Completed, Piece, ToolSpec, fold
 from controller.errors import ProviderError
+from schemas.errors import ErrorCode
 
 logger = logging.getLogger(__name__)
 
@@ -239,7 +240,7 @@ class Ollama:
         try:
             yield
         except TimeoutError as error:
-            raise ProviderError(f"{host} did not answer in time.") from error
+            raise ProviderError(f"{host} did not answer in time.", code=ErrorCode.TIMEOUT) from error
         except (httpx.ConnectError, httpx.ConnectTimeout, ConnectionError) as error:
             raise ProviderError(
                 f"No Ollama answers at {host}; start it with: ollama serve", retryable=True

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from controller.assistant import sanitize
 from controller.errors import ProviderError
+from schemas.errors import ErrorCode
 
 KEY_HOST = "ollama.com"  # the only place that may see $OLLAMA_API_KEY
 MAX_REPLY = 16 * 1024 * 1024  # bytes of one response
@@ -69,18 +70,23 @@ class Door:
             return ProviderError(f"{self.model} wrote a tool call that cannot be read.", retryable=True)
         if status == httpx.codes.NOT_FOUND or ("model" in folded and "not found" in folded):
             return ProviderError(
-                f"{self.host} does not have the model {self.model}; get it with: ollama pull {self.model}"
+                f"{self.host} does not have the model {self.model}; get it with: ollama pull {self.model}",
+                code=ErrorCode.NOT_FOUND,
             )
         if "does not support tools" in folded:
-            return ProviderError(f"{self.model} cannot call tools; configure a model that can.")
+            return ProviderError(
+                f"{self.model} cannot call tools; configure a model that can.", code=ErrorCode.NOT_SUPPORTED
+            )
         if "does not support thinking" in folded or "think value" in folded:
             return CannotThink(self.model)
         if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
             return ProviderError(f"{self.host} wants a valid key; set OLLAMA_API_KEY (for {KEY_HOST} only).")
         if status == httpx.codes.TOO_MANY_REQUESTS:
-            return ProviderError(f"The quota at {self.host} is used up: {said}")
+            return ProviderError(f"The quota at {self.host} is used up: {said}", code=ErrorCode.RATE_LIMITED)
         if status == httpx.codes.SERVICE_UNAVAILABLE:
-            return ProviderError(f"{self.host} is busy; try again in a moment.", retryable=True)
+            return ProviderError(
+                f"{self.host} is busy; try again in a moment.", retryable=True, code=ErrorCode.BUSY
+            )
         gateway = status in (httpx.codes.BAD_GATEWAY, httpx.codes.GATEWAY_TIMEOUT)
         where = f"{self.host} answered {status}" if status != httpx.codes.OK else f"{self.host} failed"
         return ProviderError(f"{where}: {said}", retryable=gateway)
