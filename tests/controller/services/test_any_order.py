@@ -119,7 +119,7 @@ class Settling(RuleBasedStateMachine):
                 assert Status(row.status).is_final
 
     @rule(number=st.integers(0, 50), approve=st.booleans())
-    def decide(self, number: int, approve: bool) -> None:  # noqa: FBT001 - a strategy's value
+    def decide(self, number: int, approve: bool) -> None:
         row = self.pick(number)
         if row is not None and row.approval_id is not None:
             try:
@@ -138,7 +138,7 @@ class Settling(RuleBasedStateMachine):
         devices.store_presence(self.session, "laptop", a_presence(state, BOOT), now=self.now)
 
     @rule(tools=st.booleans(), policy=st.sampled_from(PolicyProfile))
-    def rules_change(self, tools: bool, policy: PolicyProfile) -> None:  # noqa: FBT001 - a strategy's value
+    def rules_change(self, tools: bool, policy: PolicyProfile) -> None:
         profile = a_profile() if tools else a_profile(tools=[a_tool()])
         devices.store_profile(self.session, "laptop", profile, now=self.now)
         devices.change(self.session, "laptop", devices.PolicyChange(policy=policy), actor=ADMIN, now=self.now)

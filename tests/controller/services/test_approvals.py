@@ -79,8 +79,8 @@ def test_a_denied_command_never_leaves_and_says_who_said_no(session: Session, la
 def test_a_card_is_decided_once(
     session: Session,
     laptop: Device,
-    first: bool,  # noqa: FBT001 - a column of the table
-    second: bool,  # noqa: FBT001 - a column of the table
+    first: bool,
+    second: bool,
 ) -> None:
     (row,) = submit(session, DELETE)
     card = decide(session, card_of(session, row), approve=first)

@@ -53,7 +53,7 @@ def test_the_table_names_every_case_once() -> None:
 def test_risk_is_decided_by_role_and_policy_profile(
     role: Role,
     profile: PolicyProfile,
-    changing: bool,  # noqa: FBT001 - a column of the table
+    changing: bool,
     verdicts: tuple[Verdict, ...],
 ) -> None:
     for risk, expected in zip(RISKS, verdicts, strict=True):

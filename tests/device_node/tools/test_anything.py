@@ -86,7 +86,7 @@ def test_any_series_of_calls_stays_inside_and_leaves_no_rubbish() -> None:
             max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
         )
         @given(calls(), ids, st.booleans())
-        def every_call(call: tuple[str, dict[str, Any]], command_id: str, dry_run: bool) -> None:  # noqa: FBT001 - drawn
+        def every_call(call: tuple[str, dict[str, Any]], command_id: str, dry_run: bool) -> None:
             furnish(desk)
             tool, drawn = call
             arguments = {
