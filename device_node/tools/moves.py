@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from device_node.safety.errors import PathNotAllowed, ToolError
+from device_node.safety.errors import PathNotAllowed, ToolError, translated
 from device_node.safety.fence import Fence, Place
 from device_node.safety.folder import identity
 from device_node.tools import content, records, trash
@@ -84,10 +84,11 @@ def _both(call: Call, fence: Fence, *, follow: bool) -> Iterator[tuple[Place, Pl
         fence.locate(call.text("source"), follow=follow) as source,
         fence.locate(call.text("destination"), follow=False) as destination,
     ):
-        _refuse_unfit(source)
+        with translated(call.text("source")):
+            _refuse_unfit(source)
+            source_id = identity(source.lstat())
         if not destination.name:
             raise ToolError(ErrorCode.ALREADY_EXISTS, f"{destination.path} is an allowed folder itself.")
-        source_id = identity(source.lstat())
         if source_id in destination.folder.lineage:
             raise ToolError(ErrorCode.CONFLICT, "A folder cannot go inside itself.")
         if destination.exists():

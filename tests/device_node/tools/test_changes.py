@@ -175,6 +175,15 @@ def test_a_cancelled_copy_leaves_nothing_behind(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("tool", ["copy_path", "move_path"])
+def test_a_source_that_is_missing_is_named(desk: Desk, tool: str) -> None:
+    with pytest.raises(ToolError) as missing:
+        desk.run(tool, source=desk.at("gone"), destination=desk.at("new"))
+
+    assert missing.value.code is ErrorCode.NOT_FOUND
+    assert missing.value.message == f"{desk.at('gone')} does not exist."
+
+
+@pytest.mark.parametrize("tool", ["copy_path", "move_path"])
 def test_a_folder_goes_neither_into_itself_nor_over_what_holds_it(desk: Desk, tool: str) -> None:
     (desk.folder / "a" / "b").mkdir(parents=True)
     before = desk.tree()
