@@ -77,8 +77,15 @@ _ASK: dict[Language, dict[str, str]] = {
 def decline(reason: str, language: Language, devices: Sequence[KnownDevice], *, phrase: str = "") -> Declined:
     """Why not, and what would work."""
     why = _REASONS[language].get(reason, _REASONS[language]["not_understood"]).format(phrase=phrase)
-    device = (devices[0].name or devices[0].device_id) if devices else "laptop"
-    return Declined(f"{why} {_EXAMPLES[language].format(device=device)}")
+    return Declined(f"{why} {_EXAMPLES[language].format(device=_example(devices))}")
+
+
+def _example(devices: Sequence[KnownDevice]) -> str:
+    """The device that an example is best about: one that is there and has folders to speak of."""
+    if not devices:
+        return "laptop"
+    best = max(devices, key=lambda each: ("create_directory" in each.tools, each.online))
+    return best.name or best.device_id
 
 
 def ask(reason: str, language: Language, devices: Sequence[KnownDevice], *, phrase: str = "") -> Question:

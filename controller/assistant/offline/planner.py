@@ -11,7 +11,7 @@ from functools import cache
 from controller.assistant.candidates import Directory, KnownDevice, directory, rank
 from controller.assistant.intent import is_question
 from controller.assistant.language import Language, fold, language_of
-from controller.assistant.offline import answers, names, places, refusals
+from controller.assistant.offline import answers, names, own_tools, places, refusals
 from controller.assistant.offline.clause import Clause
 from controller.assistant.offline.draft import Draft, Trouble
 from controller.assistant.offline.grammar import Grammar
@@ -97,6 +97,8 @@ class _Sentence:
             return answers.decline("doubt", self.language, self.devices)
         if reason := refusals.reason(kept, self.grammar.words, question=self.question):
             return answers.decline(reason, self.language, self.devices)
+        if (own := self._own_tool(found)) is not None:
+            return own
         drafts, trouble = self._read(kept, wish=wish)
         repaired = found.repaired
         unknown = trouble.reason in {"unknown_device", "which_device"}
@@ -112,6 +114,16 @@ class _Sentence:
         if drafts is None:
             return self._not_understood(kept, trouble, wish=wish)
         return self._settle(drafts, found, repaired=repaired)
+
+    def _own_tool(self, found: places.Places) -> Plan | None:
+        """A call of a tool that only this device has, where the sentence is nothing but that."""
+        device = found.devices[0] if len(found.devices) == 1 else self._usual(found)
+        if device is None or len(found.devices) > 1 or found.unclear is not None or self.question:
+            return None
+        tool = own_tools.named(found.words, device)
+        if tool is None:
+            return None
+        return Calls((PlannedCall(device.device_id, tool, {}),), found.repaired)
 
     def _read(self, words: Sequence[Token], *, wish: bool) -> tuple[list[Draft] | None, Trouble]:
         clause = Clause(self.text, self.grammar, self.known, self.placed)
