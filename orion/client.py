@@ -19,6 +19,7 @@ from orion.exits import Exit
 
 Json = dict[str, Any]
 
+OURS = "Orion-Api"  # the header that tells the controller from whoever else has its port
 ANSWER_WITHIN = 15.0  # seconds
 TURN_WITHIN = 660.0  # seconds between two lines of a turn; the controller stops waiting before
 MAX_BODY = 64 * 1024 * 1024  # bytes of one answer
@@ -140,6 +141,11 @@ class Client:
             kind = {} if body is None else {"Content-Type": "application/json"}
             connection.request(method, f"/api/v1{path}", payload, {**headers, **kind})
             with connection.getresponse() as response:
+                if response.getheader(OURS) is None:
+                    raise ClientError(
+                        f"Something else answers at {where}, not Orion's controller. "
+                        "Stop it, or give the controller another port: ORION_HTTP_PORT."
+                    )
                 if response.status >= HTTPStatus.BAD_REQUEST:
                     raise _problem(response.status, response.read(MAX_BODY), where)
                 yield response
@@ -167,7 +173,7 @@ def _problem(status: int, body: bytes, where: str) -> ClientError:
         problem = _decoded(body)
         code, detail = str(problem["code"]), str(problem["detail"])
     except (ClientError, KeyError):
-        return ClientError(f"What answers at {where} is no controller (HTTP {status}). See ORION_HTTP_PORT.")
+        return ClientError(f"The controller at {where} answered with HTTP {status} and no reason.")
     if status == HTTPStatus.UNAUTHORIZED:
         detail = (
             f"The controller at {where} does not know our token: it belongs to another data folder. "

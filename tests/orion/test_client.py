@@ -19,12 +19,15 @@ class Answers(http.server.BaseHTTPRequestHandler):
 
     status = 200
     body = b"{}"
+    is_ours = True
     heard: dict[str, str]
 
     def do_GET(self) -> None:
         type(self).heard = dict(self.headers)
         self.send_response(self.status)
         self.send_header("Content-Length", str(len(self.body)))
+        if self.is_ours:
+            self.send_header("Orion-Api", "1")
         self.end_headers()
         self.wfile.write(self.body)
 
@@ -130,6 +133,37 @@ def test_what_is_no_controller_is_an_error(
 
     with pytest.raises(ClientError):
         Client("127.0.0.1", port, token).get("/devices")
+
+
+@pytest.mark.parametrize("status", [200, 204, 401, 404])
+def test_whoever_else_has_the_port_is_said_with_the_remedy(
+    server: tuple[int, type[Answers]], token: Path, status: int
+) -> None:
+    port, answers = server
+    answers.status, answers.is_ours = status, False
+    client = Client("127.0.0.1", port, token)
+
+    with pytest.raises(
+        ClientError, match=f"Something else answers at 127.0.0.1:{port}.*ORION_HTTP_PORT"
+    ) as e:
+        client.get("/devices")
+
+    assert e.value.exit_code == Exit.FAILED
+    assert not client.is_ready()
+
+
+def test_a_list_that_somebody_else_answers_is_no_traceback(
+    server: tuple[int, type[Answers]], token: Path
+) -> None:
+    port, answers = server
+    answers.is_ours = False
+    environment = clean_environment(ORION_DATA_DIR=str(token.parents[1]), ORION_HTTP_PORT=str(port))
+
+    done = orion("devices", "list", environment=environment)
+
+    assert done.returncode == 1
+    assert "Something else answers" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_an_answer_that_is_cut_off_is_an_unknown_outcome(
