@@ -7,7 +7,7 @@ import psutil
 
 from bench.figures import Figure
 
-IDLE_FOR = 20.0  # seconds
+IDLE_FOR = 65.0  # seconds: two heartbeats are part of doing nothing
 
 
 async def measure(node_pid: int) -> list[Figure]:
