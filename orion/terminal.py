@@ -1,12 +1,15 @@
 """What a person or a program gets to see: data on stdout, talk on stderr.
 
-Text from devices, files and models is cleaned before it is printed, so that it cannot
-steer the terminal. With `json` there is exactly one object on stdout and nobody is asked.
+Text from devices, files and models is printed to the letter, but what would steer the
+terminal or cannot be seen stands there as an escape. With `json` there is exactly one object on stdout and nobody is asked.
 """
 
 import json
+import re
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +20,11 @@ if TYPE_CHECKING:  # loaded only where something is drawn
 
 MAX_SHOWN = 200_000  # characters of one text
 MAX_CELL = 300
+WAITS_SILENTLY = 3.0  # seconds before somebody who waits is told for whom
+YES = frozenset({"y", "yes", "j", "ja"})
+NO = frozenset({"n", "no", "nee", ""})
+
+_UNUSUAL = re.compile(r"[^\n\t -~]")
 
 
 class Terminal:
@@ -24,7 +32,7 @@ class Terminal:
 
     def __init__(self, *, json: bool = False) -> None:
         self.json = json
-        self._whispers = False
+        self._whispered = ""
         self.talks = True  # whoever leads a program says its sentences instead
 
     @property
@@ -48,32 +56,39 @@ class Terminal:
         return _console(stderr=True)
 
     def whisper(self, text: str) -> None:
-        """A piece of what is being said, as it comes, for whoever looks on; the whole comes later."""
+        """A piece of what is being said, as it comes, for whoever looks on; `conclude` says the whole."""
         if self.talks and not self.json and sys.stderr.isatty():
-            self.err.print(sanitize.clean(text, MAX_SHOWN), style="dim", end="", soft_wrap=True)
-            self._whispers = True
+            self.err.print(shown(text), end="", soft_wrap=True)
+            self._whispered += text
+
+    def conclude(self, text: str) -> None:
+        """Data for a person that was whispered, perhaps: on a screen that has its end, the rest of it."""
+        seen = self._whispered.strip()
+        if seen and self.draws and text.rstrip().endswith(seen):
+            text = text.rstrip().removesuffix(seen).rstrip()
+            self._end_whisper()
+        if text:
+            self.write(text)
 
     def say(self, text: str, style: str = "") -> None:
         """Talk: to stderr, a line or more."""
         if not self.talks:
             return
         self._end_whisper()
-        shown = sanitize.clean(text, MAX_SHOWN)
         if sys.stderr.isatty():
-            self.err.print(shown, style=style, soft_wrap=True)
+            self.err.print(shown(text), style=style, soft_wrap=True)
         else:
-            sys.stderr.write(shown + "\n")
+            sys.stderr.write(shown(text) + "\n")
 
     def write(self, text: str, style: str = "") -> None:
         """Data for a person: to stdout, nothing with `json`."""
         if self.json:
             return
         self._end_whisper()
-        shown = sanitize.clean(text, MAX_SHOWN)
         if self.draws:
-            self.out.print(shown, style=style, soft_wrap=True)
+            self.out.print(shown(text), style=style, soft_wrap=True)
         else:
-            sys.stdout.write(shown + "\n")
+            sys.stdout.write(shown(text) + "\n")
             sys.stdout.flush()
 
     def answer(self, data: Mapping[str, Any]) -> bool:
@@ -97,7 +112,7 @@ class Terminal:
         """Rows under headings."""
         if not self.draws:
             for row in (headings, *rows):
-                self.write("\t".join(sanitize.one_line(cell, MAX_CELL) for cell in row))
+                self.write("\t".join(sanitize.exact(cell, MAX_CELL) for cell in row))
             return
         from rich import box  # a short command without tables starts faster
         from rich.table import Table
@@ -105,7 +120,7 @@ class Terminal:
 
         drawn = Table(*headings, box=box.SIMPLE_HEAD, pad_edge=False)
         for row in rows:
-            drawn.add_row(*(Text(sanitize.one_line(cell, MAX_CELL), overflow="fold") for cell in row))
+            drawn.add_row(*(Text(sanitize.exact(cell, MAX_CELL), overflow="fold") for cell in row))
         self.out.print(drawn)
 
     def facts(self, data: Mapping[str, Any]) -> None:
@@ -113,24 +128,41 @@ class Terminal:
         width = max((len(name) for name in data), default=0)
         for name, value in data.items():
             if value not in (None, "", [], {}):
-                self.write(f"{name.replace('_', ' '):{width}}  {_cell(value)}")
+                self.write(f"{name.replace('_', ' '):{width}}  {_fact(value)}")
 
     def confirm(self, question: str) -> bool:
-        """Ask y/N. Without somebody to ask: no."""
-        return self._read(f"{question} [y/N] ").strip().lower() in ("y", "yes", "j", "ja")
+        """Ask y/N until it is one of them; nothing is no. Without somebody to ask: no."""
+        while (said := self._read(f"{question} [y/N] ").strip().lower()) not in YES | NO:
+            self.say("Please answer y or n.")
+        return said in YES
 
     def choose(self, options: Sequence[str]) -> str | None:
         """Let a person pick by number or say something else; None without an answer."""
         for number, option in enumerate(options, 1):
-            self.say(f"  {number}. {sanitize.one_line(option, MAX_CELL)}")
+            self.say(f"  {number}. {sanitize.exact(option, MAX_CELL)}")
         said = self._read("> ").strip()
         if said.isdecimal() and 1 <= int(said) <= len(options):
             return options[int(said) - 1]
         return said or None
 
+    @contextmanager
+    def waiting(self, whom: str, *, silently_s: float = WAITS_SILENTLY) -> Iterator[None]:
+        """Tell whoever looks on what this block waits for, once that takes a while."""
+        if self.json or not sys.stderr.isatty():
+            yield
+            return
+        timer = threading.Timer(silently_s, self.say, (f"waiting for {whom} …", "dim"))
+        timer.daemon = True  # Ctrl-C does not wait for it
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+
     def _end_whisper(self) -> None:
-        if self._whispers:
-            self._whispers = False
+        if self._whispered:
+            self._whispered = ""
             sys.stderr.write("\n")
             sys.stderr.flush()
 
@@ -142,10 +174,29 @@ class Terminal:
         return sys.stdin.readline()
 
 
+def shown(text: str) -> str:
+    """A text of one or more lines as it may be printed: to the letter, what cannot be seen as an escape."""
+    if len(text) > MAX_SHOWN:
+        text = text[: MAX_SHOWN - len(sanitize.CUT)] + sanitize.CUT
+    return _UNUSUAL.sub(_visible, text.replace("\r\n", "\n"))
+
+
+def _visible(found: re.Match[str]) -> str:
+    character = found[0]
+    is_seen = sanitize.clean(character, MAX_CELL).strip("\n")
+    return character if is_seen else character.encode("unicode_escape").decode("ascii")
+
+
 def _console(*, stderr: bool) -> "Console":
     from rich.console import Console  # a short command without colours starts faster
 
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def _fact(value: Any) -> str:
+    # blanks around a name are told by quotes; what has lines, as the content of a file, keeps them
+    text = _cell(value)
+    return text if "\n" in text else sanitize.exact(text, MAX_SHOWN)
 
 
 def _cell(value: Any) -> str:

@@ -2,6 +2,12 @@
 
 import json
 import logging
+import os
+import pty
+import sys
+import tty
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,7 +35,129 @@ def test_text_from_devices_cannot_steer_the_terminal(capsys: pytest.CaptureFixtu
 def test_a_cell_stays_one_cell(capsys: pytest.CaptureFixture[str]) -> None:
     Terminal().table(["name", "text"], [["a", "two\nlines\tand a tab"]])
 
-    assert capsys.readouterr().out == "name\ttext\na\ttwo lines and a tab\n"
+    assert capsys.readouterr().out == "name\ttext\na\ttwo\\nlines\\tand a tab\n"
+
+
+@pytest.mark.parametrize("name", ["e\u0301te\u0301", "two  blanks", "½ \u03d2", "\u212b"])
+def test_a_name_is_shown_to_the_letter(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    terminal = Terminal()
+
+    terminal.write(f"  {name}")
+    terminal.say(name)
+    terminal.facts({"path": name})
+    terminal.table(["path"], [[name]])
+
+    said = capsys.readouterr()
+    assert said.err == f"{name}\n"
+    assert said.out == f"  {name}\npath  {name}\npath\n{name}\n"
+
+
+def test_names_that_differ_unseen_look_different(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal = Terminal()
+
+    terminal.facts({"path": "a "})
+    terminal.facts({"path": "a\u200b"})
+    terminal.table(["path"], [[" a"], ["a\u200b"]])
+
+    assert capsys.readouterr().out == "path  'a '\npath  a\\u200b\npath\n' a'\na\\u200b\n"
+
+
+def test_ordinary_signs_of_a_sentence_stay(capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal().say("5 m² … \u202e5\u2028")
+
+    assert capsys.readouterr().err == "5 m² … \\u202e5\\u2028\n"
+
+
+def test_lines_and_tabs_of_a_text_stay(capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal().facts({"content": "one\r\n\ttwo \n"})
+
+    assert capsys.readouterr().out == "content  one\n\ttwo \n\n"
+
+
+@contextmanager
+def a_screen() -> Iterator[int]:
+    """A terminal for a person, who sits at the other end."""
+    leader, follower = pty.openpty()
+    tty.setraw(follower)
+    with (
+        open(follower, "w", encoding="utf-8", closefd=False) as written,
+        open(follower, encoding="utf-8", closefd=False) as read,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("TERM", "dumb")
+        for name, stream in (("stdin", read), ("stdout", written), ("stderr", written)):
+            patch.setattr(sys, name, stream)
+        yield leader
+    os.close(leader)
+    os.close(follower)
+
+
+def seen_on(leader: int, last: str) -> str:
+    """What is on the screen once it ends in `last`."""
+    seen = ""
+    while not seen.endswith(last):
+        seen += os.read(leader, 4096).decode()
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("whole", "expected"),
+    [
+        ("It is 5.", "It is 5.\nend\n"),
+        ("Done.\nIt is 5.", "It is 5.\nDone.\nend\n"),
+        ("It was 6.", "It is 5.\nIt was 6.\nend\n"),
+    ],
+)
+def test_what_was_streamed_to_a_person_is_not_printed_again(whole: str, expected: str) -> None:
+    with a_screen() as screen:
+        terminal = Terminal()
+        terminal.whisper("It is")
+        terminal.whisper(" 5.\n")
+
+        terminal.conclude(whole)
+        terminal.say("end")
+
+        assert seen_on(screen, "end\n").replace("\n\n", "\n") == expected
+
+
+def test_without_a_terminal_the_whole_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal = Terminal()
+    terminal.whisper("It is 5.")
+
+    terminal.conclude("It is 5.")
+
+    assert capsys.readouterr().out == "It is 5.\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [("blah\nja\n", True), ("ye\nyess\nyes\n", True), ("blah\nnee\n", False), ("blah\n\n", False)],
+)
+def test_a_person_is_asked_until_it_is_yes_or_no(typed: str, answer: bool) -> None:
+    with a_screen() as screen:
+        os.write(screen, typed.encode())
+
+        assert Terminal().confirm("Do this?") is answer
+
+        sys.stderr.write("end")
+        sys.stderr.flush()
+        assert seen_on(screen, "end").count("[y/N]") == typed.count("\n")
+
+
+def test_whoever_waits_is_told_for_whom() -> None:
+    with a_screen() as screen, Terminal().waiting("laptop", silently_s=0):
+        assert seen_on(screen, "waiting for laptop …\n")
+
+
+def test_a_short_wait_is_silent() -> None:
+    with a_screen() as screen:
+        terminal = Terminal()
+
+        with terminal.waiting("laptop", silently_s=3600):
+            pass
+        terminal.say("end")
+
+        assert seen_on(screen, "end\n") == "end\n"
 
 
 def test_json_is_one_line_without_anything_else(capsys: pytest.CaptureFixture[str]) -> None:
