@@ -55,7 +55,12 @@ async def _run(invocation: Invocation, *, with_node: bool) -> Exit:
 async def _work(invocation: Invocation, crew: Crew, *, with_node: bool) -> None:
     facts = await start(crew, invocation.settings, with_node=with_node)
     invocation.terminal.answer({"program": "up", "state": "ready"} | facts)
-    logger.info('Orion is up. Try: orion ask "what is on this computer?"; Ctrl-C stops everything')
+    next_step = (
+        'Try: orion ask "what is on this computer?"'
+        if with_node
+        else "Give a computer its place: orion devices add laptop --adopt"
+    )
+    logger.info("Orion is up. %s; Ctrl-C stops everything", next_step)
     await crew.watch()
 
 

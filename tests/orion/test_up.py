@@ -105,6 +105,9 @@ def test_a_broker_that_is_run_elsewhere_is_used(installation: Installation, tmp_
         assert not [
             each for each in guest.family() if "mosquitto" in each.name() or "broker" in each.cmdline()
         ]
+        until(lambda: "Orion is up" in guest.log)
+        assert "orion devices add" in guest.log
+        assert "this computer" not in guest.log
         made = guest.data("devices", "add", "guest")
         assert "password" not in made["mqtt"]
         assert name.password not in json.dumps(guest.data("config", "show"))
