@@ -5,11 +5,12 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from controller.assistant import sanitize
 from orion import exits
 from orion.client import Client, Json, segment
 from orion.exits import Exit
 from orion.nouns import commands
-from orion.terminal import Terminal
+from orion.terminal import MAX_SHOWN, Terminal
 from orion.verbs import Invocation, noun, verb
 
 RUNS_WITHIN = 120.0  # seconds to wait for what an approval let go
@@ -67,7 +68,7 @@ def deny(invocation: Invocation, approval_id: Id, comment: Comment = None) -> Ex
 
 
 def write(terminal: Terminal, card: Mapping[str, Any]) -> None:
-    """A card for a person, with every argument in full."""
+    """A card for a person, with every argument in full; none of it can look like a line of ours."""
     names = (
         "approval_id",
         "summary",
@@ -80,11 +81,15 @@ def write(terminal: Terminal, card: Mapping[str, Any]) -> None:
     )
     terminal.facts({name: card.get(name) for name in names})
     for reason in card["reasons"]:
-        terminal.write(f"  because {reason}")
+        terminal.write(f"  because {_exact(reason)}")
     for call in card["commands"]:
-        terminal.write(f"  {call['tool']} on {call['device_id']}")
+        terminal.write(f"  {_exact(call['tool'])} on {_exact(call['device_id'])}")
         for name, value in call["arguments"].items():
-            terminal.write(f"    {name} = {value}")
+            terminal.write(f"    {_exact(name)} = {_exact(value)}")
+
+
+def _exact(value: object) -> str:
+    return sanitize.exact(str(value), MAX_SHOWN)
 
 
 def decide(
@@ -110,16 +115,24 @@ def ask_person(client: Client, terminal: Terminal, approval_id: str) -> list[Jso
     card = client.get(f"/approvals/{segment(approval_id)}")
     write(terminal, card)
     decision: Literal["approve", "deny"] = "approve" if terminal.confirm("Do this?") else "deny"
-    decided = decide(client, approval_id, decision, shown_hash=card["hash"])
+    with terminal.waiting(_devices(card)):
+        decided = decide(client, approval_id, decision, shown_hash=card["hash"])
     results: list[Json] = decided["results"]
     return results
+
+
+def _devices(card: Mapping[str, Any]) -> str:
+    return ", ".join(dict.fromkeys(call["device_id"] for call in card["commands"]))
 
 
 def _decided(
     invocation: Invocation, approval_id: str, decision: Literal["approve", "deny"], comment: str | None
 ) -> Exit:
-    decided = decide(invocation.client, approval_id, decision, comment=comment)
-    terminal, results = invocation.terminal, decided["results"]
+    client, terminal = invocation.client, invocation.terminal
+    card = client.get(f"/approvals/{segment(approval_id)}")
+    with terminal.waiting(_devices(card)):
+        decided = decide(client, approval_id, decision, comment=comment)
+    results = decided["results"]
     if not terminal.answer(decided):
         terminal.say(f"{approval_id} is {decided['status']}")
         for command in results:

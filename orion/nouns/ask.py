@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -46,7 +47,8 @@ def ask(
         report = _turn(invocation, text, session, here)
         if terminal.answer({name: report[name] for name in REPORT if name in report}):
             return exits.of_report(report)
-        terminal.write(report["text"])
+        is_decided_here = terminal.asks and report.get("question") is None
+        terminal.conclude(without_hints(report) if is_decided_here else report["text"])
         said = _question(terminal, report)
         if said is None:
             return _decide(invocation, report)
@@ -54,11 +56,19 @@ def ask(
 
 
 def _turn(invocation: Invocation, text: str, session: str | None, here: str | None) -> Json:
-    for step in invocation.client.ask(text, session_id=session, device_id=here):
+    terminal = invocation.terminal
+    steps = invocation.client.ask(text, session_id=session, device_id=here)
+    waits_for: str | None = None
+    while True:
+        with terminal.waiting(waits_for) if waits_for else nullcontext():
+            step = next(steps, None)
+        if step is None:
+            break
         if step["type"] == "report":
             return step
-        if not invocation.terminal.json:
-            tell(invocation.terminal, step)
+        if not terminal.json:
+            tell(terminal, step)
+        waits_for = step.get("device_id") if step["type"] == "tool_call" else None
     raise Failure("The answer has no end.")
 
 
@@ -79,7 +89,19 @@ def tell(terminal: Terminal, step: Json) -> None:
             terminal.say(f"{'✓' if good else '✗'} {words}", "green" if good else "red")
         case "approval_required":
             terminal.say(f"? waits for a person ({step['risk']} risk): {step['summary']}", "yellow")
-            terminal.say(f"  orion approvals approve {step['approval_id']}", "yellow")
+            if not terminal.asks:  # else the card follows
+                terminal.say(f"  orion approvals approve {step['approval_id']}", "yellow")
+
+
+def without_hints(report: Json) -> str:
+    """What a turn says, without how to decide the cards that are about to be shown."""
+    ways = tuple(f"orion approvals approve {approval_id}" for approval_id in _cards(report))
+    return "\n".join(line for line in report["text"].split("\n") if not line.rstrip().endswith(ways))
+
+
+def _cards(report: Json) -> list[str]:
+    waiting = (call for call in report["calls"] if call["status"] == "awaiting_approval")
+    return list(dict.fromkeys(call["approval_id"] for call in waiting))
 
 
 def _question(terminal: Terminal, report: Json) -> str | None:
@@ -98,20 +120,25 @@ def _decide(invocation: Invocation, report: Json) -> Exit:
     """Put the cards of this turn to the person who sits here, if one does."""
     terminal = invocation.terminal
     statuses = {call["command_id"]: call["status"] for call in report["calls"]}
-    cards = dict.fromkeys(
-        call["approval_id"] for call in report["calls"] if call["status"] == "awaiting_approval"
-    )
+    devices = {call["command_id"]: call["device_id"] or "the controller" for call in report["calls"]}
+    cards = _cards(report)
     for approval_id in cards:
         for command in approvals.ask_person(invocation.client, terminal, approval_id) or ():
             commands.outcome(terminal, command)
             statuses[command["command_id"]] = command["status"]
     if not cards:
+        for call in report["calls"]:
+            if call["status"] in commands.OPEN:
+                commands.outcome(terminal, call)
         return exits.of_report(report)
     # a step behind the card has moved on by now as well
     for command_id, status in statuses.items():
         if status == "queued":
-            command = invocation.client.get(f"/commands/{command_id}", wait_s=approvals.RUNS_WITHIN)
+            with terminal.waiting(devices[command_id]):
+                command = invocation.client.get(f"/commands/{command_id}", wait_s=approvals.RUNS_WITHIN)
             statuses[command_id] = command["status"]
+            if command["status"] in commands.OPEN - {"queued"}:
+                commands.outcome(terminal, command)
     return exits.of_calls(list(statuses.values()))
 
 

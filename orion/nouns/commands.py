@@ -11,6 +11,8 @@ from orion.exits import Exit
 from orion.terminal import Terminal
 from orion.verbs import Invocation, noun, verb
 
+OPEN = frozenset({"queued", "sent", "accepted"})
+
 Id = Annotated[str, typer.Argument(metavar="ID", help="The command's id.")]
 
 
@@ -78,7 +80,13 @@ def outcome(terminal: Terminal, command: Mapping[str, Any]) -> Exit:
     reason = error.get("message") or "; ".join(command.get("reasons") or [])
     what = f"{command['tool']} on {command['device_id']}"
     code = exits.of_command(status)
-    if code is Exit.DONE:
+    if status in OPEN:
+        # why it was asked for says nothing of how it goes
+        terminal.say(
+            f"{what}: {status}, no answer yet. Follow it with: orion commands show {command['command_id']}",
+            "yellow",
+        )
+    elif code is Exit.DONE:
         terminal.say(f"{what}: {status}", "green")
         terminal.facts(command.get("result") or {})
     else:

@@ -13,7 +13,6 @@ from orion.nouns import approvals, commands
 from orion.verbs import Invocation, verb
 
 WAIT = 120.0  # seconds for the outcome
-OPEN = frozenset({"queued", "sent", "accepted"})
 _KINDS: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -47,7 +46,8 @@ def run(
     client, terminal = invocation.client, invocation.terminal
     given = parse(arguments or [], _properties(client, device_id, tool))
     body = {"device_id": device_id, "tool": tool, "arguments": given, "dry_run": dry_run}
-    found = client.post("/commands", body, wait_s=WAIT if wait else 0)
+    with terminal.waiting(device_id):
+        found = client.post("/commands", body, wait_s=WAIT if wait else 0)
     if found["status"] == "awaiting_approval":
         results = approvals.ask_person(client, terminal, found["approval_id"])
         found = results[0] if results else found
@@ -55,9 +55,7 @@ def run(
         commands.outcome(terminal, found)
         if found["status"] == "awaiting_approval":
             terminal.say(f"Decide with: orion approvals approve {found['approval_id']}")
-        elif found["status"] in OPEN:
-            terminal.say(f"Follow it with: orion commands show {found['command_id']}")
-    if not wait and found["status"] in OPEN:
+    if not wait and found["status"] in commands.OPEN:
         return Exit.DONE  # it was to be submitted, and was
     return exits.of_command(found["status"])
 

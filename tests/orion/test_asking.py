@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from orion.nouns import approvals, ask, commands
+from orion.terminal import Terminal
 from tests.orion.installation import ORION, READY_WITHIN, Installation, another_node
 
 
@@ -96,6 +98,7 @@ def test_on_a_terminal_the_card_is_shown_and_answered(installation: Installation
 
     assert code == 0
     assert f"path = {installation.files / 'Shown'}" in seen
+    assert "orion approvals approve" not in seen
     assert not (installation.files / "Shown").exists()
 
 
@@ -109,6 +112,54 @@ def test_on_a_terminal_anything_but_yes_is_no(installation: Installation) -> Non
     assert (installation.files / "Stays").is_dir()
     latest = installation.data("commands", "list", "--limit", "1")["items"][0]
     assert (latest["status"], latest["error"]["code"]) == ("denied", "approval_denied")
+
+
+@pytest.mark.parametrize("status", ["queued", "sent", "accepted"])
+def test_a_command_without_an_answer_is_said_with_how_to_follow_it(
+    capsys: pytest.CaptureFixture[str], status: str
+) -> None:
+    command = {
+        "command_id": "c-1",
+        "tool": "delete_path",
+        "device_id": "laptop",
+        "status": status,
+        "reasons": ["under the policy balanced, a change asks"],
+        "error": None,
+    }
+
+    code = commands.outcome(Terminal(), command)
+
+    said = capsys.readouterr().err
+    assert code == 6
+    assert "no answer yet" in said
+    assert "orion commands show c-1" in said
+    assert "policy" not in said
+
+
+def test_only_the_hints_for_cards_that_follow_are_left_out() -> None:
+    report = {
+        "text": "Done.\nWaits: x. Decide with: orion approvals approve a-1\nSee orion approvals approve a-2",
+        "calls": [
+            {"status": "awaiting_approval", "approval_id": "a-1"},
+            {"status": "succeeded", "approval_id": "a-2"},
+        ],
+    }
+
+    assert ask.without_hints(report) == "Done.\nSee orion approvals approve a-2"
+    assert ask.without_hints(report | {"calls": []}) == report["text"]
+
+
+def test_an_argument_cannot_look_like_a_line_of_the_card(capsys: pytest.CaptureFixture[str]) -> None:
+    card = {
+        "reasons": ["asks\nfirst"],
+        "commands": [{"tool": "t", "device_id": "d", "arguments": {"path": "a\n    path = b", "n": 1}}],
+    }
+
+    approvals.write(Terminal(), card)
+
+    assert capsys.readouterr().out == (
+        "  because asks\\nfirst\n  t on d\n    path = a\\n    path = b\n    n = 1\n"
+    )
 
 
 def test_on_a_terminal_a_question_is_answered_by_number(installation: Installation, tmp_path: Path) -> None:
