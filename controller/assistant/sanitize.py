@@ -20,6 +20,7 @@ _INVISIBLE: Final = re.compile(
 )
 _LINE_ENDS: Final = re.compile("\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")
 _WHITE: Final = re.compile(r"\s+")
+_SIGNS: Final = frozenset("/\\.:~")  # what a path is made of
 
 
 def clean(text: str, limit: int) -> str:
@@ -48,8 +49,8 @@ def exact(text: str, limit: int) -> str:
 
 
 def _shown(character: str) -> str:
-    drawn_alike = not character.isascii() and unicodedata.normalize("NFKC", character).isascii()
-    if character in "\n\t" or drawn_alike or not _is_visible(character) or _INVISIBLE.match(character):
+    drawn_alike = not character.isascii() and unicodedata.normalize("NFKC", character) in _SIGNS
+    if drawn_alike or not character.isprintable() or _INVISIBLE.match(character):
         return character.encode("unicode_escape").decode("ascii")
     return character
 
