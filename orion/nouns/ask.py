@@ -119,27 +119,20 @@ def _question(terminal: Terminal, report: Json) -> str | None:
 def _decide(invocation: Invocation, report: Json) -> Exit:
     """Put the cards of this turn to the person who sits here, if one does."""
     terminal = invocation.terminal
-    statuses = {call["command_id"]: call["status"] for call in report["calls"]}
-    devices = {call["command_id"]: call["device_id"] or "the controller" for call in report["calls"]}
     cards = _cards(report)
-    for approval_id in cards:
-        for command in approvals.ask_person(invocation.client, terminal, approval_id) or ():
-            commands.outcome(terminal, command)
-            statuses[command["command_id"]] = command["status"]
     if not cards:
         for call in report["calls"]:
             if call["status"] in commands.OPEN:
                 commands.outcome(terminal, call)
-        return exits.of_report(report)
-    # a step behind the card has moved on by now as well
-    for command_id, status in statuses.items():
-        if status == "queued":
-            with terminal.waiting(devices[command_id]):
-                command = invocation.client.get(f"/commands/{command_id}", wait_s=approvals.RUNS_WITHIN)
-            statuses[command_id] = command["status"]
-            if command["status"] in commands.OPEN - {"queued"}:
+    statuses = {call["command_id"]: call["status"] for call in report["calls"]}
+    for approval_id in cards:
+        # what comes back is the whole plan: the steps behind the card have moved on with it
+        for command in approvals.ask_person(invocation.client, terminal, approval_id) or ():
+            if statuses.get(command["command_id"]) != command["status"]:
                 commands.outcome(terminal, command)
-    return exits.of_calls(list(statuses.values()))
+            statuses[command["command_id"]] = command["status"]
+    moved = [call | {"status": statuses[call["command_id"]]} for call in report["calls"]]
+    return exits.of_report(report | {"calls": moved})
 
 
 def _short(arguments: Json) -> str:

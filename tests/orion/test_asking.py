@@ -60,6 +60,19 @@ def test_without_a_terminal_an_approval_waits_and_can_be_decided_later(installat
     assert again["error"]["code"] == "conflict"
 
 
+def test_a_step_behind_an_undecided_card_is_not_waited_for(installation: Installation) -> None:
+    installation.data("run", "laptop", "create_directory", "path=Early")
+
+    # `orion` is ended by the test when it waits for a person who is not there
+    asked = installation.orion("ask", "delete the folder Early and create a folder Late on my laptop")
+
+    assert asked.returncode == 4, asked.stderr
+    [card] = [each for each in installation.data("approvals", "list")["items"] if each["status"] == "pending"]
+    decided = installation.data("approvals", "approve", card["approval_id"])
+    assert [each["status"] for each in decided["results"]] == ["succeeded", "succeeded"]
+    assert (installation.files / "Late").is_dir()
+
+
 def test_a_denied_approval_never_runs(installation: Installation) -> None:
     installation.data("run", "laptop", "create_directory", "path=Kept")
     waiting = installation.data("run", "laptop", "delete_path", "path=Kept", exit_code=4)
