@@ -75,8 +75,9 @@ def test_node_survives_anything(
 ) -> None:
     runner, side = line
 
-    async def exchange() -> None:
+    async def answered_after() -> str:
         await side.send(kind, payload, retain=retain)
-        await side.still_answers()
+        status: str = (await side.ask(a_command()))["status"]
+        return status
 
-    runner.run(exchange())
+    assert runner.run(answered_after()) == "succeeded"

@@ -73,3 +73,15 @@ async def test_a_removed_device_is_shut_out(orion: Installation, pump: Pump) -> 
         while pump.client.is_connected():
             await asyncio.sleep(0.02)
     assert (await orion.http.get("devices/pump")).json()["code"] == "unknown_device"
+
+
+async def test_a_name_that_the_broker_gave_to_somebody_else_leaves_no_place_behind(
+    orion: Installation,
+) -> None:
+    await asyncio.to_thread(orion.broker.identities.add_device, "ghost")
+
+    refused = await orion.http.post("devices", json={"device_id": "ghost"})
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "already_exists")
+    assert (await orion.http.get("devices/ghost")).status_code == 404
+    assert "ghost" in await asyncio.to_thread(orion.broker.identities.all)

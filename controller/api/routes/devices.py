@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from broker.identities import UnknownIdentity, await_active
+from broker.identities import IdentityError, UnknownIdentity, await_active
 from broker.session import ConnectFailed, Endpoint
 from controller.api import views
 from controller.api.deps import Asking, Controller
@@ -107,7 +107,8 @@ async def _identity(controller: Controller, actor: Asking, device_id: str) -> st
     except ConnectFailed as error:
         await _forget(controller, actor, device_id)
         raise OrionError(f"The broker does not let the new device in: {error}") from error
-    except Exception:
+    except (IdentityError, OSError):
+        # the name is somebody else's, or no file could be written: there is no identity to take away
         await controller.store.write(
             lambda session: devices.remove(session, device_id, actor=actor, now=datetime.now(UTC))
         )

@@ -7,22 +7,14 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from schemas import builtin
+from schemas.devices import Risk
+
 # What a question sentence may reach. The permission layer holds the same line by itself.
 READ_ONLY = frozenset(
-    {
-        "list_directory",
-        "path_info",
-        "search_files",
-        "read_file",
-        "list_processes",
-        "service_status",
-        "system_info",
-        "disk_usage",
-        "network_info",
-        "take_screenshot",
-        "list_devices",
-        "device_status",
-    }
+    name
+    for name, tool in (builtin.TOOLS | builtin.CONTROLLER_TOOLS).items()
+    if tool.hints.read_only and tool.risk.rank <= Risk.MEDIUM.rank
 )
 
 
