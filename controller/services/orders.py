@@ -12,6 +12,7 @@ class Status(StrEnum):
     """Where a command stands. Those from `succeeded` on are final."""
 
     AWAITING_APPROVAL = "awaiting_approval"
+    WAITING = "waiting"  # for its device to be online
     QUEUED = "queued"
     SENT = "sent"
     ACCEPTED = "accepted"
@@ -28,7 +29,7 @@ class Status(StrEnum):
         return self not in OPEN
 
 
-OPEN = frozenset({Status.AWAITING_APPROVAL, Status.QUEUED, Status.SENT, Status.ACCEPTED})
+OPEN = frozenset({Status.AWAITING_APPROVAL, Status.WAITING, Status.QUEUED, Status.SENT, Status.ACCEPTED})
 ON_THE_WAY = frozenset({Status.QUEUED, Status.SENT, Status.ACCEPTED})
 
 

@@ -59,7 +59,9 @@ class Device(SQLModel, table=True):
     profile: str | None = None  # the last one, as JSON text: read far more often than changed
     status: str = Field(default="never_seen", index=True)
     boot_id: str | None = None  # of the device's present life
+    boots: Json | None = _json()  # recent boot ids -> when each last said `online`, by the device's clock
     status_reason: str | None = None
+    clock_skew_s: float | None = None  # how far its clock is ahead of ours; negative: behind
     last_heartbeat: datetime | None = _time(index=True)
     heartbeat: Json | None = _json()
     last_seen_at: datetime | None = _time()
@@ -135,6 +137,12 @@ class ToolExecution(SQLModel, table=True):
     risk: str
     approval_id: str | None = Field(default=None, index=True)
     follows: str | None = Field(default=None, index=True)  # runs only after this one has succeeded
+    when_online: bool = False  # waits for its device, up to its expiry
+    condition: Json | None = _json()  # {"tool", "arguments", "field"?}: must answer true before this leaves
+    undoes: str | None = Field(default=None, index=True)  # the command that this one puts back
+    parent_id: str | None = Field(default=None, index=True)  # the command to a group that this is one of
+    group_name: str | None = None  # on the parent: whom it is for
+    rollout: Json | None = _json()  # on the parent: pace, limits and how far it is
 
     status: str = Field(index=True)
     success: bool | None = None
