@@ -54,8 +54,17 @@ _FUNCTIONS: dict[str, Run] = {
     "undo": undo.undo,
 }
 
+# A run of these that was cut off may be run again. Named one by one: a hint in a tool's
+# description is not enough, somebody has to have looked at what the function does.
+_RESUMABLE = frozenset(
+    {
+        *("list_directory", "path_info", "search_files", "read_file", "list_processes"),
+        *("service_status", "system_info", "disk_usage", "network_info"),
+    }
+)
+
 TOOLS: dict[str, BuiltIn] = {
-    name: BuiltIn(builtin.TOOLS[name], function) for name, function in _FUNCTIONS.items()
+    name: BuiltIn(builtin.TOOLS[name], function, name in _RESUMABLE) for name, function in _FUNCTIONS.items()
 }
 
 

@@ -140,10 +140,15 @@ Run = Callable[[Call], Result]
 
 @dataclass(frozen=True, slots=True)
 class BuiltIn:
-    """A tool of this node: what it says it is, and what it does."""
+    """A tool of this node: what it says it is, and what it does.
+
+    `resumable` is its author's word that a run which was cut off may simply be run again:
+    it only looks, and the answer is that of the moment anyway.
+    """
 
     spec: Tool
     function: Run
+    resumable: bool = False
 
     def run(self, call: Call) -> Result:
         """Do it.
