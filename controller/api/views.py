@@ -161,5 +161,6 @@ def event(row: EventRow) -> Json:
             "resolved": row.resolved,
             "created_at": row.created_at,
             "received_at": row.received_at,
+            "resolved_at": row.resolved_at,
         }
     )

@@ -6,7 +6,7 @@ from sqlmodel import Session, col, select
 
 from controller.services import audit
 from controller.store.tables import EventRow
-from schemas.events import Event
+from schemas.events import Event, Severity
 
 
 def store(session: Session, device_id: str, event: Event, *, now: datetime) -> bool:
@@ -37,9 +37,23 @@ def resolve(session: Session, device_id: str, event_id: str, *, now: datetime) -
         row.resolved, row.resolved_at = True, now
 
 
-def recent(session: Session, *, limit: int = 100, device_id: str | None = None) -> list[EventRow]:
-    """The newest events, newest first."""
+def recent(
+    session: Session,
+    *,
+    limit: int = 100,
+    device_id: str | None = None,
+    event_type: str | None = None,
+    severity: Severity | None = None,
+    unresolved: bool = False,
+) -> list[EventRow]:
+    """The newest events, newest first; `unresolved`: only those that are not over."""
     query = select(EventRow).order_by(col(EventRow.received_at).desc()).limit(limit)
     if device_id is not None:
         query = query.where(EventRow.device_id == device_id)
+    if event_type is not None:
+        query = query.where(EventRow.event_type == event_type)
+    if severity is not None:
+        query = query.where(EventRow.severity == severity.value)
+    if unresolved:
+        query = query.where(col(EventRow.resolved).is_(False))
     return list(session.exec(query))

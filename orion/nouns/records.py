@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from orion.verbs import Invocation, noun, verb
+from schemas.events import Severity
 
 Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many, newest first.")]
 Device = Annotated[str | None, typer.Option("--device", help="Of this device only.")]
@@ -15,7 +16,7 @@ def register(app: typer.Typer) -> None:
     audit = noun(app, "audit", "Who did what: requests, decisions, commands, outcomes.")
     verb(audit, "list", example="orion audit list --device laptop --limit 20")(audit_list)
     events = noun(app, "events", "What devices noticed.")
-    verb(events, "list", example="orion events list --device laptop")(events_list)
+    verb(events, "list", example="orion events list --device laptop --severity critical --open")(events_list)
 
 
 def audit_list(
@@ -40,15 +41,34 @@ def audit_list(
     invocation.terminal.items(found["items"], columns, none="Nothing is on record.")
 
 
-def events_list(invocation: Invocation, limit: Limit = 50, device: Device = None) -> None:
-    """What devices reported by themselves, newest first."""
-    found = invocation.client.get("/events", limit=limit, device_id=device)
+def events_list(
+    invocation: Invocation,
+    limit: Limit = 50,
+    device: Device = None,
+    kind: Annotated[
+        str | None, typer.Option("--type", metavar="TYPE", help="Of this type only, as low_disk_space.")
+    ] = None,
+    severity: Annotated[
+        Severity | None, typer.Option("--severity", metavar="SEVERITY", help=f"One of {', '.join(Severity)}.")
+    ] = None,
+    still_open: Annotated[bool, typer.Option("--open", help="Only what is not over yet.")] = False,
+) -> None:
+    """What devices reported by themselves, newest first, and when it was over."""
+    found = invocation.client.get(
+        "/events",
+        limit=limit,
+        device_id=device,
+        type=kind,
+        severity=severity.value if severity else None,
+        unresolved=still_open or None,
+    )
     columns = {
         "received_at": "received",
         "device_id": "device",
         "severity": "severity",
         "type": "type",
         "data": "data",
-        "resolved": "resolved",
+        "resolved_at": "over since",
     }
-    invocation.terminal.items(found["items"], columns, none="No device has reported anything.")
+    none = "Nothing is open." if still_open else "No device has reported anything like it."
+    invocation.terminal.items(found["items"], columns, none=none)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from controller.api import views
 from controller.api.deps import Asking, Controller
 from controller.services import audit, events
+from schemas.events import Severity
 from schemas.ids import DeviceId
 
 router = APIRouter(tags=["records"])
@@ -32,8 +33,22 @@ async def audit_listed(
 
 @router.get("/events")
 async def events_listed(
-    controller: Controller, _actor: Asking, limit: Limit = 100, device_id: DeviceId | None = None
+    controller: Controller,
+    _actor: Asking,
+    limit: Limit = 100,
+    device_id: DeviceId | None = None,
+    event_type: Annotated[str | None, Query(alias="type", max_length=64)] = None,
+    severity: Severity | None = None,
+    *,
+    unresolved: bool = False,
 ) -> dict[str, Any]:
-    """What devices noticed, newest first."""
-    rows = await controller.store.read(partial(events.recent, limit=limit, device_id=device_id))
-    return {"items": [views.event(row) for row in rows]}
+    """What devices noticed, newest first; `unresolved`: only what is not over."""
+    wanted = partial(
+        events.recent,
+        limit=limit,
+        device_id=device_id,
+        event_type=event_type,
+        severity=severity,
+        unresolved=unresolved,
+    )
+    return {"items": [views.event(row) for row in await controller.store.read(wanted)]}
