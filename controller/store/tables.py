@@ -59,11 +59,13 @@ class Device(SQLModel, table=True):
     profile: str | None = None  # the last one, as JSON text: read far more often than changed
     status: str = Field(default="never_seen", index=True)
     boot_id: str | None = None  # of the device's present life
-    boots: Json | None = _json()  # recent boot ids -> when each last said `online`, by the device's clock
+    boots: Json | None = _json()  # recent boot ids -> when each last said `online`, and on which computer
     status_reason: str | None = None
     clock_skew_s: float | None = None  # how far its clock is ahead of ours; negative: behind
     last_heartbeat: datetime | None = _time(index=True)
     heartbeat: Json | None = _json()
+    pulse: Json | None = _json()  # its pace and the last measurements of its clock, in the present life
+    silent_since: datetime | None = _time(index=True)  # set while it is online and judged by its heartbeats
     last_seen_at: datetime | None = _time()
     last_used_at: datetime | None = _time()
     registered_at: datetime = _time(nullable=False)

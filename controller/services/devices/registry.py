@@ -1,33 +1,20 @@
-"""The registry: which devices have a place here, what they said, and who is online.
-
-State moves on evidence: a device is online because its presence says so in the same
-life (`boot_id`) as its profile, and offline only by word of that life.
-"""
+"""Places: which devices there are, what their owner calls and allows them, what was adopted."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from sqlmodel import Session, col, select
 
 from controller.errors import AlreadyExists, NoProfile, ToolsChanged, UnknownDevice
 from controller.services import arguments, audit
 from controller.services.actors import Actor
+from controller.services.devices.status import DeviceStatus
 from controller.services.policy import PolicyProfile
 from controller.store import notices
 from controller.store.tables import Device
-from schemas.devices import Heartbeat, Presence, Profile, Tool
+from schemas.devices import Profile, Tool
 from schemas.ids import new_id
-
-
-class DeviceStatus(StrEnum):
-    """What is known of a device's life."""
-
-    NEVER_SEEN = "never_seen"
-    ARRIVING = "arriving"  # its profile is of another life than its presence
-    ONLINE = "online"
-    OFFLINE = "offline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,79 +179,6 @@ def unadopted(row: Device) -> list[Tool]:
     adopted = row.adopted_tools or {}
     tools = profile.tools if profile else []
     return [tool for tool in tools if adopted.get(tool.name) != arguments.tool_hash(tool)]
-
-
-def store_profile(session: Session, device_id: str, profile: Profile, *, now: datetime) -> Device | None:
-    """Keep what a device says it is. None: it has no place here."""
-    row = find(session, device_id)
-    if row is None:
-        return None
-    present = row.boot_id
-    encoded = profile.encode().decode()
-    if encoded != row.profile:  # a retained one that comes again is no sign of life
-        row.last_seen_at = now
-    row.profile = encoded
-    row.hostname, row.capabilities = profile.hostname, dict(profile.capabilities or {})
-    row.os_type = profile.os.type if profile.os else None
-    row.os_version = profile.os.version if profile.os else None
-    hardware = profile.hardware
-    row.cpu_info = hardware.cpu if hardware else None
-    row.ram_gb = hardware.ram_gb if hardware else None
-    row.disk_gb = hardware.disk_gb if hardware else None
-    row.updated_at = now
-    if row.adopt_first:
-        adopt(session, device_id, actor=None, now=now)
-    if row.status in (DeviceStatus.ARRIVING, DeviceStatus.ONLINE):
-        _settle_status(
-            session, row, DeviceStatus.ONLINE if profile.boot_id == present else DeviceStatus.ARRIVING
-        )
-    return row
-
-
-def store_presence(session: Session, device_id: str, presence: Presence, *, now: datetime) -> Device | None:
-    """Move a device's state on its own word. None: it has no place here."""
-    row = find(session, device_id)
-    if row is None:
-        return None
-    profile = profile_of(row)
-    if presence.state == "online":
-        same_life = profile is not None and profile.boot_id == presence.boot_id
-        row.boot_id, row.status_reason, row.last_seen_at = presence.boot_id, None, now
-        _settle_status(session, row, DeviceStatus.ONLINE if same_life else DeviceStatus.ARRIVING)
-    elif _is_late_will(row, profile, presence):
-        return row
-    else:
-        row.boot_id, row.status_reason = presence.boot_id, presence.reason
-        _settle_status(session, row, DeviceStatus.OFFLINE)
-    return row
-
-
-def _is_late_will(row: Device, profile: Profile | None, presence: Presence) -> bool:
-    """Whether an `offline` speaks of an earlier life than the one that is known."""
-    if row.boot_id is None or presence.boot_id == row.boot_id:
-        return False
-    # a device that died between its profile and its presence is known by the profile alone
-    return profile is None or presence.boot_id != profile.boot_id
-
-
-def _settle_status(session: Session, row: Device, status: DeviceStatus) -> None:
-    # announced even when unchanged: a retained presence after a reconnect makes a device ready again
-    row.status = status.value
-    notices.announce(session, notices.DeviceChanged(row.device_id, ready=status is DeviceStatus.ONLINE))
-
-
-def store_heartbeat(session: Session, device_id: str, heartbeat: Heartbeat, *, now: datetime) -> None:
-    """Keep the latest figures of a device's present life."""
-    row = find(session, device_id)
-    if row is not None and row.boot_id == heartbeat.boot_id:
-        row.heartbeat, row.last_heartbeat, row.last_seen_at = heartbeat.to_json(), now, now
-
-
-def nobody_is_known_online(session: Session) -> None:
-    """At a controller's start: what was stored is no evidence; the broker tells anew."""
-    for row in session.exec(select(Device).where(col(Device.status).in_(("online", "arriving")))):
-        row.status = DeviceStatus.OFFLINE.value
-        row.status_reason = "controller_restarted"
 
 
 def _list(names: tuple[str, ...] | None) -> list[str] | None:

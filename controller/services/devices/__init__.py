@@ -1,0 +1,46 @@
+"""The registry: which devices have a place here, what they said, and who is online.
+
+State moves on evidence: a device is online because its presence says so in the same
+life (`boot_id`) as its profile, offline only by word of that life, and stale when it
+beat in that life and fell silent.
+"""
+
+from controller.services.devices.heartbeats import store_heartbeat
+from controller.services.devices.presence import nobody_is_known_online, store_presence, store_profile
+from controller.services.devices.registry import (
+    NewDevice,
+    PolicyChange,
+    add,
+    adopt,
+    change,
+    every,
+    find,
+    get,
+    profile_of,
+    remove,
+    unadopted,
+)
+from controller.services.devices.silence import call_stale, silent
+from controller.services.devices.status import DeviceStatus, absence
+
+__all__ = [
+    "DeviceStatus",
+    "NewDevice",
+    "PolicyChange",
+    "absence",
+    "add",
+    "adopt",
+    "call_stale",
+    "change",
+    "every",
+    "find",
+    "get",
+    "nobody_is_known_online",
+    "profile_of",
+    "remove",
+    "silent",
+    "store_heartbeat",
+    "store_presence",
+    "store_profile",
+    "unadopted",
+]
