@@ -92,7 +92,7 @@ async def _serve(
     store.listen(hear)
     await store.write(devices.nobody_is_known_online)
     await outbox.load()
-    scheduler = Scheduler(store)
+    scheduler = Scheduler(store, heartbeat_s=settings.heartbeat_s, listening=lambda: link.connected)
     try:
         async with asyncio.TaskGroup() as tasks:
             parts = Parts(

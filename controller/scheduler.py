@@ -1,4 +1,7 @@
-"""The clock: what has to happen because time has passed."""
+"""The clock: what has to happen because time has passed.
+
+Nobody is blamed for a time in which the controller itself did not listen.
+"""
 
 import logging
 from collections.abc import Callable
@@ -9,20 +12,36 @@ from typing import Any
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from controller.errors import OrionError
-from controller.services import approvals, settling
+from controller.services import approvals, devices, settling
 from controller.store.store import Store
 
 logger = logging.getLogger(__name__)
 
 SWEEP_EVERY = 1.0  # seconds
+MAX_GAP = 5.0  # seconds between two sweeps; a longer one is a sleep of ours
 
 
 class Scheduler:
-    """Runs the sweeps of one controller."""
+    """Runs the sweeps of one controller.
 
-    def __init__(self, store: Store, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    Args:
+        heartbeat_s: how often devices send a sign of life, unless they show another pace.
+        listening: whether what devices say reaches the controller now.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        heartbeat_s: float = 30.0,
+        listening: Callable[[], bool] = lambda: True,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._store = store
+        self._heartbeat_s = heartbeat_s
+        self._listening = listening
         self._now = now
+        self._looked_at = self._listening_since = now()
         self._clock = AsyncIOScheduler(timezone=UTC)
 
     def start(self) -> None:
@@ -43,11 +62,28 @@ class Scheduler:
             self._clock.shutdown(wait=False)
 
     async def sweep(self) -> None:
-        """Settle what has expired. Looks beside the writer first: mostly there is nothing."""
+        """Do what is due. Looks beside the writer first: mostly there is nothing."""
         try:
             for service in (settling, approvals):
                 due: Callable[..., Any] = service.due
                 if await self._store.read(partial(due, now=self._now())):
                     await self._store.write(partial(service.expire, now=self._now()))
+            await self._look_for_silence()
         except OrionError as error:
+            self._listening_since = self._now()  # what could not be stored was not heard either
             logger.warning("A sweep failed and is tried again: %s", error)
+
+    async def _look_for_silence(self) -> None:
+        now, every_s = self._now(), self._heartbeat_s
+        gap = (now - self._looked_at).total_seconds()
+        self._looked_at = now
+        slept = not 0.0 <= gap <= MAX_GAP
+        if slept or not self._listening():
+            self._listening_since = now
+            return
+        since = self._listening_since
+        if await self._store.read(
+            partial(devices.silent, now=now, heartbeat_s=every_s, listening_since=since)
+        ):
+            work = partial(devices.call_stale, now=now, heartbeat_s=every_s, listening_since=since)
+            await self._store.write(work)

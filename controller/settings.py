@@ -36,6 +36,8 @@ class ControllerSettings(BaseModel):
     prefix: str = DEFAULT_PREFIX
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65_535)] = 8180
+    heartbeat_s: Annotated[float, Field(gt=0)] = 30.0  # three missed ones make a device stale
+    max_skew_s: Annotated[float, Field(gt=0)] = 30.0  # a device's clock that is further away is told of
     model: ModelSettings = ModelSettings()
 
     @property

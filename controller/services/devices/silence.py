@@ -19,6 +19,7 @@ from schemas.wire import JsonObject
 logger = logging.getLogger(__name__)
 
 MISSED = 3  # heartbeats
+LEAST = 10.0  # seconds of silence that prove nothing, however often a device beats: heartbeats are stored in batches
 
 
 def silent(session: Session, *, now: datetime, heartbeat_s: float, listening_since: datetime) -> bool:
@@ -50,11 +51,15 @@ def doubt(session: Session, row: Device, *, now: datetime) -> None:
 def _silent(
     session: Session, now: datetime, heartbeat_s: float, listening_since: datetime
 ) -> Iterator[Device]:
-    soonest = now - timedelta(seconds=MISSED * heartbeat_s)
+    soonest = now - _patience(heartbeat_s)
     if listening_since >= soonest:
         return
     for row in session.exec(select(Device).where(col(Device.silent_since) < soonest)):
         since = max(row.silent_since or now, listening_since)
-        every_s = max(heartbeat_s, (row.pulse or {}).get("every_s") or 0)
-        if now - since > timedelta(seconds=MISSED * every_s):
+        every_s: float = (row.pulse or {}).get("every_s") or 0.0
+        if now - since > _patience(max(heartbeat_s, every_s)):
             yield row
+
+
+def _patience(every_s: float) -> timedelta:
+    return timedelta(seconds=max(LEAST, MISSED * every_s))
