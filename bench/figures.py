@@ -1,5 +1,6 @@
 """One line of the table: what was measured, beside what, and the goal."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -22,6 +23,11 @@ class Spread:
     def said(self, unit: str) -> str:
         """`1.23 (1.01-2.50) ms`."""
         return f"{self.median:.3g} ({self.least:.3g}-{self.most:.3g}) {unit}"
+
+
+def percentile(samples: Sequence[float], percent: float) -> float:
+    """The least sample that so many percent of them do not exceed."""
+    return sorted(samples)[max(0, math.ceil(len(samples) * percent / 100) - 1)]
 
 
 @dataclass(frozen=True, slots=True)

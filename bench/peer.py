@@ -1,4 +1,4 @@
-"""The other side of a round trip, in a process of its own: our node, or a bare echo.
+"""The other side of a measurement, in a process of its own: our node, a bare echo, or a crowd of devices.
 
 What to be comes on standard input as one JSON object, so that no password stands in an
 argument list; the end of standard input is the order to stop.
@@ -10,13 +10,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bench import crowd
 from broker.session import Connected, Endpoint, PublishProperties, Session, Subscription, keep_connected
 from device_node import app as node
 from device_node.settings import NodeSettings
 
 
 async def serve(wanted: dict[str, Any], stop: asyncio.Event) -> None:
-    """Be the node or the echo until `stop`."""
+    """Be the node or the echo until `stop`; a crowd ends by itself."""
     endpoint = Endpoint(**wanted["endpoint"])
     if wanted["be"] == "node":
         settings = NodeSettings(
@@ -26,6 +27,9 @@ async def serve(wanted: dict[str, Any], stop: asyncio.Event) -> None:
             policy_path=Path(wanted["policy"]),
         )
         await node.run(settings, stop)
+        return
+    if wanted["be"] == "crowd":
+        await crowd.play(wanted, endpoint)
         return
     await keep_connected(
         lambda: Session(endpoint, client_id=endpoint.username or ""),

@@ -4,35 +4,27 @@ A message that cannot be used is dropped with its PUBACK; one that could not be
 stored is kept and tried again, and meanwhile the broker waits.
 """
 
-import logging
+import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+from typing import Any
 
 from broker.session import Received, Session
+from controller.mqtt import filing
 from controller.mqtt.complaints import Complaints
+from controller.mqtt.filing import Filing
 from controller.mqtt.outbox import Outbox
-from controller.mqtt.routes import ROUTES, Receipt
-from controller.store.store import Session as StoreSession
-from controller.store.store import Store, StoreBusy, StoreFailed
+from controller.mqtt.routes import ROUTES, Arrived, Route
+from controller.store.store import Store
 from schemas.devices import Heartbeat
-from schemas.topics import Address, Kind, Topics
+from schemas.topics import Kind, Topics
 from schemas.wire import MalformedMessage
-
-logger = logging.getLogger(__name__)
 
 BATCH = 256  # messages in one transaction
 FLUSH_EVERY = timedelta(seconds=5)  # heartbeats reach the store in batches
+MAX_HEARTBEATS = 1_000  # devices whose latest waits for that; then sooner
 
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """One message's work in the store, and whose message it was."""
-
-    sender: str
-    work: Callable[[StoreSession], Receipt | None]
+Message = tuple[Route[Any], Arrived[Any]]
 
 
 def utc_now() -> datetime:
@@ -52,105 +44,74 @@ class Inbox:
         complaints: Complaints | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        self._store = store
         self._outbox = outbox
         self._topics = topics
         self.complaints = complaints or Complaints()
+        self._filing = Filing(store, self.complaints)
         self._now = now
-        self._heartbeats: dict[str, Heartbeat] = {}
+        self._heartbeats: dict[str, Arrived[Heartbeat]] = {}
         self._flushed_at = now()
 
     async def serve(self, session: Session) -> None:
         """Handle messages until the session is gone, then raise its loss."""
         while True:
-            batch = await session.receive(BATCH)
+            batch = await self._receive(session)
             await self._handle(batch)
             for message in batch:
                 session.ack(message)
 
+    async def _receive(self, session: Session) -> list[Received]:
+        """What has arrived; nothing when heartbeats wait and it stays quiet."""
+        if not self._heartbeats:
+            return await session.receive(BATCH)
+        try:
+            async with asyncio.timeout(FLUSH_EVERY.total_seconds()):
+                return await session.receive(BATCH)
+        except TimeoutError:
+            return []
+
     async def _handle(self, batch: Sequence[Received]) -> None:
         now = self._now()
-        units = [unit for message in batch if (unit := self._unit(message, now)) is not None]
-        units += self._due_heartbeats(now)
+        messages = [message for received in batch if (message := self._message(received, now)) is not None]
+        units = filing.units([*messages, *self._due_heartbeats(now)])
         cards = [card for message in batch if (card := self._card(message))]
         if cards:
             await self._outbox.tidy_cards(cards)
         if units:
-            await self._outbox.acknowledge([receipt for receipt in await self._store_all(units) if receipt])
-
-    async def _store_all(self, units: list[Unit]) -> list[Receipt | None]:
-        """Store every unit; what the database could not take now is tried until it can."""
-        receipts: list[Receipt | None] = []
-        waiting = units
-        retrying = AsyncRetrying(
-            wait=wait_random_exponential(multiplier=0.1, max=5), retry=retry_if_exception_type(_NotStored)
-        )
-        async for attempt in retrying:
-            with attempt:
-                done, waiting = await self._try_all(waiting)
-                receipts += done
-                if waiting:
-                    raise _NotStored
-        return receipts
-
-    async def _try_all(self, units: list[Unit]) -> tuple[list[Receipt | None], list[Unit]]:
-        try:
-            outcomes = await self._store.write_all([unit.work for unit in units])
-        except StoreBusy:
-            return [], units
-        done: list[Receipt | None] = []
-        again: list[Unit] = []
-        for unit, outcome in zip(units, outcomes, strict=True):
-            if isinstance(outcome, StoreFailed):
-                again.append(unit)
-            elif isinstance(outcome, MalformedMessage):
-                self.complaints.add(unit.sender, str(outcome))
-            elif isinstance(outcome, Exception):
-                logger.error("A message of %s could not be handled", unit.sender, exc_info=outcome)
-            else:
-                done.append(outcome)
-        return done, again
+            await self._outbox.acknowledge(await self._filing.file(units))
 
     def _card(self, message: Received) -> str | None:
         address = self._topics.parse(message.topic)
         return address.owner if address and address.kind is Kind.APPROVAL and message.payload else None
 
-    def _unit(self, message: Received, now: datetime) -> Unit | None:
-        address = self._topics.parse(message.topic)
+    def _message(self, received: Received, now: datetime) -> Message | None:
+        address = self._topics.parse(received.topic)
         if address is None:
             return None
         route = ROUTES.get(address.kind)
         if route is None:
             return None
-        if message.retain and not route.retained:
+        if received.retain and not route.retained:
             if address.kind is not Kind.HEARTBEAT:  # a stored heartbeat is normal, it just proves nothing
                 self.complaints.add(address.owner, f"a retained {address.kind.value}")
             return None
-        if not message.payload:
+        if not received.payload:
             return None  # a retained topic was cleared
         try:
-            decoded = route.read(message.payload)
+            arrived = Arrived(address.owner, route.read(received.payload), now)
         except MalformedMessage as error:
             self.complaints.add(address.owner, str(error))
             return None
-        if isinstance(decoded, Heartbeat):
-            self._heartbeats[address.owner] = decoded
+        if address.kind is Kind.HEARTBEAT:
+            self._heartbeats[address.owner] = arrived
             return None
-        return _work(route.handle, address, decoded, now)
+        return route, arrived
 
-    def _due_heartbeats(self, now: datetime) -> list[Unit]:
-        if not self._heartbeats or now - self._flushed_at < FLUSH_EVERY:
+    def _due_heartbeats(self, now: datetime) -> list[Message]:
+        """The latest of each device, now and then; whoever it is, no more of them wait than that."""
+        if not self._heartbeats:
+            return []
+        if now - self._flushed_at < FLUSH_EVERY and len(self._heartbeats) < MAX_HEARTBEATS:
             return []
         latest, self._heartbeats, self._flushed_at = self._heartbeats, {}, now
-        handle = ROUTES[Kind.HEARTBEAT].handle
-        return [
-            _work(handle, Address(Kind.HEARTBEAT, device_id), beat, now) for device_id, beat in latest.items()
-        ]
-
-
-def _work(handle: Callable[..., Receipt | None], address: Address, message: object, now: datetime) -> Unit:
-    return Unit(address.owner, lambda session: handle(session, address, message, now))
-
-
-class _NotStored(Exception):
-    """The database did not take everything."""
+        return [(ROUTES[Kind.HEARTBEAT], each) for each in latest.values()]

@@ -18,6 +18,7 @@ from schemas.topics import Kind, Topics
 
 CANCEL_VALID = timedelta(minutes=5)
 JSON = "application/json"
+MOST_IN_ACK = 128  # ids; each takes at most 6 bytes a character, so an Ack stays under 64 KiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +82,16 @@ def card(row: ApprovalRow) -> bytes:
     return message.encode()
 
 
-def acks(receipts: Iterable[Receipt], *, now: datetime) -> dict[str, Ack]:
-    """One Ack a device for everything of a batch."""
+def acks(receipts: Iterable[Receipt], *, now: datetime) -> list[tuple[str, Ack]]:
+    """One Ack a device for everything of a batch; more only where it would grow too long to be sent."""
     by_device: defaultdict[str, list[Receipt]] = defaultdict(list)
-    for receipt in receipts:
+    for receipt in dict.fromkeys(receipts):
         by_device[receipt.device_id].append(receipt)
-    return {device_id: _ack(each, now) for device_id, each in by_device.items()}
+    return [
+        (device_id, _ack(each[start : start + MOST_IN_ACK], now))
+        for device_id, each in by_device.items()
+        for start in range(0, len(each), MOST_IN_ACK)
+    ]
 
 
 def _ack(receipts: list[Receipt], now: datetime) -> Ack:

@@ -246,7 +246,7 @@ class Outbox:
 
     async def acknowledge(self, receipts: Iterable[Receipt]) -> None:
         """Tell each device what is stored for good."""
-        for device_id, ack in letters.acks(receipts, now=self._now()).items():
+        for device_id, ack in letters.acks(receipts, now=self._now()):
             self._say(self._topics.device(device_id, Kind.ACK), ack.encode())
 
     def clear_retained(self, device_id: str) -> None:

@@ -1,13 +1,14 @@
 """Topic → schema → service, as one table: what the controller does with each message.
 
-A handler runs in the store's writer, inside its own SAVEPOINT, and says what to
-acknowledge to the device once it is committed.
+A handler runs in the store's writer, inside a SAVEPOINT, and says what to acknowledge
+once it is committed. Kinds that come in floods are handled together: one SAVEPOINT and
+a few statements for all of a batch.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from controller.services import commands, devices, events, settling
 from controller.store.store import Session as StoreSession
@@ -15,7 +16,7 @@ from schemas.commands import Reply
 from schemas.devices import Heartbeat, Presence, Profile
 from schemas.errors import ErrorCode
 from schemas.events import Event
-from schemas.topics import Address, Kind
+from schemas.topics import Kind
 from schemas.wire import MalformedMessage, WireModel
 
 Message = TypeVar("Message", bound=WireModel)
@@ -31,61 +32,95 @@ class Receipt:
     refused: tuple[str, ErrorCode] | None = None
 
 
-Handler = Callable[[StoreSession, Address, Message, datetime], Receipt | None]
+@dataclass(frozen=True, slots=True)
+class Arrived(Generic[Message]):
+    """One message: whose it is, what it says, when it reached us."""
+
+    device_id: str
+    message: Message
+    at: datetime
+
+
+Handler = Callable[[StoreSession, Sequence[Arrived[Message]]], list[Receipt]]
 
 
 @dataclass(frozen=True, slots=True)
 class Route(Generic[Message]):
-    """How one kind of message is read and handled. `retained`: whether a retained one may be."""
+    """How one kind of message is read and handled.
+
+    `retained`: whether a retained one may be. `together`: whether those of a batch are
+    handled as one; what then fails is handled again in halves, down to the one at fault.
+    """
 
     schema: type[Message]
     handle: Handler[Message]
-    retained: bool
+    retained: bool = False
+    together: bool = False
 
     def read(self, payload: bytes) -> Message:
         return self.schema.decode(payload)
 
 
-def profile(session: StoreSession, address: Address, message: Profile, now: datetime) -> None:
+def _singly(
+    handle: Callable[[StoreSession, str, Message, datetime], Receipt | None],
+) -> Handler[Message]:
+    """A handler of one message as a handler of those of a batch."""
+
+    def handle_each(session: StoreSession, arrived: Sequence[Arrived[Message]]) -> list[Receipt]:
+        receipts = [handle(session, each.device_id, each.message, each.at) for each in arrived]
+        return [receipt for receipt in receipts if receipt is not None]
+
+    return handle_each
+
+
+def profile(session: StoreSession, device_id: str, message: Profile, now: datetime) -> None:
     """Store it; deny what waits for tools that it changed or dropped."""
-    if message.device_id != address.owner:
+    if message.device_id != device_id:
         raise MalformedMessage("Profile", "device_id: not the one of its topic")
-    if devices.store_profile(session, address.owner, message, now=now) is not None:
-        commands.withdraw(session, address.owner, now=now)
+    if devices.store_profile(session, device_id, message, now=now) is not None:
+        commands.withdraw(session, device_id, now=now)
 
 
-def presence(session: StoreSession, address: Address, message: Presence, now: datetime) -> None:
+def presence(session: StoreSession, device_id: str, message: Presence, now: datetime) -> None:
     """Move the device's state."""
-    devices.store_presence(session, address.owner, message, now=now)
+    devices.store_presence(session, device_id, message, now=now)
 
 
-def heartbeat(session: StoreSession, address: Address, message: Heartbeat, now: datetime) -> None:
+def heartbeats(session: StoreSession, arrived: Sequence[Arrived[Heartbeat]]) -> list[Receipt]:
     """Keep the latest figures."""
-    devices.store_heartbeat(session, address.owner, message, now=now)
+    for each in arrived:
+        devices.store_heartbeat(session, each.device_id, each.message, now=each.at)
+    return []
 
 
-def event(session: StoreSession, address: Address, message: Event, now: datetime) -> Receipt:
-    """Store it once; a device without a place here is told not to send it again."""
-    if devices.find(session, address.owner) is None:
-        return Receipt(address.owner, refused=(message.id, ErrorCode.UNKNOWN_DEVICE))
-    events.store(session, address.owner, message, now=now)
-    return Receipt(address.owner, event=message.id)
+def happenings(session: StoreSession, arrived: Sequence[Arrived[Event]]) -> list[Receipt]:
+    """Store each once; a device without a place here is told not to send its own again."""
+    placed = events.with_a_place(session, {each.device_id for each in arrived})
+    kept = [each for each in arrived if each.device_id in placed]
+    events.store_all(session, [events.Arrival(each.device_id, each.message, each.at) for each in kept])
+    return [_event_receipt(each, kept=each.device_id in placed) for each in arrived]
 
 
-def reply(session: StoreSession, address: Address, message: Reply, now: datetime) -> Receipt | None:
+def _event_receipt(arrived: Arrived[Event], *, kept: bool) -> Receipt:
+    if kept:
+        return Receipt(arrived.device_id, event=arrived.message.id)
+    return Receipt(arrived.device_id, refused=(arrived.message.id, ErrorCode.UNKNOWN_DEVICE))
+
+
+def reply(session: StoreSession, device_id: str, message: Reply, now: datetime) -> Receipt | None:
     """Settle the command; a final word is acknowledged even when it changed nothing."""
-    settled = settling.settle(session, address.owner, message, now=now)
+    settled = settling.settle(session, device_id, message, now=now)
     if not message.status.is_final:
         return None
     if settled is settling.Settled.REFUSED:
-        return Receipt(address.owner, refused=(message.command_id, ErrorCode.NOT_FOUND))
-    return Receipt(address.owner, reply=message.command_id)
+        return Receipt(device_id, refused=(message.command_id, ErrorCode.NOT_FOUND))
+    return Receipt(device_id, reply=message.command_id)
 
 
-ROUTES: dict[Kind, Route[Profile] | Route[Presence] | Route[Heartbeat] | Route[Event] | Route[Reply]] = {
-    Kind.PROFILE: Route(Profile, profile, retained=True),
-    Kind.PRESENCE: Route(Presence, presence, retained=True),
-    Kind.HEARTBEAT: Route(Heartbeat, heartbeat, retained=False),
-    Kind.EVENT: Route(Event, event, retained=False),
-    Kind.REPLY: Route(Reply, reply, retained=False),
+ROUTES: dict[Kind, Route[Any]] = {
+    Kind.PROFILE: Route(Profile, _singly(profile), retained=True),
+    Kind.PRESENCE: Route(Presence, _singly(presence), retained=True),
+    Kind.HEARTBEAT: Route(Heartbeat, heartbeats, together=True),
+    Kind.EVENT: Route(Event, happenings, together=True),
+    Kind.REPLY: Route(Reply, _singly(reply)),
 }

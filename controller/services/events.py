@@ -1,40 +1,85 @@
-"""What devices noticed: each event is stored once, however often it arrives."""
+"""What devices noticed: each event is stored once, however often it arrives.
 
+An event is its own record: the audit keeps what was decided and done, not what was seen.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import bindparam, update
 from sqlmodel import Session, col, select
 
-from controller.services import audit
-from controller.store.tables import EventRow
+from controller.store import upserts
+from controller.store.tables import METADATA, Device, EventRow
 from schemas.events import Event, Severity
+
+_EVENTS = METADATA.tables["events"]
+_RESOLVE = (
+    update(_EVENTS)
+    .where(
+        _EVENTS.c.id == bindparam("over_id"),
+        _EVENTS.c.device_id == bindparam("over_device"),
+        _EVENTS.c.resolved.is_(False),
+    )
+    .values(resolved=True, resolved_at=bindparam("over_at"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One event as it came: from whom, and when."""
+
+    device_id: str
+    event: Event
+    at: datetime
 
 
 def store(session: Session, device_id: str, event: Event, *, now: datetime) -> bool:
     """Keep an event and resolve the one it names. False: it was here already."""
-    if session.get(EventRow, (event.id, device_id)) is not None:
-        return False
-    session.add(
-        EventRow(
-            id=event.id,
-            device_id=device_id,
-            event_type=event.type,
-            severity=event.severity.value,
-            data=event.data,
-            created_at=event.at,
-            received_at=now,
-        )
-    )
-    if event.resolves is not None:
-        resolve(session, device_id, event.resolves, now=now)
-    audit.record(session, f"event.{event.severity.value}", now=now, device_id=device_id)
-    return True
+    return store_all(session, [Arrival(device_id, event, now)]) == 1
 
 
-def resolve(session: Session, device_id: str, event_id: str, *, now: datetime) -> None:
-    """Mark an event of the same device as over; an unknown one is nothing to resolve."""
-    row = session.get(EventRow, (event_id, device_id))
-    if row is not None and not row.resolved:
-        row.resolved, row.resolved_at = True, now
+def store_all(session: Session, arrivals: Sequence[Arrival]) -> int:
+    """Keep what is new of many events and resolve those they name; how many were new.
+
+    What cannot be stored fails the whole: whoever has many gives them again in parts.
+    An event that came before resolves again what it names, which changes nothing.
+    """
+    if not arrivals:
+        return 0
+    session.flush()
+    connection = session.connection()
+    new = connection.execute(upserts.insert_new(connection, _EVENTS), [_row(each) for each in arrivals])
+    over = [
+        {"over_id": each.event.resolves, "over_device": each.device_id, "over_at": each.at}
+        for each in arrivals
+        if each.event.resolves is not None
+    ]
+    if over:
+        connection.execute(_RESOLVE, over)
+    return new.rowcount
+
+
+def with_a_place(session: Session, device_ids: Collection[str]) -> frozenset[str]:
+    """Those of these devices whose events are kept."""
+    return frozenset(session.exec(select(Device.device_id).where(col(Device.device_id).in_(device_ids))))
+
+
+def _row(arrival: Arrival) -> dict[str, Any]:
+    event = arrival.event
+    return {
+        "id": event.id,
+        "device_id": arrival.device_id,
+        "event_type": event.type,
+        "severity": event.severity.value,
+        "data": event.data,
+        "acknowledged": False,
+        "resolved": False,
+        "created_at": event.at,
+        "received_at": arrival.at,
+    }
 
 
 def recent(

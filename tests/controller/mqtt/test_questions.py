@@ -29,7 +29,7 @@ async def test_an_observer_sees_all_that_happens(door: Door) -> None:
         await laptop.heard("/ack")
 
         lines = [(await observer.heard("/audit")).json]
-        while lines[-1]["action"] != "event.warning":
+        while lines[-1]["action"] != "command.succeeded":
             lines.append((await observer.heard("/audit")).json)
         for kind in ("profile", "presence", "command", "reply/main", "ack", "event"):
             assert (await observer.heard(f"/laptop/{kind}")).payload
