@@ -54,12 +54,28 @@ def recheck(session: Session, row: ToolExecution) -> Decision:
 
 
 def release(session: Session, row: ToolExecution, *, now: datetime) -> None:
-    """Let a command leave that was decided earlier, unless something denies it by now.
+    """Move on a command that was decided earlier: one of a group waits for its turn, any other may leave.
 
     What has ended meanwhile, by the end of the step before it, stays so.
     """
+    if row.parent_id is not None:
+        _hold_back(session, row)
+    else:
+        leave(session, row, now=now)
+
+
+def leave(session: Session, row: ToolExecution, *, now: datetime) -> None:
+    """Let a command leave whose turn it is, unless something denies it by now."""
     if not Status(row.status).is_final and _still_stands(session, row, now=now):
         let_go(session, row, devices.get(session, row.device_id), now=now)
+
+
+def _hold_back(session: Session, row: ToolExecution) -> None:
+    """Put a command of a group back among those that its pace lets leave."""
+    parent = session.get(ToolExecution, row.parent_id)
+    if parent is not None and not Status(row.status).is_final:
+        row.status, row.expires_at = Status.QUEUED.value, parent.expires_at
+        notices.announce(session, notices.CommandChanged(row, final=False))
 
 
 def judge_again(session: Session, command_id: str, *, now: datetime) -> bool:
@@ -85,7 +101,7 @@ def _still_stands(session: Session, row: ToolExecution, *, now: datetime) -> boo
 def let_go(session: Session, row: ToolExecution, device: Device, *, now: datetime) -> None:
     """Let a command leave that was decided in this transaction, unless its device is away."""
     if device.status != devices.DeviceStatus.ONLINE:
-        finish(session, row, Status.EXPIRED, now=now, error=_offline(device))
+        finish(session, row, Status.EXPIRED, now=now, error=_offline(device, now))
         return
     row.status = Status.QUEUED.value
     row.expires_at = now + timedelta(seconds=row.valid_s)
@@ -96,12 +112,9 @@ def let_go(session: Session, row: ToolExecution, device: Device, *, now: datetim
         notices.announce(session, notices.CommandQueued(row))
 
 
-def _offline(device: Device) -> ErrorBody:
-    seen = f"; last seen {device.last_seen_at:%Y-%m-%d %H:%M} UTC" if device.last_seen_at else ""
-    return ErrorBody(
-        code=ErrorCode.DEVICE_OFFLINE,
-        message=f"{device.name or device.device_id} is {device.status.replace('_', ' ')}{seen}. Nothing was sent.",
-    )
+def _offline(device: Device, now: datetime) -> ErrorBody:
+    message = f"{devices.absence(device, now=now)}. Nothing was sent."
+    return ErrorBody(code=ErrorCode.DEVICE_OFFLINE, message=message)
 
 
 def _predecessor_succeeded(session: Session, row: ToolExecution) -> bool:
