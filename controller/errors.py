@@ -3,6 +3,7 @@
 * OrionError
   - NotFound
     · UnknownDevice
+    · UnknownGroup
     · UnknownCommand
     · UnknownApproval
     · UnknownSession
@@ -14,6 +15,8 @@
   - Refused
   - ProviderError
 """
+
+from collections.abc import Sequence
 
 from schemas.errors import ErrorBody, ErrorCode
 
@@ -42,6 +45,15 @@ class UnknownDevice(NotFound):
     def __init__(self, device_id: str) -> None:
         super().__init__(f"There is no device {device_id!r}.")
         self.device_id = device_id
+
+
+class UnknownGroup(NotFound):
+    """No device is in a group of that name."""
+
+    def __init__(self, group: str, known: Sequence[str]) -> None:
+        there_are = f"The groups are: {', '.join(known)}." if known else "No device is in any group."
+        super().__init__(f"There is no group {group!r}. {there_are}")
+        self.group = group
 
 
 class UnknownCommand(NotFound):

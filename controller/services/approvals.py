@@ -21,8 +21,16 @@ VALID_FOR = timedelta(minutes=15)
 MAX_SHOWN = 80  # characters of one argument on a card
 
 
-def ask(session: Session, rows: list[ToolExecution], *, actor: Actor, now: datetime) -> ApprovalRow:
-    """Open one card for these commands and bind them to it."""
+def ask(
+    session: Session,
+    rows: list[ToolExecution],
+    *,
+    actor: Actor,
+    now: datetime,
+    said: str | None = None,
+    reasons: list[str] | None = None,
+) -> ApprovalRow:
+    """Open one card for these commands and bind them to it; what it says can be given."""
     commands: list[JsonObject] = [
         {"device_id": row.device_id, "tool": row.tool_name, "arguments": row.parameters} for row in rows
     ]
@@ -30,9 +38,9 @@ def ask(session: Session, rows: list[ToolExecution], *, actor: Actor, now: datet
     card = ApprovalRow(
         id=new_id(),
         hash=hashlib.sha256(arguments.canonical(commands)).hexdigest(),
-        summary="; then ".join(summary(row) for row in rows),
+        summary=said or "; then ".join(summary(row) for row in rows),
         risk=risk.value,
-        reasons=list(dict.fromkeys(reason for row in rows for reason in row.reasons)),
+        reasons=reasons or list(dict.fromkeys(reason for row in rows for reason in row.reasons)),
         commands=commands,
         requested_by=actor.user,
         session_id=rows[0].session_id,
@@ -48,10 +56,10 @@ def ask(session: Session, rows: list[ToolExecution], *, actor: Actor, now: datet
     return card
 
 
-def summary(row: ToolExecution) -> str:
+def summary(row: ToolExecution, *, where: str | None = None) -> str:
     """One call in words made by code, from its exact arguments."""
     words = ", ".join(f"{name}={_short(value)}" for name, value in row.parameters.items())
-    return f"{row.tool_name} on {row.device_id}" + (f": {words}" if words else "")
+    return f"{row.tool_name} on {where or row.device_id}" + (f": {words}" if words else "")
 
 
 def _short(value: object) -> str:
@@ -85,9 +93,14 @@ def pending(session: Session) -> list[ApprovalRow]:
 
 
 def command_ids(session: Session, approval_id: str) -> list[str]:
-    """The commands of the plan that a card was about, those it did not have to decide included."""
+    """The commands of the plan that a card was about, those it did not have to decide included.
+
+    An order to a group stands for all of its devices' own.
+    """
     plan = select(ToolExecution.trace_id).where(ToolExecution.approval_id == approval_id)
-    query = select(ToolExecution.id).where(col(ToolExecution.trace_id).in_(plan))
+    query = select(ToolExecution.id).where(
+        col(ToolExecution.trace_id).in_(plan), col(ToolExecution.parent_id).is_(None)
+    )
     return list(session.exec(query.order_by(col(ToolExecution.id))))
 
 

@@ -31,7 +31,7 @@ def record(
         actor=actor.user if actor else SYSTEM,
         via=(actor.via if actor else Via.AUTOMATION).value,
         action=action,
-        device_id=device_id or (command.device_id if command else None),
+        device_id=device_id or (command.device_id if command else None) or None,
         tool=command.tool_name if command else None,
         command_id=command.id if command else None,
         approval_id=approval_id or (command.approval_id if command else None),

@@ -19,7 +19,7 @@ from controller.services.permissions import Decision, Proposal
 from controller.services.policy import Verdict
 from controller.services.targets import Target
 from controller.store import notices
-from controller.store.tables import AuditEntry, ToolExecution
+from controller.store.tables import AuditEntry, Device, ToolExecution
 from schemas.errors import ErrorBody, ErrorCode
 from schemas.ids import new_id
 from schemas.wire import JsonObject
@@ -41,6 +41,7 @@ class CommandRequest:
     dry_run: bool = False
     valid_s: float = VALID_FOR
     timeout_s: float | None = None
+    when_online: bool = False
     question: bool = False
     doubts: tuple[str, ...] = ()
     session_id: str | None = None
@@ -78,16 +79,30 @@ def submit_plan(
     rows: list[ToolExecution] = []
     for request in requests:
         device = devices.find(session, request.device_id)
-        target = targets.of(device) if device else targets.unknown(request.device_id)
-        decision = permissions.decide(actor, target, _proposal(request))
-        row = _record(request, target, decision, actor=actor, now=now, trace_id=trace_id)
+        row = judge(session, request, device=device, actor=actor, now=now, trace_id=trace_id)
         row.follows = rows[-1].id if rows else None
-        session.add(row)
         rows.append(row)
-        audit.record(session, f"decision.{decision.verdict.value}", now=now, actor=actor, command=row)
     if rows:
         _start(session, rows, actor=actor, now=now)
     return rows
+
+
+def judge(
+    session: Session,
+    request: CommandRequest,
+    *,
+    device: Device | None,
+    actor: Actor,
+    now: datetime,
+    trace_id: str,
+) -> ToolExecution:
+    """Record one command with what the gate says of it; nothing is started. Asks the store nothing."""
+    target = targets.of(device) if device else targets.unknown(request.device_id)
+    decision = permissions.decide(actor, target, _proposal(request))
+    row = _record(request, target, decision, actor=actor, now=now, trace_id=trace_id)
+    session.add(row)
+    audit.record(session, f"decision.{decision.verdict.value}", now=now, actor=actor, command=row)
+    return row
 
 
 def _proposal(request: CommandRequest) -> Proposal:
@@ -130,6 +145,7 @@ def _record(
             for layer in decision.layers
         ],
         risk=decision.risk.value,
+        when_online=request.when_online,
         status=Status.QUEUED.value,
         timeout_s=min(timeout, MAX_TIMEOUT),
         valid_s=request.valid_s,
@@ -138,7 +154,8 @@ def _record(
     )
 
 
-def _code(row: ToolExecution) -> ErrorCode:
+def code(row: ToolExecution) -> ErrorCode:
+    """Why a command was denied."""
     return ErrorCode(row.layers[-1]["code"])
 
 
@@ -164,7 +181,7 @@ def _refuse(
         row.follows = None  # a step that was refused is not what the others wait for
     for row in rows:
         if row in denied:
-            error = ErrorBody(code=_code(row), message=row.reasons[0])
+            error = ErrorBody(code=code(row), message=row.reasons[0])
             settling.finish(session, row, Status.DENIED, now=now, error=error)
         else:
             error = ErrorBody(
