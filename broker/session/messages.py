@@ -7,6 +7,8 @@ import ssl
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from broker.session.steady import steady
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -70,7 +72,10 @@ class PublishProperties:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One message as it arrived. `expiry_s` is what the broker left of its life at that moment."""
+    """One message as it arrived. `expiry_s` is what the broker left of its life at that moment.
+
+    `arrived_at` is that moment on the clock `steady`, however long the message is here already.
+    """
 
     topic: str
     payload: bytes
@@ -80,6 +85,8 @@ class Received:
     user_properties: tuple[tuple[str, str], ...] = ()
     mid: int = field(default=0, repr=False, compare=False)
     connection: int = field(default=0, repr=False, compare=False)  # a PUBACK belongs to one connection
+    dup: bool = field(default=False, compare=False)  # it was sent before, and may have been taken in
+    arrived_at: float = field(default_factory=steady, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
