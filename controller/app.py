@@ -61,13 +61,8 @@ async def _serve(
     topics = Topics(settings.prefix)
     replies = Replies()
     outbox = Outbox(store, topics, instance=settings.instance)
-    link = Link(
-        settings.endpoint,
-        instance=settings.instance,
-        topics=topics,
-        inbox=Inbox(store, outbox, topics),
-        outbox=outbox,
-    )
+    inbox = Inbox(store, outbox, topics, max_skew_s=settings.max_skew_s)
+    link = Link(settings.endpoint, instance=settings.instance, topics=topics, inbox=inbox, outbox=outbox)
     model = settings.model
     provider = Ollama(
         OllamaConfig(
@@ -92,7 +87,11 @@ async def _serve(
     store.listen(hear)
     await store.write(devices.nobody_is_known_online)
     await outbox.load()
-    scheduler = Scheduler(store, heartbeat_s=settings.heartbeat_s, listening=lambda: link.connected)
+    scheduler = Scheduler(
+        store,
+        heartbeat_s=settings.heartbeat_s,
+        listening=lambda: link.connected and not inbox.behind,
+    )
     try:
         async with asyncio.TaskGroup() as tasks:
             parts = Parts(

@@ -7,6 +7,7 @@ stored is kept and tried again, and meanwhile the broker waits.
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from broker.session import Received, Session
@@ -14,7 +15,8 @@ from controller.mqtt import filing
 from controller.mqtt.complaints import Complaints
 from controller.mqtt.filing import Filing
 from controller.mqtt.outbox import Outbox
-from controller.mqtt.routes import ROUTES, Arrived, Route
+from controller.mqtt.routes import ROUTES, Arrived, Route, heartbeats
+from controller.services.devices import MAX_SKEW
 from controller.store.store import Store
 from schemas.devices import Heartbeat
 from schemas.topics import Kind, Topics
@@ -42,6 +44,7 @@ class Inbox:
         topics: Topics,
         *,
         complaints: Complaints | None = None,
+        max_skew_s: float = MAX_SKEW,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._outbox = outbox
@@ -49,13 +52,16 @@ class Inbox:
         self.complaints = complaints or Complaints()
         self._filing = Filing(store, self.complaints)
         self._now = now
+        self.behind = False  # more has arrived than one batch takes: what is heard may be old
         self._heartbeats: dict[str, Arrived[Heartbeat]] = {}
+        self._keep_heartbeats = Route(Heartbeat, partial(heartbeats, max_skew_s=max_skew_s), together=True)
         self._flushed_at = now()
 
     async def serve(self, session: Session) -> None:
         """Handle messages until the session is gone, then raise its loss."""
         while True:
             batch = await self._receive(session)
+            self.behind = len(batch) == BATCH
             await self._handle(batch)
             for message in batch:
                 session.ack(message)
@@ -98,7 +104,7 @@ class Inbox:
         if not received.payload:
             return None  # a retained topic was cleared
         try:
-            arrived = Arrived(address.owner, route.read(received.payload), now)
+            arrived = Arrived(address.owner, route.read(received.payload), now, received.retain)
         except MalformedMessage as error:
             self.complaints.add(address.owner, str(error))
             return None
@@ -114,4 +120,4 @@ class Inbox:
         if now - self._flushed_at < FLUSH_EVERY and len(self._heartbeats) < MAX_HEARTBEATS:
             return []
         latest, self._heartbeats, self._flushed_at = self._heartbeats, {}, now
-        return [(ROUTES[Kind.HEARTBEAT], each) for each in latest.values()]
+        return [(self._keep_heartbeats, each) for each in latest.values()]

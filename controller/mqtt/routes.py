@@ -34,11 +34,15 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Arrived(Generic[Message]):
-    """One message: whose it is, what it says, when it reached us."""
+    """One message: whose it is, what it says, when it reached us.
+
+    `retained`: the broker had it in its store, so it says nothing about this moment.
+    """
 
     device_id: str
     message: Message
     at: datetime
+    retained: bool = False
 
 
 Handler = Callable[[StoreSession, Sequence[Arrived[Message]]], list[Receipt]]
@@ -81,15 +85,19 @@ def profile(session: StoreSession, device_id: str, message: Profile, now: dateti
         commands.withdraw(session, device_id, now=now)
 
 
-def presence(session: StoreSession, device_id: str, message: Presence, now: datetime) -> None:
-    """Move the device's state."""
-    devices.store_presence(session, device_id, message, now=now)
-
-
-def heartbeats(session: StoreSession, arrived: Sequence[Arrived[Heartbeat]]) -> list[Receipt]:
-    """Keep the latest figures."""
+def presences(session: StoreSession, arrived: Sequence[Arrived[Presence]]) -> list[Receipt]:
+    """Move the devices' state."""
     for each in arrived:
-        devices.store_heartbeat(session, each.device_id, each.message, now=each.at)
+        devices.store_presence(session, each.device_id, each.message, now=each.at, retained=each.retained)
+    return []
+
+
+def heartbeats(
+    session: StoreSession, arrived: Sequence[Arrived[Heartbeat]], *, max_skew_s: float = devices.MAX_SKEW
+) -> list[Receipt]:
+    """Keep the latest figures; a device that was silent is back."""
+    for each in arrived:
+        devices.store_heartbeat(session, each.device_id, each.message, now=each.at, max_skew_s=max_skew_s)
     return []
 
 
@@ -119,7 +127,7 @@ def reply(session: StoreSession, device_id: str, message: Reply, now: datetime) 
 
 ROUTES: dict[Kind, Route[Any]] = {
     Kind.PROFILE: Route(Profile, _singly(profile), retained=True),
-    Kind.PRESENCE: Route(Presence, _singly(presence), retained=True),
+    Kind.PRESENCE: Route(Presence, presences, retained=True),
     Kind.HEARTBEAT: Route(Heartbeat, heartbeats, together=True),
     Kind.EVENT: Route(Event, happenings, together=True),
     Kind.REPLY: Route(Reply, _singly(reply)),
