@@ -3,10 +3,12 @@
 Built from a row of `devices`; pure from there on.
 """
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
 
 from controller.services import arguments
 from controller.services.arguments import Signature, UnusableSchema
@@ -95,8 +97,9 @@ def _build(
     allowed_paths: tuple[str, ...] | None,
     allowed_apps: tuple[str, ...] | None,
 ) -> Target:
-    profile = Profile.restore(profile_json)
-    hashes = dict(adopted_tools)
+    stored = json.loads(profile_json)
+    tools = _shelf(json.dumps(stored["tools"]), adopted_tools)
+    profile = Profile.restore(json.dumps(stored | {"tools": []}))  # its tools are the costly part of it
     flavour = paths.flavour_of(profile.os)
     return Target(
         device_id=profile.device_id,
@@ -105,12 +108,19 @@ def _build(
         policy=policy,
         flavour=flavour,
         home=profile.home,
-        tools={tool.name: _offered(tool, hashes.get(tool.name)) for tool in profile.tools},
-        withdrawn=frozenset(hashes) - {tool.name for tool in profile.tools},
+        tools=tools,
+        withdrawn=frozenset(name for name, _ in adopted_tools) - tools.keys(),
         allowed_tools=None if allowed_tools is None else frozenset(allowed_tools),
         allowed_paths=narrowed_paths(allowed_paths, profile.allowed_paths, flavour, profile.home),
         allowed_apps=_narrowed_apps(allowed_apps, profile.allowed_apps),
     )
+
+
+@lru_cache(maxsize=256)  # a fleet offers the same few lists over and over
+def _shelf(tools_json: str, adopted_tools: tuple[tuple[str, str], ...]) -> Mapping[str, OfferedTool]:
+    hashes = dict(adopted_tools)
+    tools = [Tool.restore(json.dumps(tool)) for tool in json.loads(tools_json)]
+    return MappingProxyType({tool.name: _offered(tool, hashes.get(tool.name)) for tool in tools})
 
 
 def _offered(tool: Tool, adopted_hash: str | None) -> OfferedTool:
