@@ -1,7 +1,7 @@
 """One writer thread with group commit, a few readers beside it.
 
-A unit of work that raises rolls back alone (SAVEPOINT); the rest of its batch
-commits. Whoever waits is woken after the COMMIT, never before.
+A unit of work that raises rolls back alone (SAVEPOINT, where it has company); the rest of
+its batch commits. Whoever waits is woken after the COMMIT, never before.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -58,6 +58,10 @@ class StoreRefused(OrionError):
 
 class _TransactionLost(Exception):
     """The database gave up the whole transaction in the middle of it."""
+
+
+class _Undone(Exception):
+    """The only unit of a transaction failed, and the transaction with it."""
 
 
 @dataclass(slots=True)
@@ -186,9 +190,11 @@ class Store:
         try:
             with Session(self._writer, expire_on_commit=False) as session, session.begin():
                 for unit in wanted:
-                    _run(session, unit)
+                    _run(session, unit, alone=len(wanted) == 1)
                     _check_transaction(session)
                 heard = notices.taken(session)
+        except _Undone:
+            heard = []
         except (SQLAlchemyError, _TransactionLost) as error:
             logger.exception("A transaction of %d units failed", len(wanted))
             failure = StoreFailed(f"The database refused the transaction: {type(error).__name__}.")
@@ -204,10 +210,10 @@ class Store:
                 unit.done.set_result(unit.outcome)
 
 
-def _run(session: Session, unit: _Unit) -> None:
+def _run(session: Session, unit: _Unit, *, alone: bool) -> None:
     before = len(notices.of(session))
     try:
-        with session.begin_nested():
+        with nullcontext() if alone else session.begin_nested():  # alone, the transaction is its own
             unit.outcome = unit.work(session)
             session.flush()
     except StatementError as error:
@@ -219,6 +225,8 @@ def _run(session: Session, unit: _Unit) -> None:
     except Exception as error:  # noqa: BLE001 - handed to the caller, whose unit alone it undoes
         unit.error = error
     if unit.error is not None:
+        if alone:
+            raise _Undone
         del notices.of(session)[before:]  # what was rolled back did not happen
     # each unit has its own objects: a rollback would expire those of the units before it
     session.expunge_all()

@@ -62,6 +62,9 @@ def get(session: Session, device_id: str) -> Device:
 
 def find(session: Session, device_id: str) -> Device | None:
     """The row of one device, or None."""
+    for known in session.identity_map.values():  # a unit asks for its device more than once
+        if isinstance(known, Device) and known.device_id == device_id and known not in session.deleted:
+            return known
     return session.exec(select(Device).where(Device.device_id == device_id)).one_or_none()
 
 

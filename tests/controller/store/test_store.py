@@ -86,6 +86,18 @@ async def test_what_a_failing_unit_announced_is_never_told(store: Store) -> None
     assert told == ["one", "three"]
 
 
+async def test_a_unit_that_fails_alone_leaves_nothing_and_is_told_to_nobody(store: Store) -> None:
+    heard: list[notices.Notice] = []
+    store.listen(heard.extend)
+
+    with pytest.raises(Refused):
+        await store.write(failing("alone"))
+
+    assert await store.write(noting("after")) == "after"
+    assert await store.read(actions) == ["after"]
+    assert [notice.line["action"] for notice in heard if isinstance(notice, notices.Audited)] == ["after"]
+
+
 async def test_who_waited_finds_the_news_delivered(store: Store) -> None:
     heard: list[notices.Notice] = []
     store.listen(heard.extend)
