@@ -15,17 +15,30 @@ from typing import Annotated, Any
 import typer
 
 from orion import verbs
-from orion.exits import Exit
-from orion.nouns import approvals, ask, commands, config, debug, demo, devices, doctor, programs, records, run
+from orion.exits import INTERRUPTED, Exit
+from orion.nouns import (
+    approvals,
+    ask,
+    commands,
+    config,
+    debug,
+    demo,
+    devices,
+    doctor,
+    programs,
+    records,
+    run,
+    undo,
+)
 
 DISTRIBUTION = "orion-control-plane"
-INTERRUPTED = 130  # what shells give a program that Ctrl-C ended
 
 HELP = """Say what should happen on your computers and workshop machines, and have it happen safely.
 
 Start everything with `orion up`; then, for instance: orion ask "make a folder Test on my laptop".
 
-Exit codes: 0 done, 1 failed, 2 usage, 3 denied, 4 waits for approval, 5 offline or expired, 6 unknown outcome.
+Exit codes: 0 done, 1 failed, 2 usage, 3 denied, 4 waits for approval or for its device,
+5 offline or expired, 6 unknown outcome.
 """
 
 
@@ -39,7 +52,20 @@ def build() -> typer.Typer:
         help=HELP,
     )
     app.callback(epilog='Example: orion ask "what is in the folder Test on my laptop?"')(_root())
-    for module in (programs, ask, devices, commands, run, approvals, records, doctor, debug, config, demo):
+    for module in (
+        programs,
+        ask,
+        devices,
+        commands,
+        run,
+        undo,
+        approvals,
+        records,
+        doctor,
+        debug,
+        config,
+        demo,
+    ):
         module.register(app)
     return app
 

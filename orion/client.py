@@ -39,6 +39,10 @@ class NotRunning(ClientError):
     """Nobody answers where the controller should."""
 
 
+class NoAnswer(ClientError):
+    """The request left, and what came of it is not known."""
+
+
 class Refused(ClientError):
     """The controller answered with a problem; the sentence is its own."""
 
@@ -111,6 +115,17 @@ class Client:
             exit_code=Exit.UNKNOWN,
         )
 
+    def watch(self, command_id: str, *, within_s: float) -> Iterator[Json]:
+        """A command now and after each change, until nothing moves any more or `within_s` passed.
+
+        Raises:
+            ClientError: the controller cannot be reached, refuses, or stops in the middle.
+        """
+        path = f"/commands/{segment(command_id)}/watch?within_s={within_s:.0f}"
+        with self._open("GET", path, None, self._authorization(), ANSWER_WITHIN + within_s) as response:
+            while line := response.readline(MAX_LINE):
+                yield _decoded(line)
+
     def _call(self, method: str, path: str, body: Json | None, wait_s: float) -> Json:
         headers = self._authorization()
         if wait_s:
@@ -136,7 +151,10 @@ class Client:
     ) -> Iterator[http.client.HTTPResponse]:
         connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
         where = f"{self.host}:{self.port}"
+        failed: type[ClientError] = NotRunning
         try:
+            connection.connect()
+            failed = NoAnswer
             payload = None if body is None else json.dumps(body).encode()
             kind = {} if body is None else {"Content-Type": "application/json"}
             connection.request(method, f"/api/v1{path}", payload, {**headers, **kind})
@@ -152,13 +170,13 @@ class Client:
         except ConnectionRefusedError:
             raise NotRunning(f"The controller is not running at {where}. Start it with: orion up") from None
         except TimeoutError:
-            raise ClientError(f"The controller at {where} did not answer in time.", code="timeout") from None
+            raise failed(f"The controller at {where} did not answer in time.", code="timeout") from None
         except socket.gaierror as error:
             raise NotRunning(
                 f"There is no host {self.host!r} ({error.strerror}); see ORION_HTTP_HOST."
             ) from error
         except (OSError, http.client.HTTPException) as error:
-            raise ClientError(f"The connection to the controller at {where} broke: {error!r}") from error
+            raise failed(f"The connection to the controller at {where} broke: {error!r}") from error
         finally:
             connection.close()
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Any
 
+INTERRUPTED = 130  # what shells give a program that Ctrl-C ended
+
 
 class Exit(IntEnum):
     """What a command of `orion` ends with."""
@@ -16,7 +18,7 @@ class Exit(IntEnum):
     FAILED = 1
     USAGE = 2
     DENIED = 3
-    WAITING = 4  # for a person's approval
+    WAITING = 4  # for a person's approval, or for its device
     OFFLINE = 5  # or expired
     UNKNOWN = 6  # whether it took effect is not known
 
@@ -28,6 +30,7 @@ STATUSES: dict[str, Exit] = {
     "denied": Exit.DENIED,
     "rejected": Exit.DENIED,
     "awaiting_approval": Exit.WAITING,
+    "waiting": Exit.WAITING,
     "expired": Exit.OFFLINE,
     "interrupted": Exit.UNKNOWN,
     # still on its way when we stopped waiting
@@ -70,8 +73,8 @@ def of_code(code: str) -> Exit:
 
 def of_calls(statuses: Sequence[str]) -> Exit:
     """What the calls of one plan mean together."""
-    waits = "awaiting_approval" in statuses
-    # a step behind one that waits for a person waits with it; one behind a bad end was cancelled by it
+    waits = bool({"awaiting_approval", "waiting"} & set(statuses))
+    # a step behind one that waits for a person or a device waits with it; one behind a bad end was cancelled by it
     counted = [each for each in statuses if each != "cancelled" and not (waits and each == "queued")]
     found = worst([of_command(each) for each in counted])
     return Exit.FAILED if found is Exit.DONE and "cancelled" in statuses else found

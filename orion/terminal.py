@@ -8,7 +8,7 @@ import json
 import re
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,11 @@ class Terminal:
     def draws(self) -> bool:
         """Whether stdout is looked at by a person rather than read by a program."""
         return not self.json and sys.stdout.isatty()
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody looks on while something takes its time."""
+        return not self.json and sys.stderr.isatty()
 
     @cached_property
     def out(self) -> "Console":
@@ -128,7 +133,12 @@ class Terminal:
         width = max((len(name) for name in data), default=0)
         for name, value in data.items():
             if value not in (None, "", [], {}):
-                self.write(f"{name.replace('_', ' '):{width}}  {_fact(value)}")
+                self.fact(name, value, width=width)
+
+    def fact(self, name: str, value: Any, *, width: int = 0, indent: str = "") -> None:
+        """One line: what it is, and its value."""
+        label = sanitize.exact(name.replace("_", " "), MAX_CELL)
+        self.write(f"{indent}{label:{width}}  {_fact(value)}")
 
     def confirm(self, question: str) -> bool:
         """Ask y/N until it is one of them; nothing is no. Without somebody to ask: no."""
@@ -146,16 +156,19 @@ class Terminal:
         return said or None
 
     @contextmanager
-    def waiting(self, whom: str, *, silently_s: float = WAITS_SILENTLY) -> Iterator[None]:
-        """Tell whoever looks on what this block waits for, once that takes a while."""
-        if self.json or not sys.stderr.isatty():
-            yield
+    def waiting(self, whom: str, *, silently_s: float = WAITS_SILENTLY) -> Iterator[Callable[[], None]]:
+        """Tell whoever looks on what this block waits for, once that takes a while.
+
+        What it yields keeps that from being said, where there is something better to see.
+        """
+        if not self.watched:
+            yield lambda: None
             return
         timer = threading.Timer(silently_s, self.say, (f"waiting for {whom} …", "dim"))
         timer.daemon = True  # Ctrl-C does not wait for it
         timer.start()
         try:
-            yield
+            yield timer.cancel
         finally:
             timer.cancel()
             timer.join()
@@ -196,7 +209,7 @@ def _console(*, stderr: bool) -> "Console":
 def _fact(value: Any) -> str:
     # blanks around a name are told by quotes; what has lines, as the content of a file, keeps them
     text = _cell(value)
-    return text if "\n" in text else sanitize.exact(text, MAX_SHOWN)
+    return text if isinstance(value, str) and "\n" in text else sanitize.exact(text, MAX_SHOWN)
 
 
 def _cell(value: Any) -> str:

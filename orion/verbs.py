@@ -110,7 +110,8 @@ COMMON = [
 
 
 def verb(app: typer.Typer, name: str, *, example: str, hidden: bool = False) -> Callable[[Command], Command]:
-    """Register a function as the command `name` of a noun."""
+    """Register a function as the command `name` of a noun. `example`: one a line."""
+    examples = example.replace("\n", "\n         ")  # under each other
 
     def register(function: Command) -> Command:
         @functools.wraps(function)
@@ -122,7 +123,7 @@ def verb(app: typer.Typer, name: str, *, example: str, hidden: bool = False) -> 
         own = list(inspect.signature(function).parameters.values())[1:]
         kept = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
         vars(run)["__signature__"] = inspect.Signature([*kept, *COMMON])
-        app.command(name, epilog=f"Example: {example}", hidden=hidden)(run)
+        app.command(name, epilog=f"\b\nExample: {examples}", hidden=hidden)(run)
         return function
 
     return register

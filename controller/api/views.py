@@ -3,6 +3,7 @@
 from typing import Any
 
 from controller.services import arguments, devices, targets
+from controller.services.orders import Status
 from controller.store.tables import ApprovalRow, AuditEntry, Device, EventRow, ToolExecution
 from schemas.wire import format_instant
 
@@ -83,6 +84,12 @@ def command(row: ToolExecution) -> Json:
             "tool": row.tool_name,
             "arguments": row.parameters,
             "dry_run": row.dry_run,
+            "when_online": row.when_online,
+            "condition": row.condition,
+            "undoes": row.undoes,
+            "parent_id": row.parent_id,
+            "group": row.group_name,
+            "rollout": row.rollout,
             "requested_by": row.requested_by,
             "via": row.via,
             "decision": row.decision,
@@ -95,6 +102,7 @@ def command(row: ToolExecution) -> Json:
             "progress": row.progress,
             "result": row.result,
             "error": row.error,
+            "undoable": _undoable(row),
             "attempt": row.attempt,
             "session_id": row.session_id,
             "trace_id": row.trace_id,
@@ -107,6 +115,13 @@ def command(row: ToolExecution) -> Json:
             "duration_ms": row.duration_ms,
         }
     )
+
+
+def _undoable(row: ToolExecution) -> bool | None:
+    """Whether its device said that it can be put back; None while nobody can know."""
+    if not Status(row.status).is_final:
+        return None
+    return row.status == Status.SUCCEEDED and not row.dry_run and (row.result or {}).get("undo") is True
 
 
 def approval(row: ApprovalRow) -> Json:

@@ -203,7 +203,12 @@ def get(session: Session, command_id: str) -> ToolExecution:
 
 
 def listed(
-    session: Session, *, limit: int = 100, device_id: str | None = None, status: Status | None = None
+    session: Session,
+    *,
+    limit: int = 100,
+    device_id: str | None = None,
+    status: Status | None = None,
+    parent_id: str | None = None,
 ) -> list[ToolExecution]:
     """Commands, newest first."""
     query = select(ToolExecution).order_by(col(ToolExecution.id).desc()).limit(limit)
@@ -211,6 +216,8 @@ def listed(
         query = query.where(ToolExecution.device_id == device_id)
     if status is not None:
         query = query.where(ToolExecution.status == status.value)
+    if parent_id is not None:
+        query = query.where(ToolExecution.parent_id == parent_id)
     return list(session.exec(query))
 
 

@@ -6,10 +6,9 @@ from typing import Annotated, Any, Literal
 import typer
 
 from controller.assistant import sanitize
-from orion import exits
+from orion import exits, members, progress
 from orion.client import Client, Json, segment
 from orion.exits import Exit
-from orion.nouns import commands
 from orion.terminal import MAX_SHOWN, Terminal
 from orion.verbs import Invocation, noun, verb
 
@@ -99,16 +98,19 @@ def decide(
     *,
     comment: str | None = None,
     shown_hash: str | None = None,
+    wait: bool = True,
 ) -> Json:
     """Decide a card and wait for what it let go. `shown_hash` binds the word to the card that was seen."""
     body: Json = {"decision": decision}
     body |= {"comment": comment} if comment else {}
     body |= {"hash": shown_hash} if shown_hash else {}
-    wait = RUNS_WITHIN if decision == "approve" else 0.0
-    return client.post(f"/approvals/{segment(approval_id)}/decision", body, wait_s=wait)
+    seconds = RUNS_WITHIN if wait and decision == "approve" else 0.0
+    return client.post(f"/approvals/{segment(approval_id)}/decision", body, wait_s=seconds)
 
 
-def ask_person(client: Client, terminal: Terminal, approval_id: str) -> list[Json] | None:
+def ask_person(
+    client: Client, terminal: Terminal, approval_id: str, *, wait: bool = True
+) -> list[Json] | None:
     """Show a card to whoever sits here and take their word; None when nobody does."""
     if not terminal.asks:
         return None
@@ -116,7 +118,7 @@ def ask_person(client: Client, terminal: Terminal, approval_id: str) -> list[Jso
     write(terminal, card)
     decision: Literal["approve", "deny"] = "approve" if terminal.confirm("Do this?") else "deny"
     with terminal.waiting(_devices(card)):
-        decided = decide(client, approval_id, decision, shown_hash=card["hash"])
+        decided = decide(client, approval_id, decision, shown_hash=card["hash"], wait=wait)
     results: list[Json] = decided["results"]
     return results
 
@@ -129,13 +131,13 @@ def _decided(
     invocation: Invocation, approval_id: str, decision: Literal["approve", "deny"], comment: str | None
 ) -> Exit:
     client, terminal = invocation.client, invocation.terminal
-    card = client.get(f"/approvals/{segment(approval_id)}")
-    with terminal.waiting(_devices(card)):
-        decided = decide(client, approval_id, decision, comment=comment)
-    results = decided["results"]
-    if not terminal.answer(decided):
+    # for a person each command is followed on its own, with how far it is
+    decided = decide(client, approval_id, decision, comment=comment, wait=terminal.json)
+    if not terminal.json:
         terminal.say(f"{approval_id} is {decided['status']}")
+    results = [progress.followed(client, terminal, each) for each in decided["results"]]
+    if not terminal.answer(decided | {"results": results}):
         for command in results:
-            commands.outcome(terminal, command)
+            members.outcome_of(client, terminal, command)
     # A no that was carried out is done, not denied.
     return Exit.DONE if decision == "deny" else exits.of_calls([each["status"] for each in results])

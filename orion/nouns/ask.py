@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from orion import exits
+from orion import exits, following, receipts
 from orion.client import Json
 from orion.exits import Exit
-from orion.nouns import approvals, commands
+from orion.nouns import approvals
 from orion.terminal import Terminal
 from orion.verbs import Failure, Invocation, verb
 
@@ -122,14 +122,14 @@ def _decide(invocation: Invocation, report: Json) -> Exit:
     cards = _cards(report)
     if not cards:
         for call in report["calls"]:
-            if call["status"] in commands.OPEN:
-                commands.outcome(terminal, call)
+            if call["status"] in following.MOVING:
+                receipts.outcome(terminal, call)
     statuses = {call["command_id"]: call["status"] for call in report["calls"]}
     for approval_id in cards:
         # what comes back is the whole plan: the steps behind the card have moved on with it
         for command in approvals.ask_person(invocation.client, terminal, approval_id) or ():
             if statuses.get(command["command_id"]) != command["status"]:
-                commands.outcome(terminal, command)
+                receipts.outcome(terminal, command)
             statuses[command["command_id"]] = command["status"]
     moved = [call | {"status": statuses[call["command_id"]]} for call in report["calls"]]
     return exits.of_report(report | {"calls": moved})

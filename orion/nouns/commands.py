@@ -1,25 +1,23 @@
-"""`orion commands`: what was asked of devices and how it went."""
+"""`orion commands`: what was asked of devices, what waits, and how it went."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from datetime import UTC, datetime
+from typing import Annotated
 
 import typer
 
-from orion import exits
+from orion import members, queue, receipts
 from orion.client import segment
-from orion.exits import Exit
-from orion.terminal import Terminal
 from orion.verbs import Invocation, noun, verb
 
-OPEN = frozenset({"queued", "sent", "accepted"})
-
 Id = Annotated[str, typer.Argument(metavar="ID", help="The command's id.")]
+Device = Annotated[str | None, typer.Option("--device", help="Of this device only.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the noun."""
-    group = noun(app, "commands", "What was asked of devices, and how it went.")
+    group = noun(app, "commands", "What was asked of devices, what waits, and how it went.")
     verb(group, "list", example="orion commands list --device laptop --status failed")(listed)
+    verb(group, "queue", example="orion commands queue --device laptop")(waiting)
     verb(group, "show", example="orion commands show 01900000-0000-7000-8000-000000000000")(show)
     verb(group, "cancel", example="orion commands cancel 01900000-0000-7000-8000-000000000000")(cancel)
 
@@ -27,68 +25,67 @@ def register(app: typer.Typer) -> None:
 def listed(
     invocation: Invocation,
     limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="At most so many.")] = 50,
-    device: Annotated[str | None, typer.Option("--device", help="Of this device only.")] = None,
-    status: Annotated[str | None, typer.Option("--status", help="With this status only, as failed.")] = None,
+    device: Device = None,
+    status: Annotated[
+        str | None, typer.Option("--status", help="With this status only, as failed or waiting.")
+    ] = None,
+    parent: Annotated[
+        str | None, typer.Option("--parent", metavar="ID", help="Of this order to a group only.")
+    ] = None,
 ) -> None:
     """Commands, newest first."""
-    found = invocation.client.get("/commands", limit=limit, device_id=device, status=status)
+    found = invocation.client.get("/commands", limit=limit, device_id=device, status=status, parent_id=parent)
     columns = {
         "command_id": "id",
         "issued_at": "at",
-        "device_id": "device",
+        "whom": "device",
         "tool": "tool",
         "arguments": "arguments",
         "decision": "decision",
         "status": "status",
     }
-    invocation.terminal.items(found["items"], columns, none="No command has been given yet.")
+    if invocation.terminal.answer(found):
+        return
+    rows = [each | {"whom": receipts.whom(each)} for each in found["items"]]
+    invocation.terminal.items(rows, columns, none="No command is on record.")
+
+
+def waiting(invocation: Invocation, device: Device = None) -> None:
+    """What has not begun: in order, since when, how long it still may wait, and what it waits for."""
+    rows = queue.rows(invocation.client, device, now=datetime.now(UTC))
+    columns = {
+        "position": "#",
+        "device_id": "device",
+        "tool": "tool",
+        "since": "since",
+        "expires_in": "expires in",
+        "waits_for": "waits for",
+        "command_id": "id",
+    }
+    invocation.terminal.items(rows, columns, none="Nothing waits.")
 
 
 def show(invocation: Invocation, command_id: Id) -> None:
-    """One command: every layer's verdict, its way with times, its outcome.
+    """One command: every layer's verdict, its way with times, its outcome; of a group each member's.
 
     The exit code says whether it could be shown, not how the command went.
     """
-    found = invocation.client.get(f"/commands/{segment(command_id)}")
-    if not invocation.terminal.answer(found):
-        write(invocation.terminal, found)
+    client, terminal = invocation.client, invocation.terminal
+    found = client.get(f"/commands/{segment(command_id)}")
+    children = members.every(client, found) if found["rollout"] is not None else None
+    if terminal.answer(found if children is None else found | {"items": children}):
+        return
+    receipts.write(terminal, found)
+    if children is not None:
+        terminal.write("")
+        members.table(terminal, children)
 
 
 def cancel(invocation: Invocation, command_id: Id) -> None:
-    """Stop a command, as far as it still can be."""
+    """Stop a command, as far as it still can be; of an order to a group, all that has not ended."""
     found = invocation.client.post(f"/commands/{segment(command_id)}/cancel")
-    if not invocation.terminal.answer(found):
-        invocation.terminal.say(f"Asked to stop {command_id}; it is {found['status']}")
-
-
-def write(terminal: Terminal, command: Mapping[str, Any]) -> None:
-    """One command for a person."""
-    names = (
-        "command_id", "device_id", "tool", "arguments", "dry_run", "requested_by", "via", "user_query",
-        "decision", "risk", "approval_id", "status", "error", "result",
-        "issued_at", "published_at", "accepted_at", "finished_at", "duration_ms",
-    )  # fmt: skip
-    terminal.facts({name: command.get(name) for name in names})
-    terminal.write("")
-    rows = [[layer["layer"], layer["verdict"], layer["reason"]] for layer in command.get("layers") or ()]
-    terminal.table(["layer", "verdict", "reason"], rows)
-
-
-def outcome(terminal: Terminal, command: Mapping[str, Any]) -> Exit:
-    """Say how a command went, in a line or two; what it found goes to stdout."""
-    status, error = command["status"], command.get("error") or {}
-    reason = error.get("message") or "; ".join(command.get("reasons") or [])
-    what = f"{command['tool']} on {command['device_id']}"
-    code = exits.of_command(status)
-    if status in OPEN:
-        # why it was asked for says nothing of how it goes
-        terminal.say(
-            f"{what}: {status}, no answer yet. Follow it with: orion commands show {command['command_id']}",
-            "yellow",
-        )
-    elif code is Exit.DONE:
-        terminal.say(f"{what}: {status}", "green")
-        terminal.facts(command.get("result") or {})
-    else:
-        terminal.say(f"{what}: {status.replace('_', ' ')}. {reason}".rstrip(), "red")
-    return code
+    if invocation.terminal.answer(found):
+        return
+    status = found["status"].replace("_", " ")
+    tail = f": {receipts.counts(found['rollout'])}" if found["rollout"] is not None else ""
+    invocation.terminal.say(f"Asked to stop {command_id}; it is {status}{tail}")

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from orion import receipts
 from orion.client import Json, segment
 from orion.exits import Exit
 from orion.verbs import Invocation, noun, verb
@@ -64,7 +65,10 @@ def listed(invocation: Invocation) -> None:
         "last_seen_at": "last seen",
     }
     found = invocation.client.get("/devices")
-    invocation.terminal.items(found["items"], columns, none="There are no devices yet: orion devices add ID")
+    if invocation.terminal.answer(found):
+        return
+    rows = [each | {"status": receipts.standing(each)} for each in found["items"]]
+    invocation.terminal.items(rows, columns, none="There are no devices yet: orion devices add ID")
 
 
 def show(invocation: Invocation, device_id: Id) -> None:
@@ -207,7 +211,7 @@ def _hashes(device: Json) -> dict[str, str]:
 def _write(invocation: Invocation, device: Json) -> None:
     names = (
         "device_id", "name", "aliases", "groups", "area", "status", "status_reason", "last_seen_at",
-        "hostname", "os", "os_version", "cpu", "ram_gb", "disk_gb", "adopted_at", "heartbeat",
+        "last_heartbeat", "clock_skew_s", "hostname", "os", "os_version", "cpu", "ram_gb", "disk_gb", "adopted_at", "heartbeat",
     )  # fmt: skip
     invocation.terminal.facts({name: device.get(name) for name in names})
     _write_policy(invocation, device)

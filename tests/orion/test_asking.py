@@ -1,17 +1,15 @@
 """`orion ask` and what it may need: approvals, questions, a person at a terminal or none."""
 
-import contextlib
 import json
-import os
-import pty
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from orion.nouns import approvals, ask, commands
+from orion import receipts
+from orion.nouns import approvals, ask
 from orion.terminal import Terminal
-from tests.orion.installation import ORION, READY_WITHIN, Installation, another_node
+from tests.orion.installation import Installation, another_node
+from tests.orion.looking import on_a_terminal
 
 
 def test_a_sentence_becomes_a_folder(installation: Installation) -> None:
@@ -84,25 +82,6 @@ def test_a_denied_approval_never_runs(installation: Installation) -> None:
     assert (installation.files / "Kept").is_dir()
 
 
-def on_a_terminal(installation: Installation, *words: str, prompt: bytes, reply: bytes) -> tuple[int, str]:
-    """Run a command with a person in front of it, who answers one prompt."""
-    leader, follower = pty.openpty()
-    environment = installation.environment | {"TERM": "xterm", "NO_COLOR": "1"}
-    asked = subprocess.Popen(
-        [*ORION, *words], env=environment, stdin=follower, stdout=follower, stderr=follower
-    )
-    os.close(follower)
-    seen, answered = b"", False
-    with contextlib.suppress(OSError):  # how a terminal's end reads on Linux
-        while chunk := os.read(leader, 4096):
-            seen += chunk
-            if not answered and seen.endswith(prompt):
-                os.write(leader, reply)
-                answered = True
-    os.close(leader)
-    return asked.wait(READY_WITHIN), seen.decode().replace("\r\n", "")
-
-
 def test_on_a_terminal_the_card_is_shown_and_answered(installation: Installation) -> None:
     installation.data("run", "laptop", "create_directory", "path=Shown")
     words = ("ask", "Delete the folder Shown on my laptop")
@@ -140,7 +119,7 @@ def test_a_command_without_an_answer_is_said_with_how_to_follow_it(
         "error": None,
     }
 
-    code = commands.outcome(Terminal(), command)
+    code = receipts.outcome(Terminal(), command)
 
     said = capsys.readouterr().err
     assert code == 6

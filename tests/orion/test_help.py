@@ -13,9 +13,9 @@ from orion import cli
 from tests.orion.installation import ORION, clean_environment, orion
 
 NOUNS = (
-    "up", "broker", "controller", "node", "ask", "run", "doctor", "demo",
+    "up", "broker", "controller", "node", "ask", "run", "undo", "doctor", "demo",
     "devices list", "devices show", "devices add", "devices adopt", "devices remove", "devices policy",
-    "commands list", "commands show", "commands cancel",
+    "commands list", "commands queue", "commands show", "commands cancel",
     "approvals list", "approvals show", "approvals approve", "approvals deny",
     "audit list", "events list", "debug-user create", "debug-user remove", "config show",
 )  # fmt: skip

@@ -170,7 +170,7 @@ def test_the_audit_tells_what_happened(installation: Installation) -> None:
 
     assert actions[0] == "command.succeeded"
     assert "decision.allow" in actions
-    assert installation.data("events", "list")["items"] == []
+    assert installation.data("events", "list", "--device", "laptop")["items"] == []
 
 
 def test_the_doctor_finds_a_healthy_installation(installation: Installation) -> None:

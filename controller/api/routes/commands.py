@@ -1,24 +1,30 @@
 """Commands: submit, wait, look, cancel."""
 
+import json
 import re
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from controller.api import views
-from controller.api.deps import Asking, Controller
+from controller.api.deps import Asking, Controller, Parts
 from controller.services import commands
 from controller.services.orders import Status
-from controller.services.waiting import until_settled
-from schemas.ids import DeviceId, ToolName
+from controller.services.waiting import until_settled, watch
+from schemas.ids import DeviceId, MessageId, ToolName
 from schemas.wire import JsonObject
 
 router = APIRouter(prefix="/commands", tags=["commands"])
 
 LONGEST_WAIT = 300.0  # seconds
+MOST = 10_000  # of one list: as many as one group may have
+NDJSON = "application/x-ndjson"
 
 
 class NewCommand(BaseModel):
@@ -70,13 +76,14 @@ async def submit(
 async def listed(
     controller: Controller,
     _actor: Asking,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
     device_id: DeviceId | None = None,
     status: Status | None = None,
+    parent_id: MessageId | None = None,
 ) -> dict[str, Any]:
-    """Commands, newest first."""
+    """Commands, newest first; with `parent_id` those of one order to a group."""
     rows = await controller.store.read(
-        partial(commands.listed, limit=limit, device_id=device_id, status=status)
+        partial(commands.listed, limit=limit, device_id=device_id, status=status, parent_id=parent_id)
     )
     return {"items": [views.command(row) for row in rows]}
 
@@ -90,6 +97,26 @@ async def one(
     if seconds := wanted_wait(prefer):
         row = (await until_settled(controller.store, controller.replies, [row.id], within_s=seconds))[0]
     return views.command(row)
+
+
+@router.get("/{command_id}/watch")
+async def watched(
+    controller: Controller,
+    _actor: Asking,
+    command_id: str,
+    within_s: Annotated[float, Query(gt=0, le=LONGEST_WAIT)] = 60.0,
+) -> StreamingResponse:
+    """A line now and one per change, until nothing moves any more or the time is up."""
+    await controller.store.read(lambda session: commands.get(session, command_id))
+    return StreamingResponse(_lines(controller, command_id, within_s), media_type=NDJSON)
+
+
+async def _lines(controller: Parts, command_id: str, within_s: float) -> AsyncIterator[bytes]:
+    async with aclosing(
+        watch(controller.store, controller.replies, [command_id], within_s=within_s)
+    ) as states:
+        async for (row,) in states:
+            yield json.dumps(views.command(row)).encode() + b"\n"
 
 
 @router.post("/{command_id}/cancel", status_code=202)

@@ -1,0 +1,102 @@
+"""Following a command until nothing moves any more, whatever happens to the controller meanwhile.
+
+What was submitted goes on without us: whoever stops looking is told so, and how to stop it.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import typer
+
+from orion.client import Client, ClientError, Json, NoAnswer, Refused
+from orion.exits import INTERRUPTED, Exit
+from orion.terminal import Terminal
+
+WAIT = 120.0  # seconds without any news
+LOOK = 60.0  # seconds of one request
+BACK_WITHIN = 20.0  # seconds that a controller may be away: one that died is started again
+PAUSE = 0.3  # seconds between two tries
+
+MOVING = frozenset({"queued", "sent", "accepted"})
+ENDS = ("succeeded", "failed", "rejected", "denied", "expired", "cancelled", "interrupted")
+
+
+def moves(command: Json) -> bool:
+    """Whether it goes on by itself: it has not ended, and waits for no person and no device."""
+    if command["status"] not in MOVING:
+        return False
+    rollout = command.get("rollout")
+    return rollout is None or ended(rollout) + rollout["waiting"] < rollout["total"]
+
+
+def ended(rollout: Mapping[str, int]) -> int:
+    """How many of a group's commands have ended."""
+    return sum(rollout[each] for each in ENDS)
+
+
+def patience(command: Json) -> float:
+    """How long without news is nothing strange: a group with a slow pace has few."""
+    rate = (command.get("rollout") or {}).get("rate_per_s")
+    return max(WAIT, 2 / rate) if rate else WAIT
+
+
+def follow(client: Client, command: Json, tell: Callable[[Json], None], *, quiet_s: float = WAIT) -> Json:
+    """The command once nothing moves any more, or as it is after so long without news.
+
+    `tell` sees it at each change. A controller that went away is waited for: the command is
+    recorded there.
+
+    Raises:
+        ClientError: the controller did not come back.
+    """
+    news = heard = time.monotonic()
+    while moves(command) and (left := news + quiet_s - time.monotonic()) > 0:
+        try:
+            for found in client.watch(command["command_id"], within_s=max(1.0, min(left, LOOK))):
+                heard = time.monotonic()
+                if found != command:
+                    command, news = found, heard
+                    tell(command)
+                if not moves(command):
+                    return command
+        except Refused:
+            raise
+        except ClientError as error:
+            if time.monotonic() - heard > BACK_WITHIN:
+                raise _away(command, error) from error
+        time.sleep(PAUSE)
+    return command
+
+
+@contextmanager
+def submitting() -> Iterator[None]:
+    """Where an answer may be lost on its way: whether anything was recorded is then not known."""
+    lost = "It may have been recorded before that: `orion commands list` shows it."
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise NoAnswer(f"Stopped. {lost}", code="interrupted", exit_code=Exit.UNKNOWN) from None
+    except NoAnswer as error:
+        raise NoAnswer(f"{error} {lost}", code="interrupted", exit_code=Exit.UNKNOWN) from error
+
+
+def stopped_looking(terminal: Terminal, command: Json) -> typer.Exit:
+    """Say that Ctrl-C ended the look and nothing else; what to raise."""
+    command_id, approval_id = command["command_id"], command.get("approval_id")
+    if not terminal.answer(command):
+        terminal.say("")  # what stands on the line is ^C
+        if command["status"] == "awaiting_approval":
+            terminal.say(f"It waits for a yes still: orion approvals approve {approval_id}")
+        else:
+            terminal.say(f"The command goes on. Follow it with: orion commands show {command_id}")
+        terminal.say(f"Stop it with: orion commands cancel {command_id}")
+    return typer.Exit(INTERRUPTED)
+
+
+def _away(command: Json, error: ClientError) -> ClientError:
+    return ClientError(
+        f"{error} The command is recorded there: orion commands show {command['command_id']}",
+        code="interrupted",
+        exit_code=Exit.UNKNOWN,
+    )

@@ -1,0 +1,98 @@
+"""How far a command is, drawn on stderr for whoever looks on; nothing where nobody does.
+
+A bar begins with the first word of how far it is: a quick command draws none.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from controller.assistant import sanitize
+from orion import following, receipts
+from orion.client import Client, Json
+from orion.terminal import MAX_CELL, Terminal
+
+if TYPE_CHECKING:  # loaded only where something is drawn
+    from rich.progress import Progress, ProgressColumn
+
+FAILURES = ("failed", "rejected", "denied", "expired", "interrupted")
+
+
+@contextmanager
+def shown(terminal: Terminal, command: Json) -> Iterator[Callable[[Json], None]]:
+    """Draw a command's progress inside the block; what it yields is told each news."""
+    with terminal.waiting(receipts.whom(command)) as said_better:
+        if not terminal.watched:
+            yield lambda _news: None
+            return
+        bar = _Bar(terminal, sanitize.exact(receipts.what(command), MAX_CELL))
+
+        def tell(news: Json) -> None:
+            if news["rollout"] is not None or news["progress"] is not None:
+                said_better()
+                bar.move(news)
+
+        tell(command)
+        try:
+            yield tell
+        finally:
+            bar.stop()
+
+
+def followed(client: Client, terminal: Terminal, command: Json) -> Json:
+    """A command once nothing moves any more, drawn meanwhile."""
+    if not following.moves(command):
+        return command
+    with shown(terminal, command) as tell:
+        return following.follow(client, command, tell, quiet_s=following.patience(command))
+
+
+class _Bar:
+    """One bar; drawn from its first move on."""
+
+    def __init__(self, terminal: Terminal, what: str) -> None:
+        self._terminal = terminal
+        self._what = what
+        self._drawn: Progress | None = None
+
+    def move(self, news: Json) -> None:
+        rollout = news["rollout"]
+        if self._drawn is None:
+            self._drawn = _bar(self._terminal, is_group=rollout is not None)
+            self._drawn.add_task(self._what, total=rollout["total"] if rollout else 1.0)
+            self._drawn.start()
+        failed = sum(rollout[each] for each in FAILURES) if rollout else 0
+        self._drawn.update(
+            self._drawn.task_ids[0],
+            completed=following.ended(rollout) if rollout else news["progress"],
+            failed=failed,
+        )
+
+    def stop(self) -> None:
+        if self._drawn is not None:
+            self._drawn.stop()
+
+
+def _bar(terminal: Terminal, *, is_group: bool) -> "Progress":
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
+    from rich.progress import TimeElapsedColumn as Elapsed
+
+    columns: list[ProgressColumn] = [TextColumn("{task.description}", markup=False), BarColumn()]
+    columns += [MofNCompleteColumn(), *_counts()] if is_group else [TaskProgressColumn()]
+    return Progress(*columns, Elapsed(), console=terminal.err, transient=True)
+
+
+def _counts() -> "list[ProgressColumn]":
+    from rich.progress import ProgressColumn, Task
+    from rich.text import Text
+
+    class Failed(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            failed = task.fields.get("failed", 0)
+            return Text(f"{failed} failed", style="red") if failed else Text("")
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:.1f}/s" if task.speed else "")
+
+    return [Failed(), Rate()]

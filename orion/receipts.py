@@ -1,0 +1,168 @@
+"""How a command is shown to a person: in a line, in full, or as one of many.
+
+What a device found goes to stdout; how it went is talk, on stderr.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from controller.assistant import sanitize
+from orion import exits
+from orion.exits import Exit
+from orion.following import ENDS, MOVING
+from orion.terminal import MAX_CELL, MAX_SHOWN, Terminal
+
+FACTS = (
+    "command_id", "device_id", "group", "tool", "arguments", "dry_run", "when_online", "condition", "undoes",
+    "parent_id", "requested_by", "via", "user_query", "decision", "risk", "approval_id", "follows",
+    "status", "progress", "error", "result", "undoable", "attempt",
+    "issued_at", "expires_at", "published_at", "accepted_at", "finished_at", "duration_ms",
+)  # fmt: skip
+_PLACES = ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+
+
+def outcome(terminal: Terminal, command: Mapping[str, Any]) -> Exit:
+    """Say how a command went, in a line or two; what it found goes to stdout."""
+    status, error = command["status"], command.get("error") or {}
+    reason = error.get("message") or "; ".join(command.get("reasons") or [])
+    subject = what(command)
+    code = exits.of_command(status)
+    if status in MOVING:
+        # why it was asked for says nothing of how it goes
+        terminal.say(
+            f"{subject}: {status}, no answer yet. Follow it with: orion commands show {command['command_id']}",
+            "yellow",
+        )
+    elif status == "waiting":
+        until = clock(command["expires_at"])
+        terminal.say(
+            f"{subject}: waits for {command['device_id']} until {until}; see: orion commands queue", "yellow"
+        )
+    elif code is Exit.DONE and command.get("dry_run"):
+        terminal.say(f"{subject}: only looked at, nothing was changed. It would:", "green")
+        preview(terminal, command.get("result") or {})
+    elif code is Exit.DONE:
+        terminal.say(f"{subject}: {status}", "green")
+        terminal.facts(command.get("result") or {})
+        if command.get("undoable") and terminal.watched:
+            terminal.say(f"Put it back with: orion undo {command['command_id']}", "dim")
+    else:
+        terminal.say(f"{subject}: {status.replace('_', ' ')}. {reason}".rstrip(), "red")
+    return code
+
+
+def what(command: Mapping[str, Any]) -> str:
+    """What was asked of whom, in a few words."""
+    return f"{command['tool']} on {whom(command)}"
+
+
+def whom(command: Mapping[str, Any]) -> str:
+    """The device, or the group, that a command is for."""
+    group = command.get("group")
+    return f"group {group}" if group else command.get("device_id") or "the controller"
+
+
+def preview(terminal: Terminal, result: Mapping[str, Any]) -> None:
+    """What a dry run says would happen: its sentence, then the particulars."""
+    if sentence := result.get("would"):
+        terminal.write(f"  {sanitize.exact(str(sentence), MAX_SHOWN)}")
+    _particulars(terminal, {name: value for name, value in result.items() if name != "would"}, "  ")
+
+
+def _particulars(terminal: Terminal, facts: Mapping[str, Any], indent: str) -> None:
+    told = {name: value for name, value in facts.items() if value not in (None, "", [], {})}
+    width = max((len(name) for name, value in told.items() if not _nests(value)), default=0)
+    for name, value in told.items():
+        if not _nests(value):
+            shown = size(value) if is_size(name, value) else value
+            if isinstance(shown, str):  # no text of a device begins a line of its own here
+                shown = sanitize.exact(shown, MAX_SHOWN)
+            terminal.fact(name, shown, width=width, indent=indent)
+            continue
+        many = value if isinstance(value, list) else [value]
+        for each in many:
+            terminal.write(f"{indent}{sanitize.exact(name.replace('_', ' '), MAX_CELL)}:")
+            _particulars(terminal, each if isinstance(each, Mapping) else {"": each}, f"{indent}  ")
+
+
+def _nests(value: Any) -> bool:
+    return isinstance(value, Mapping) or (
+        isinstance(value, list) and any(isinstance(each, Mapping) for each in value)
+    )
+
+
+def is_size(name: str, value: Any) -> bool:
+    """Whether this is a number of bytes."""
+    names_bytes = name in ("size", "bytes") or name.endswith(("_bytes", "_size"))
+    return names_bytes and isinstance(value, int) and not isinstance(value, bool)
+
+
+def size(count: int) -> str:
+    """Bytes as people read them: `2.5 MB`."""
+    if count < 1000:
+        return f"{count} bytes"
+    scaled, unit = float(count), 0
+    while scaled >= 999.95 and unit < len(_SIZES) - 1:
+        scaled, unit = scaled / 1000, unit + 1
+    return f"{scaled:.1f} {_SIZES[unit]}"
+
+
+_SIZES = ("bytes", "kB", "MB", "GB", "TB", "PB")
+
+
+def write(terminal: Terminal, command: Mapping[str, Any]) -> None:
+    """One command for a person, with every layer's verdict."""
+    terminal.facts({name: command.get(name) for name in FACTS})
+    if command.get("rollout"):
+        terminal.facts({"of_the_group": counts(command["rollout"]), **pace(command["rollout"])})
+    rows = [[layer["layer"], layer["verdict"], layer["reason"]] for layer in command.get("layers") or ()]
+    if rows:
+        terminal.write("")
+        terminal.table(["layer", "verdict", "reason"], rows)
+
+
+def standing(device: Mapping[str, Any]) -> str:
+    """Whether a device is there, and if not why: `offline (sleeping)`."""
+    status, reason = str(device.get("status", "unknown")), device.get("status_reason")
+    return f"{status} ({reason})" if reason and status != "online" else status
+
+
+def counts(rollout: Mapping[str, Any]) -> str:
+    """How a group's commands stand, in words: `24 of 25 succeeded, 1 failed`."""
+    others = [f"{rollout[name]} {name}" for name in (*ENDS[1:], "waiting") if rollout[name]]
+    return ", ".join([f"{rollout['succeeded']} of {rollout['total']} succeeded", *others])
+
+
+def pace(rollout: Mapping[str, Any]) -> dict[str, Any]:
+    """The limits that somebody set for a group, where there are any."""
+    shown = {name: rollout[name] for name in ("rate_per_s", "max_in_flight", "stop_after")}
+    return {name: value for name, value in shown.items() if value is not None} | {
+        name: True for name in ("stopped",) if rollout[name]
+    }
+
+
+def why(command: Mapping[str, Any]) -> str:
+    """What the controller or the device says of an end."""
+    error = command.get("error") or {}
+    return error.get("message") or "; ".join(command.get("reasons") or [])
+
+
+def clock(instant: str) -> str:
+    """A moment as the clock on the wall shows it here; with the date when it is not today."""
+    at = datetime.fromisoformat(instant).astimezone()
+    today = datetime.now(UTC).astimezone().date()
+    return at.strftime("%H:%M" if at.date() == today else "%Y-%m-%d %H:%M")
+
+
+def span(seconds: float) -> str:
+    """A length of time in its two largest units: `1 h 20 m`."""
+    left = max(0, round(seconds))
+    parts: list[str] = []
+    for length, unit in _PLACES:
+        if left >= length and len(parts) < 2:
+            parts.append(f"{left // length} {unit}")
+            left %= length
+        elif parts:
+            break
+    return " ".join(parts) or "0 s"

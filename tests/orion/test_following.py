@@ -1,0 +1,99 @@
+"""A command is followed to its end: with a bar, through a Ctrl-C, past a controller that died."""
+
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from orion import following
+from orion.client import Client, NoAnswer
+from orion.exits import Exit
+from tests.orion.installation import Installation, running, until
+from tests.orion.lamp import Lamp, a_place, lit_up
+from tests.orion.looking import Looking
+
+
+@pytest.fixture
+def lamp(installation: Installation) -> Iterator[Lamp]:
+    """A lamp that is online and takes its time."""
+    with a_place(installation, "lamp") as mqtt:
+        lamp = Lamp(mqtt)
+        with lit_up(installation, lamp):
+            yield lamp
+
+
+def test_a_person_sees_how_far_it_is(installation: Installation, lamp: Lamp) -> None:
+    looking = Looking(installation, "run", "lamp", "light", "on=true")
+
+    until(lambda: "30%" in looking.seen)
+    lamp.may_end.set()
+
+    assert looking.end() == 0
+    assert "light on lamp: succeeded" in looking.seen
+
+
+def test_a_program_sees_nothing_but_the_outcome(installation: Installation, lamp: Lamp) -> None:
+    lamp.may_end.set()
+
+    done = installation.orion("run", "lamp", "light", "on=true")
+
+    assert (done.stdout, done.stderr) == ("on  yes\n", "light on lamp: succeeded\n")
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_ctrl_c_ends_the_look_and_not_the_command(
+    installation: Installation, lamp: Lamp, options: tuple[str, ...]
+) -> None:
+    looking = Looking(installation, "run", "lamp", "light", "on=true", *options)
+    until(lambda: bool(lamp.took))
+    [command_id] = lamp.took
+    until(lambda: installation.data("commands", "show", command_id)["progress"] == 0.3)
+
+    looking.process.send_signal(signal.SIGINT)
+
+    assert looking.end() == 130
+    assert command_id in looking.seen
+    assert (f"orion commands cancel {command_id}" in looking.seen) is (not options)
+    lamp.may_end.set()
+    until(lambda: installation.data("commands", "show", command_id)["status"] == "succeeded")
+
+
+def test_a_controller_that_dies_meanwhile_is_waited_for(tmp_path: Path) -> None:
+    with running(tmp_path / "home", "--no-node") as own, a_place(own, "lamp") as mqtt:
+        lamp = Lamp(mqtt)
+        with lit_up(own, lamp):
+            looking = Looking(own, "run", "lamp", "light", "on=true")
+            until(lambda: "30%" in looking.seen)
+            controller = next(each for each in own.family() if "controller" in each.cmdline())
+            controller.kill()
+            until(lambda: not controller.is_running() or controller.status() == psutil.STATUS_ZOMBIE)
+            lamp.may_end.set()
+
+            assert looking.end() == 0
+            assert "light on lamp: succeeded" in looking.seen
+
+
+def test_an_order_whose_answer_is_lost_may_have_been_recorded(tmp_path: Path) -> None:
+    token = tmp_path / "controller" / "token"
+    token.parent.mkdir()
+    token.write_text("secret", encoding="ascii")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            connection, _ = server.accept()
+            connection.recv(4096)
+            connection.close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        client = Client("127.0.0.1", server.getsockname()[1], token)
+
+        with pytest.raises(NoAnswer, match="orion commands list") as error, following.submitting():
+            client.post("/commands", {})
+
+        thread.join()
+    assert error.value.exit_code is Exit.UNKNOWN

@@ -1,0 +1,151 @@
+"""How a command is shown: sizes, times, what waits for what, and nothing that a device could forge."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from orion import members, queue, receipts
+from orion.exits import Exit
+from orion.terminal import Terminal
+
+
+def a_command(**changes: Any) -> dict[str, Any]:
+    """A command as the API shows it."""
+    return {
+        "command_id": "c-1",
+        "device_id": "laptop",
+        "group": None,
+        "tool": "create_directory",
+        "status": "queued",
+        "error": None,
+        "reasons": [],
+        "rollout": None,
+        "follows": None,
+        "parent_id": None,
+        "condition": None,
+        "approval_id": None,
+        "published_at": None,
+        "attempt": 0,
+    } | changes
+
+
+def a_rollout(**changes: Any) -> dict[str, Any]:
+    """The counts of a group, as the API shows them."""
+    ends = ("succeeded", "failed", "denied", "cancelled", "expired", "interrupted", "rejected")
+    nothing: dict[str, Any] = dict.fromkeys((*ends, "total", "open", "waiting"), 0)
+    limits = {"rate_per_s": None, "max_in_flight": None, "stop_after": None, "stopped": False}
+    return nothing | limits | changes
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (2_549_000, "2.5 MB"),
+        (999_960, "1.0 MB"),
+        (10**18, "1000.0 PB"),
+    ],
+)
+def test_a_size_is_said_as_people_read_it(count: int, text: str) -> None:
+    assert receipts.size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-5, "0 s"), (0, "0 s"), (59, "59 s"), (60, "1 m"), (61, "1 m 1 s"), (3605, "1 h"), (93_780, "1 d 2 h")],
+)
+def test_a_span_is_said_in_its_largest_units(seconds: float, text: str) -> None:
+    assert receipts.span(seconds) == text
+
+
+def test_a_moment_of_another_day_has_its_date() -> None:
+    now = datetime.now(UTC)
+
+    assert len(receipts.clock(now.isoformat())) == len("18:42")
+    assert receipts.clock((now + timedelta(days=2)).isoformat()).startswith(
+        (now + timedelta(days=2)).astimezone().strftime("%Y-%m-%d ")
+    )
+
+
+def test_a_preview_says_what_would_happen_and_shows_the_particulars(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    result = {
+        "would": "Copy /a to /b.",
+        "bytes": 2_500_000,
+        "undo": True,
+        "empty": [],
+        "overwrites": [{"path": "/b\nundo  no", "size": 12}],
+    }
+
+    receipts.outcome(Terminal(), a_command(status="succeeded", dry_run=True, result=result))
+
+    said = capsys.readouterr()
+    assert said.err == "create_directory on laptop: only looked at, nothing was changed. It would:\n"
+    assert said.out == (
+        "  Copy /a to /b.\n  bytes  2.5 MB\n  undo   yes\n  overwrites:\n"
+        "    path  /b\\nundo  no\n    size  12 bytes\n"
+    )
+
+
+def test_a_name_of_a_result_cannot_look_like_another_line(capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal().facts({"a\nstatus  succeeded": 1})
+
+    assert capsys.readouterr().out == "a\\nstatus  succeeded  1\n"
+
+
+def test_an_order_that_waits_says_until_when_and_where_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    until = datetime.now(UTC) + timedelta(seconds=5)
+
+    code = receipts.outcome(Terminal(), a_command(status="waiting", expires_at=until.isoformat()))
+
+    said = capsys.readouterr().err
+    assert code is Exit.WAITING
+    assert f"waits for laptop until {receipts.clock(until.isoformat())}; see: orion commands queue" in said
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        (
+            {"status": "awaiting_approval", "approval_id": "a-1"},
+            "a person's yes: orion approvals approve a-1",
+        ),
+        ({"status": "waiting"}, "laptop, which is offline (sleeping)"),
+        ({"status": "waiting", "device_id": "gone"}, "gone, which is unknown"),
+        ({"follows": "c-0"}, "the command before it: c-0"),
+        ({"follows": "c-0", "condition": {"tool": "path_info", "arguments": {}}}, "path_info to answer true"),
+        ({"parent_id": "c-0"}, "its turn in the group"),
+        ({}, "the broker to take it"),
+        ({"status": "sent", "attempt": 1}, "laptop to take it"),
+        ({"status": "sent", "attempt": 3}, "laptop to take it, sent 3 times"),
+    ],
+)
+def test_the_queue_says_what_each_command_waits_for(changes: dict[str, Any], reason: str) -> None:
+    devices = {"laptop": {"status": "offline", "status_reason": "sleeping"}}
+
+    assert queue.waits_for(a_command(**changes), devices) == reason
+
+
+def test_the_counts_of_a_group_name_only_what_there_is() -> None:
+    rollout = a_rollout(total=25, succeeded=20, failed=2, denied=1, waiting=2)
+
+    assert receipts.counts(rollout) == "20 of 25 succeeded, 2 failed, 1 denied, 2 waiting"
+
+
+@pytest.mark.parametrize(
+    ("status", "rollout", "code"),
+    [
+        ("succeeded", a_rollout(total=2, succeeded=2), Exit.DONE),
+        ("failed", a_rollout(total=2, succeeded=1, denied=1), Exit.FAILED),
+        ("cancelled", a_rollout(total=2, succeeded=1, cancelled=1), Exit.FAILED),
+        ("awaiting_approval", a_rollout(total=2), Exit.WAITING),
+        ("accepted", a_rollout(total=2, succeeded=1, waiting=1), Exit.WAITING),
+        ("accepted", a_rollout(total=3, succeeded=1, waiting=1), Exit.UNKNOWN),
+    ],
+)
+def test_a_group_is_done_only_when_all_succeeded(status: str, rollout: dict[str, Any], code: Exit) -> None:
+    assert members.exit_of(a_command(status=status, rollout=rollout, device_id=None, group="lab")) is code
