@@ -1,5 +1,6 @@
-"""`make bench`: every measurement, one table."""
+"""`make bench`: every measurement, one table. `--long` holds the pace of events for a minute."""
 
+import argparse
 import asyncio
 import sys
 import tempfile
@@ -8,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import decision, footprint, planning, roundtrip, start
+from bench import decision, footprint, inflight, ingest, planning, start
 from bench.figures import Figure
 from bench.stand import Stand, stand
 from broker.identities import Identities, await_active
@@ -17,13 +18,16 @@ from broker.session import Endpoint
 console = Console(stderr=True)
 
 
-async def _with_broker(data_dir: Path) -> list[Figure]:
+async def _with_broker(data_dir: Path, *, long: bool) -> list[Figure]:
     async with stand(data_dir) as running:
         identities = Identities(data_dir / "broker")
-        with console.status("Measuring command round trips"):
+        with console.status("Measuring commands on the way"):
             echo = await _controller(identities, running, "echo")
             asker = await _controller(identities, running, "asker")
-            figures = await roundtrip.measure(running, echo, asker)
+            figures = await inflight.measure(running, echo, asker)
+        with console.status("Measuring events of a thousand devices"):
+            crowd = await _controller(identities, running, "crowd")
+            figures += await ingest.measure(running, crowd, asker, long=long)
         with console.status(f"Watching an idle node for {footprint.IDLE_FOR:.0f} s"):
             figures += await footprint.measure(running.node_pid)
         with console.status("Starting controllers"):
@@ -50,10 +54,13 @@ def _table(figures: list[Figure]) -> Table:
 
 def main() -> int:
     """Measure everything; the exit code says only whether it could be measured."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--long", action="store_true", help="hold the pace of events for a minute")
+    long = parser.parse_args().long
     with console.status("Measuring decisions and plans"):
         figures = [*decision.measure(), *planning.measure()]
     with tempfile.TemporaryDirectory(prefix="orion-bench-") as folder:
-        figures += asyncio.run(_with_broker(Path(folder)))
+        figures += asyncio.run(_with_broker(Path(folder), long=long))
     Console(width=None if sys.stdout.isatty() else 160).print(_table(figures))
     return 0
 
