@@ -9,6 +9,7 @@
   - Congested
 """
 
+_TAKEN_OVER = 0x8E
 _NOT_LET_IN = frozenset({0x85, 0x86, 0x87, 0x8A, 0x8C})  # client id, password, rights, banned, method
 
 
@@ -37,6 +38,11 @@ class ConnectionLost(SessionError):
         super().__init__(f"connection lost: {reason}")
         self.reason = reason
         self.code = code
+
+    @property
+    def taken_over(self) -> bool:
+        """Whether another program connected with the same client id, which ended this session."""
+        return self.code == _TAKEN_OVER
 
 
 class SubscribeRefused(SessionError):

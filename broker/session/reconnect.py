@@ -1,7 +1,10 @@
 """One session after the other, for as long as the program lives.
 
 A loss is logged once and the return once; between them stand growing waits with jitter,
-so that a thousand devices do not return in the same moment.
+so that a thousand devices do not return in the same moment. Whoever was taken over by
+another program of its name does not fight for it: it comes back slowly, and says so.
+Some brokers end the older session without a word (Mosquitto 2.0.11 does): then it shows
+only in connections that are let in at once and ended at once, again and again.
 """
 
 import asyncio
@@ -20,21 +23,34 @@ logger = logging.getLogger(__name__)
 GRACE = 1.0  # seconds that `serve` gets to notice a lost connection by itself
 STOP_WITHIN = 4.0  # seconds that it gets to end after `stop`
 STABLE_AFTER = 10.0  # seconds; a connection that lived less counts as a failed attempt
+DISPUTED_AFTER = 6  # connections in a row that were let in at the first try and ended without a word
+SETTLED_AFTER = 60.0  # seconds of one connection after which such a row is over
+UNDISPUTED_AFTER = 3600.0  # seconds of one connection after which earlier takeovers are forgotten
 REMIND_EVERY = 300.0  # seconds between two lines about a broker that stays away
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How long to wait before attempt n: doubling, jittered, and slow when not let in."""
+    """How long to wait before attempt n: doubling, jittered, slow when not let in or taken over."""
 
     first_s: float = 0.2
     longest_s: float = 30.0
     not_let_in_s: float = 15.0
+    taken_over_s: float = 30.0  # at most, the first time
+    longest_taken_over_s: float = 300.0
 
     def delay(self, failures: int, *, not_let_in: bool) -> float:
         doubled: float = min(self.longest_s, self.first_s * 2 ** min(failures, 16))
         least = min(self.longest_s, self.not_let_in_s) if not_let_in else 0.0
-        return max(least, doubled) * random.uniform(0.5, 1.0)  # noqa: S311 - spreading load, not hiding
+        return max(least, doubled) * _jitter()
+
+    def after_takeover(self, times: int) -> float:
+        doubled: float = min(self.longest_taken_over_s, self.taken_over_s * 2 ** min(times - 1, 16))
+        return doubled * _jitter()
+
+
+def _jitter() -> float:
+    return random.uniform(0.5, 1.0)  # noqa: S311 - spreading load, not hiding
 
 
 async def keep_connected(
@@ -75,13 +91,9 @@ async def keep_connected(
                 return
             if stop.is_set():
                 return
-            error = lost
-            logger.warning("Lost %s:%d: %s", session.endpoint.host, session.endpoint.port, error)
-            outage.began(stable=loop.time() - since >= STABLE_AFTER)
-        delay = backoff.delay(
-            outage.failures, not_let_in=isinstance(error, ConnectFailed) and error.not_let_in
-        )
-        outage.failures += 1
+            error = lost if isinstance(lost, ConnectionLost) else session.error or lost
+            outage.began(session, error, lived_s=loop.time() - since)
+        delay = outage.delay(session, error, backoff)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay):
                 await stop.wait()
@@ -156,20 +168,64 @@ def _first(group: BaseExceptionGroup[SessionError]) -> SessionError:
     return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
 
 
+def _is_takeover(error: SessionError) -> bool:
+    return isinstance(error, ConnectionLost) and error.taken_over
+
+
 class _Outage:
     """Says once that the broker is away, now and then that it still is, and once that it is back."""
 
     def __init__(self) -> None:
-        self.failures = 0
+        self._failures = 0
+        self._takeovers = 0  # that the broker told us of
+        self._unexplained = 0  # ends in a row
         self._since: float | None = None
         self._said: float | None = None
 
-    def began(self, *, stable: bool) -> None:
-        if stable:
-            self.failures = 0
+    def began(self, session: Session, error: SessionError, *, lived_s: float) -> None:
+        if lived_s >= STABLE_AFTER:
+            self._failures = 0
+        if lived_s >= UNDISPUTED_AFTER:
+            self._takeovers = 0
+        known = not isinstance(error, ConnectionLost) or error.code is not None
+        if known or lived_s >= (SETTLED_AFTER if self._is_disputed else STABLE_AFTER):
+            self._unexplained = 0
+        else:
+            self._unexplained += 1
         self._since = asyncio.get_running_loop().time()
+        if not self._is_disputed and not _is_takeover(error):
+            logger.warning("Lost %s:%d: %s", session.endpoint.host, session.endpoint.port, error)
+
+    def delay(self, session: Session, error: SessionError, backoff: Backoff) -> float:
+        """How long to wait before the next attempt."""
+        if _is_takeover(error):
+            self._takeovers += 1
+            wait = backoff.after_takeover(self._takeovers)
+            logger.error(
+                "Another program is connected as %s and ended this session; trying again in %.0f s",
+                session.client_id,
+                wait,
+            )
+            return wait
+        if self._is_disputed:
+            wait = backoff.after_takeover(1)
+            logger.error(
+                "Another program may be connected as %s: this session is ended again and again; "
+                "trying again in %.0f s",
+                session.client_id,
+                wait,
+            )
+            return wait
+        self._failures += 1
+        not_let_in = isinstance(error, ConnectFailed) and error.not_let_in
+        return backoff.delay(self._failures - 1, not_let_in=not_let_in)
+
+    @property
+    def _is_disputed(self) -> bool:
+        return self._unexplained >= DISPUTED_AFTER
 
     def failed(self, session: Session, error: ConnectFailed) -> None:
+        self._unexplained = 0  # the broker itself was away
         now = asyncio.get_running_loop().time()
         self._since = self._since if self._since is not None else now
         if self._said is not None and now - self._said < REMIND_EVERY:
