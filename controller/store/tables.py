@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, String
+from sqlalchemy import Column, ForeignKey, Index, Integer, String, text
 from sqlmodel import Field, SQLModel
 
 from controller.store.types import JsonColumn, UtcTime
@@ -21,6 +21,9 @@ def _list() -> Any:
 
 def _time(*, nullable: bool = True, index: bool = False) -> Any:
     return Field(default=None, sa_column=Column(UtcTime, nullable=nullable, index=index))
+
+
+_IN_A_GROUP = text("parent_id IS NOT NULL")
 
 
 class Device(SQLModel, table=True):
@@ -115,6 +118,16 @@ class ToolExecution(SQLModel, table=True):
     __table_args__ = (
         Index("ix_tool_executions_open", "device_id", "status"),
         Index("ix_tool_executions_success", "success"),
+        Index(  # a group's are counted and the next found at every step, without a look at the rows
+            "ix_tool_executions_family",
+            "parent_id",
+            "status",
+            "released_at",
+            "follows",
+            "device_id",
+            sqlite_where=_IN_A_GROUP,
+            postgresql_where=_IN_A_GROUP,
+        ),
     )
 
     id: str = Field(primary_key=True)
@@ -142,7 +155,7 @@ class ToolExecution(SQLModel, table=True):
     when_online: bool = False  # waits for its device, up to its expiry
     condition: Json | None = _json()  # {"tool", "arguments", "field"?}: must answer true before this leaves
     undoes: str | None = Field(default=None, index=True)  # the command that this one puts back
-    parent_id: str | None = Field(default=None, index=True)  # the command to a group that this is one of
+    parent_id: str | None = None  # the command to a group that this is one of
     group_name: str | None = None  # on the parent: whom it is for
     rollout: Json | None = _json()  # on the parent: pace, limits and how far it is
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, or_
+from sqlalchemy import ColumnElement, case, func, or_
 from sqlmodel import Session, col, select
 
 from controller.services import orders
@@ -67,17 +67,17 @@ def tally(session: Session, parent_id: str) -> Tally:
     """Count them, in one query."""
     moving = or_(col(ToolExecution.released_at).is_not(None), col(ToolExecution.follows).is_not(None))
     query = (
-        select(ToolExecution.status, moving, func.count())
+        select(ToolExecution.status, func.count(), func.count(case((moving, 1))))
         .where(ToolExecution.parent_id == parent_id)
-        .group_by(col(ToolExecution.status), moving)
+        .group_by(col(ToolExecution.status))
     )
     by_status: dict[Status, int] = {}
     held = in_flight = 0
-    for value, has_moved, number in session.exec(query):
+    for value, number, have_moved in session.exec(query):
         status = Status(value)
-        by_status[status] = by_status.get(status, 0) + number
-        if status is Status.QUEUED and not has_moved:
-            held += number
+        by_status[status] = number
+        if status is Status.QUEUED:
+            held, in_flight = number - have_moved, in_flight + have_moved
         elif status in orders.ON_THE_WAY:
             in_flight += number
     return Tally(by_status, held, in_flight)

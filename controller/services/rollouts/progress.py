@@ -46,8 +46,7 @@ def advance(session: Session, parent_id: str, *, now: datetime) -> datetime | No
         return None
     pace = pace_of(parent)
     _expire(session, parent, now=now)
-    next_at = _let_leave(session, parent, pace, now=now)
-    tally = children.tally(session, parent.id)
+    tally, next_at = _let_leave(session, parent, pace, now=now)
     stopped = bool(parent.rollout["stopped"])
     if pace.has_failed(tally.failures) and _stop(session, parent, tally, now=now):
         stopped = True
@@ -90,10 +89,12 @@ def _expire(session: Session, parent: ToolExecution, *, now: datetime) -> None:
         settling.finish(session, child, Status.EXPIRED, now=now, error=error)
 
 
-def _let_leave(session: Session, parent: ToolExecution, pace: Pace, *, now: datetime) -> datetime | None:
-    """Let leave as many as the limits allow; when the next may, by the rate."""
+def _let_leave(
+    session: Session, parent: ToolExecution, pace: Pace, *, now: datetime
+) -> tuple[Tally, datetime | None]:
+    """Let leave as many as the limits allow; how far it is then, and when the next may by the rate."""
     tally = children.tally(session, parent.id)
-    in_flight, failures = tally.in_flight, tally.failures
+    in_flight, failures, moved = tally.in_flight, tally.failures, False
     noted = (parent.rollout or {})["next_at"]
     next_at = datetime.fromisoformat(noted) if noted else None
     waiting = children.held(session, parent.id, most=pace.room(in_flight)) if tally.held else iter(())
@@ -101,6 +102,7 @@ def _let_leave(session: Session, parent: ToolExecution, pace: Pace, *, now: date
         child = next(waiting, None)
         if child is None:
             break
+        moved = True
         settling.leave(session, child, now=now)
         status = Status(child.status)
         if status in children.FAILURES:
@@ -108,7 +110,7 @@ def _let_leave(session: Session, parent: ToolExecution, pace: Pace, *, now: date
         elif not status.is_final and status is not Status.WAITING:
             in_flight += 1
             next_at = pace.after(next_at, now)
-    return next_at
+    return (children.tally(session, parent.id) if moved else tally), next_at
 
 
 def _stop(session: Session, parent: ToolExecution, tally: Tally, *, now: datetime) -> bool:
