@@ -1,6 +1,7 @@
 """`orion approvals`: the questions that commands put to a person, and the answers."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import typer
@@ -13,6 +14,7 @@ from orion.terminal import MAX_SHOWN, Terminal
 from orion.verbs import Invocation, noun, verb
 
 RUNS_WITHIN = 120.0  # seconds to wait for what an approval let go
+DEVICES_SHOWN = 20  # of those that the same call is for; --json has all
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The approval's id.")]
 Comment = Annotated[str | None, typer.Option("--comment", help="A word for the record.")]
@@ -81,10 +83,23 @@ def write(terminal: Terminal, card: Mapping[str, Any]) -> None:
     terminal.facts({name: card.get(name) for name in names})
     for reason in card["reasons"]:
         terminal.write(f"  because {_exact(reason)}")
-    for call in card["commands"]:
-        terminal.write(f"  {_exact(call['tool'])} on {_exact(call['device_id'])}")
-        for name, value in call["arguments"].items():
+    for calls in _alike(card):
+        terminal.write(f"  {_exact(calls[0]['tool'])} on {_several([call['device_id'] for call in calls])}")
+        for name, value in calls[0]["arguments"].items():
             terminal.write(f"    {_exact(name)} = {_exact(value)}")
+
+
+def _alike(card: Mapping[str, Any]) -> list[list[Json]]:
+    """The calls of a card; those that differ in nothing but the device together."""
+    found: dict[str, list[Json]] = {}
+    for call in card["commands"]:
+        found.setdefault(json.dumps([call["tool"], call["arguments"]]), []).append(call)
+    return list(found.values())
+
+
+def _several(names: Sequence[str]) -> str:
+    shown = ", ".join(_exact(name) for name in names[:DEVICES_SHOWN])
+    return shown if len(names) <= DEVICES_SHOWN else f"{shown} and {len(names) - DEVICES_SHOWN} more"
 
 
 def _exact(value: object) -> str:
@@ -124,7 +139,7 @@ def ask_person(
 
 
 def _devices(card: Mapping[str, Any]) -> str:
-    return ", ".join(dict.fromkeys(call["device_id"] for call in card["commands"]))
+    return _several(list(dict.fromkeys(call["device_id"] for call in card["commands"])))
 
 
 def _decided(

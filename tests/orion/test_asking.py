@@ -154,6 +154,16 @@ def test_an_argument_cannot_look_like_a_line_of_the_card(capsys: pytest.CaptureF
     )
 
 
+def test_the_same_call_on_many_devices_is_shown_once(capsys: pytest.CaptureFixture[str]) -> None:
+    same = [{"tool": "t", "device_id": f"d{number}", "arguments": {"n": 1}} for number in range(25)]
+    other = {"tool": "t", "device_id": "e", "arguments": {"n": 2}}
+
+    approvals.write(Terminal(), {"reasons": [], "commands": [*same, other]})
+
+    shown = ", ".join(f"d{number}" for number in range(20))
+    assert capsys.readouterr().out == f"  t on {shown} and 5 more\n    n = 1\n  t on e\n    n = 2\n"
+
+
 def test_on_a_terminal_a_question_is_answered_by_number(installation: Installation, tmp_path: Path) -> None:
     with another_node(installation, tmp_path, "tower"):
         code, seen = on_a_terminal(installation, "ask", "make a folder Picked", prompt=b"> ", reply=b"2\n")
