@@ -1,6 +1,7 @@
 """Names that travel: what characters a topic, an id and a tool name may hold."""
 
-import os
+import secrets
+import threading
 import time
 import uuid
 from typing import Annotated
@@ -14,10 +15,21 @@ ToolName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 
 
+_RANDOM_BITS = 74  # of a UUIDv7, beside its 48 bits of time
+_LOW = (1 << 62) - 1
+_lock = threading.Lock()
+_last = 0
+
+
 def new_id() -> str:
-    """A fresh UUIDv7 (RFC 9562): ids sort by the millisecond they were made in."""
-    milliseconds = time.time_ns() // 1_000_000
-    bits = (milliseconds << 80) | int.from_bytes(os.urandom(10), "big")
-    bits = (bits & ~(0xF << 76)) | (0x7 << 76)
-    bits = (bits & ~(0x3 << 62)) | (0x2 << 62)
-    return str(uuid.UUID(int=bits & ((1 << 128) - 1)))
+    """A fresh UUIDv7 (RFC 9562): ids of one program sort in the order they were made in.
+
+    Steps of a plan are made within one millisecond, and a clock may be set back.
+    """
+    global _last
+    fresh = (time.time_ns() // 1_000_000 << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
+    with _lock:
+        _last = fresh = max(fresh, _last + 1)
+    bits = (fresh >> 62 << 64) | (0x2 << 62) | (fresh & _LOW)
+    milliseconds, rest = bits >> 76, bits & ((1 << 76) - 1)
+    return str(uuid.UUID(int=(milliseconds << 80) | (0x7 << 76) | rest))

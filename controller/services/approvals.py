@@ -10,6 +10,7 @@ from controller.services import arguments, audit, cards, settling
 from controller.services.actors import Actor, Role
 from controller.services.cards import ApprovalStatus
 from controller.services.orders import Status
+from controller.services.requests import lasts_until
 from controller.store import notices
 from controller.store.tables import ApprovalRow, ToolExecution
 from schemas.devices import Risk
@@ -51,6 +52,8 @@ def ask(
     session.add(card)
     for row in rows:
         row.approval_id, row.expires_at = card.id, card.expires_at
+        if row.when_online:
+            row.expires_at = min(card.expires_at, lasts_until(row))
     audit.record(session, "approval.asked", now=now, actor=actor, approval_id=card.id)
     notices.announce(session, notices.ApprovalChanged(card))
     return card

@@ -6,47 +6,52 @@ before any runs, and run in order; one denied step keeps the others from running
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlmodel import Session, col, select
 
 from controller.errors import Conflict, UnknownCommand
-from controller.services import approvals, arguments, audit, devices, orders, permissions, settling, targets
+from controller.services import approvals, audit, devices, orders, settling
 from controller.services.actors import Actor
 from controller.services.orders import Status
-from controller.services.permissions import Decision, Proposal
 from controller.services.policy import Verdict
-from controller.services.targets import Target
+from controller.services.requests import (
+    MAX_TIMEOUT,
+    TIMEOUT,
+    VALID_AT_MOST,
+    VALID_FOR,
+    CommandRequest,
+    code,
+    judge,
+)
 from controller.store import notices
-from controller.store.tables import AuditEntry, Device, ToolExecution
+from controller.store.tables import AuditEntry, ToolExecution
 from schemas.errors import ErrorBody, ErrorCode
 from schemas.ids import new_id
-from schemas.wire import JsonObject
 
-VALID_FOR = 60.0  # seconds that a command may wait for its device
-TIMEOUT = 60.0  # seconds of a tool that names none
-MAX_TIMEOUT = 3600.0
+__all__ = [
+    "CANCEL_ASKED",
+    "MAX_STEPS",
+    "MAX_TIMEOUT",
+    "TIMEOUT",
+    "VALID_AT_MOST",
+    "VALID_FOR",
+    "CommandRequest",
+    "called_off",
+    "cancel",
+    "cancel_wanted",
+    "code",
+    "get",
+    "judge",
+    "listed",
+    "on_the_way",
+    "submit",
+    "submit_plan",
+    "withdraw",
+]
+
 MAX_STEPS = 20  # of one plan
 CANCEL_ASKED = "command.cancel"
-
-
-@dataclass(frozen=True, slots=True)
-class CommandRequest:
-    """What somebody would like a device to do."""
-
-    device_id: str
-    tool: str
-    arguments: JsonObject
-    dry_run: bool = False
-    valid_s: float = VALID_FOR
-    timeout_s: float | None = None
-    when_online: bool = False
-    question: bool = False
-    doubts: tuple[str, ...] = ()
-    session_id: str | None = None
-    user_query: str | None = None
-    reasoning: str | None = None
 
 
 def submit(
@@ -85,78 +90,6 @@ def submit_plan(
     if rows:
         _start(session, rows, actor=actor, now=now)
     return rows
-
-
-def judge(
-    session: Session,
-    request: CommandRequest,
-    *,
-    device: Device | None,
-    actor: Actor,
-    now: datetime,
-    trace_id: str,
-) -> ToolExecution:
-    """Record one command with what the gate says of it; nothing is started. Asks the store nothing."""
-    target = targets.of(device) if device else targets.unknown(request.device_id)
-    decision = permissions.decide(actor, target, _proposal(request))
-    row = _record(request, target, decision, actor=actor, now=now, trace_id=trace_id)
-    session.add(row)
-    audit.record(session, f"decision.{decision.verdict.value}", now=now, actor=actor, command=row)
-    return row
-
-
-def _proposal(request: CommandRequest) -> Proposal:
-    return Proposal(
-        request.tool,
-        request.arguments,
-        dry_run=request.dry_run,
-        question=request.question,
-        doubts=request.doubts,
-    )
-
-
-def _record(
-    request: CommandRequest, target: Target, decision: Decision, *, actor: Actor, now: datetime, trace_id: str
-) -> ToolExecution:
-    offered = target.tools.get(request.tool)
-    whole = shown = arguments.recordable(decision.arguments)
-    if offered is not None:
-        shown = arguments.redacted(offered.tool.parameters, whole)
-    timeout = request.timeout_s or (offered.tool.timeout_s if offered else None) or TIMEOUT
-    return ToolExecution(
-        id=new_id(),
-        session_id=request.session_id,
-        device_id=request.device_id,
-        tool_name=request.tool,
-        parameters=shown,
-        secret_parameters=whole if shown != whole else None,
-        dry_run=request.dry_run,
-        user_query=request.user_query,
-        llm_reasoning=request.reasoning,
-        requested_by=actor.user,
-        role=actor.role.value,
-        via=actor.via.value,
-        trace_id=trace_id,
-        decision=decision.verdict.value,
-        reasons=decision.reasons,
-        layers=[
-            {"layer": layer.name, "verdict": layer.verdict.value, "reason": layer.reason}
-            | ({"code": layer.code.value} if layer.code else {})
-            for layer in decision.layers
-        ],
-        risk=decision.risk.value,
-        when_online=request.when_online,
-        status=Status.QUEUED.value,
-        timeout_s=min(timeout, MAX_TIMEOUT),
-        valid_s=request.valid_s,
-        issued_at=now,
-        expires_at=now + timedelta(seconds=request.valid_s),
-    )
-
-
-def code(row: ToolExecution) -> ErrorCode:
-    """Why a command was denied."""
-    return ErrorCode(row.layers[-1]["code"])
 
 
 def _start(session: Session, rows: list[ToolExecution], *, actor: Actor, now: datetime) -> None:
@@ -238,6 +171,19 @@ def cancel_wanted(session: Session, command_id: str) -> bool:
     return session.exec(query).first() is not None
 
 
+def called_off(session: Session) -> set[str]:
+    """Those of the commands on the way that somebody cancelled, or that the rules called off."""
+    query = (
+        select(AuditEntry.command_id)
+        .join(ToolExecution, col(AuditEntry.command_id) == col(ToolExecution.id))
+        .where(
+            col(AuditEntry.action).in_([CANCEL_ASKED, settling.CALLED_OFF]),
+            col(ToolExecution.status).in_([status.value for status in orders.ON_THE_WAY]),
+        )
+    )
+    return {command_id for command_id in session.exec(query) if command_id is not None}
+
+
 def cancel(session: Session, command_id: str, *, actor: Actor, now: datetime) -> ToolExecution:
     """Stop a command: one that has not left never runs; a device is asked to stop one that has.
 
@@ -250,7 +196,7 @@ def cancel(session: Session, command_id: str, *, actor: Actor, now: datetime) ->
     if status.is_final:
         raise Conflict(f"Command {command_id} has ended already: {status.value}.")
     audit.record(session, CANCEL_ASKED, now=now, actor=actor, command=row)
-    if status is Status.AWAITING_APPROVAL or (status is Status.QUEUED and row.released_at is None):
+    if row.released_at is None:
         error = ErrorBody(code=ErrorCode.CANCELLED, message=f"{actor.user} cancelled it before it was sent.")
         settling.finish(session, row, Status.CANCELLED, now=now, error=error)
     else:
@@ -266,7 +212,7 @@ def withdraw(session: Session, device_id: str, *, now: datetime) -> None:
     """
     query = select(ToolExecution).where(
         ToolExecution.device_id == device_id,
-        col(ToolExecution.status).in_([Status.AWAITING_APPROVAL.value, Status.QUEUED.value]),
+        col(ToolExecution.status).in_([status.value for status in orders.NOT_LEFT]),
         col(ToolExecution.released_at).is_(None),
     )
     for row in session.exec(query).all():

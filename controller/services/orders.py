@@ -30,6 +30,7 @@ class Status(StrEnum):
 
 
 OPEN = frozenset({Status.AWAITING_APPROVAL, Status.WAITING, Status.QUEUED, Status.SENT, Status.ACCEPTED})
+NOT_LEFT = frozenset({Status.AWAITING_APPROVAL, Status.WAITING, Status.QUEUED})  # unless it was released
 ON_THE_WAY = frozenset({Status.QUEUED, Status.SENT, Status.ACCEPTED})
 
 

@@ -55,6 +55,11 @@ class Decision:
     arguments: JsonObject
     risk: Risk
 
+    def joined(self, layer: Layer) -> "Decision":
+        """The decision with what one more layer says; no layer loosens what another said."""
+        verdict = max(self.verdict, layer.verdict, key=lambda each: each.rank)
+        return Decision(verdict, (*self.layers, layer), self.arguments, self.risk)
+
     @property
     def reasons(self) -> list[str]:
         """Why it is not plainly allowed; what allows it if it is."""

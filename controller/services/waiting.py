@@ -12,7 +12,7 @@ from controller.services.replies import Replies
 from controller.store.store import Store
 from controller.store.tables import ToolExecution
 
-NEEDS_A_PERSON = Status.AWAITING_APPROVAL
+MAY_TAKE_DAYS = frozenset({Status.AWAITING_APPROVAL, Status.WAITING})  # a person, or a device that is away
 
 
 def rows(session: Session, command_ids: Sequence[str]) -> list[ToolExecution]:
@@ -23,11 +23,11 @@ def rows(session: Session, command_ids: Sequence[str]) -> list[ToolExecution]:
 
 
 def is_settled(all_rows: Sequence[ToolExecution]) -> bool:
-    """Whether nothing moves any more without a person: all final, or waiting behind a card."""
+    """Whether nothing moves by itself any more: all final, or behind a card or a device that is away."""
     waiting: set[str] = set()
     for row in all_rows:
         status = Status(row.status)
-        if status is NEEDS_A_PERSON or row.follows in waiting:
+        if status in MAY_TAKE_DAYS or row.follows in waiting:
             waiting.add(row.id)
         elif not status.is_final:
             return False

@@ -1,0 +1,132 @@
+"""What somebody would like a device to do, judged and written down; nothing is started here.
+
+Whatever the gate says, the row says it too: a refusal is recorded like anything else.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlmodel import Session
+
+from controller.services import arguments, audit, conditions, permissions, targets
+from controller.services.actors import Actor
+from controller.services.conditions import Condition
+from controller.services.orders import Status
+from controller.services.permissions import Decision, Proposal
+from controller.services.policy import Verdict
+from controller.services.targets import Target
+from controller.store.tables import Device, ToolExecution
+from schemas.errors import ErrorCode
+from schemas.ids import new_id
+from schemas.wire import JsonObject
+
+VALID_FOR = 60.0  # seconds that a command may wait for its device
+VALID_AT_MOST = 7 * 24 * 3600.0
+TIMEOUT = 60.0  # seconds of a tool that names none
+MAX_TIMEOUT = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRequest:
+    """What somebody would like a device to do.
+
+    `when_online`: a device that is away is waited for, `valid_s` seconds from now.
+    """
+
+    device_id: str
+    tool: str
+    arguments: JsonObject
+    dry_run: bool = False
+    valid_s: float = VALID_FOR
+    timeout_s: float | None = None
+    when_online: bool = False
+    condition: Condition | None = None
+    undoes: str | None = None
+    question: bool = False
+    doubts: tuple[str, ...] = ()
+    session_id: str | None = None
+    user_query: str | None = None
+    reasoning: str | None = None
+
+
+def judge(
+    session: Session,
+    request: CommandRequest,
+    *,
+    device: Device | None,
+    actor: Actor,
+    now: datetime,
+    trace_id: str,
+) -> ToolExecution:
+    """Record one command with what the gate says of it. Asks the store nothing."""
+    target = targets.of(device) if device else targets.unknown(request.device_id)
+    decision = permissions.decide(actor, target, _proposal(request))
+    if request.condition is not None and decision.verdict is not Verdict.DENY:
+        layer, resolved = conditions.judge(actor, target, request.condition)
+        decision = decision.joined(layer)
+        request = replace(request, condition=resolved)
+    row = _record(request, target, decision, actor=actor, now=now, trace_id=trace_id)
+    session.add(row)
+    audit.record(session, f"decision.{decision.verdict.value}", now=now, actor=actor, command=row)
+    return row
+
+
+def _proposal(request: CommandRequest) -> Proposal:
+    return Proposal(
+        request.tool,
+        request.arguments,
+        dry_run=request.dry_run,
+        question=request.question,
+        doubts=request.doubts,
+    )
+
+
+def _record(
+    request: CommandRequest, target: Target, decision: Decision, *, actor: Actor, now: datetime, trace_id: str
+) -> ToolExecution:
+    offered = target.tools.get(request.tool)
+    whole = shown = arguments.recordable(decision.arguments)
+    if offered is not None:
+        shown = arguments.redacted(offered.tool.parameters, whole)
+    timeout = request.timeout_s or (offered.tool.timeout_s if offered else None) or TIMEOUT
+    return ToolExecution(
+        id=new_id(),
+        session_id=request.session_id,
+        device_id=request.device_id,
+        tool_name=request.tool,
+        parameters=shown,
+        secret_parameters=whole if shown != whole else None,
+        dry_run=request.dry_run,
+        user_query=request.user_query,
+        llm_reasoning=request.reasoning,
+        requested_by=actor.user,
+        role=actor.role.value,
+        via=actor.via.value,
+        trace_id=trace_id,
+        decision=decision.verdict.value,
+        reasons=decision.reasons,
+        layers=[
+            {"layer": layer.name, "verdict": layer.verdict.value, "reason": layer.reason}
+            | ({"code": layer.code.value} if layer.code else {})
+            for layer in decision.layers
+        ],
+        risk=decision.risk.value,
+        when_online=request.when_online,
+        condition=request.condition.to_json() if request.condition else None,
+        undoes=request.undoes,
+        status=Status.QUEUED.value,
+        timeout_s=min(timeout, MAX_TIMEOUT),
+        valid_s=request.valid_s,
+        issued_at=now,
+        expires_at=now + timedelta(seconds=request.valid_s),
+    )
+
+
+def code(row: ToolExecution) -> ErrorCode:
+    """Why a command was denied."""
+    return ErrorCode(row.layers[-1]["code"])
+
+
+def lasts_until(row: ToolExecution) -> datetime:
+    """When an order that waits for its device is over: counted from the submit, whatever held it up."""
+    return row.issued_at + timedelta(seconds=row.valid_s)

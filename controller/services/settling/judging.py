@@ -1,0 +1,53 @@
+"""What holds now for a command that was decided earlier: the rules, and its person's yes."""
+
+from sqlmodel import Session
+
+from controller.services import devices, permissions, targets
+from controller.services.actors import Actor, Role
+from controller.services.cards import ApprovalStatus
+from controller.services.permissions import Decision, Proposal
+from controller.services.policy import Verdict
+from controller.store.tables import ApprovalRow, ToolExecution
+from schemas.commands import Via
+from schemas.errors import ErrorBody, ErrorCode
+from schemas.wire import JsonObject
+
+
+def parameters(row: ToolExecution) -> JsonObject:
+    """The arguments to execute, secrets included; only while the command is open."""
+    return row.secret_parameters or row.parameters
+
+
+def actor_of(row: ToolExecution) -> Actor:
+    """Whose rights the command carries."""
+    return Actor(row.requested_by, Role(row.role), Via(row.via))
+
+
+def recheck(session: Session, row: ToolExecution) -> Decision:
+    """The permission layers again, with what holds now."""
+    device = devices.find(session, row.device_id)
+    target = targets.of(device) if device else targets.unknown(row.device_id)
+    return permissions.decide(
+        actor_of(row), target, Proposal(row.tool_name, parameters(row), dry_run=row.dry_run)
+    )
+
+
+def objection(session: Session, row: ToolExecution) -> ErrorBody | None:
+    """Why a command may not leave now; None if it may."""
+    decision = recheck(session, row)
+    if decision.verdict is Verdict.DENY:
+        return ErrorBody(code=decision.code, message=decision.reasons[0])
+    if row.approval_id is None:
+        if decision.verdict is Verdict.ASK or row.decision == Verdict.ASK:
+            message = f"It was allowed when it was asked for, and is not any more: {decision.reasons[0]}"
+            return ErrorBody(code=ErrorCode.PERMISSION_DENIED, message=message)
+    elif not _was_approved(session, row):
+        return ErrorBody(code=ErrorCode.APPROVAL_DENIED, message="No approval covers exactly this command.")
+    return None
+
+
+def _was_approved(session: Session, row: ToolExecution) -> bool:
+    """Whether a person said yes to this very call."""
+    card = session.get(ApprovalRow, row.approval_id)
+    asked = {"device_id": row.device_id, "tool": row.tool_name, "arguments": row.parameters}
+    return card is not None and card.status == ApprovalStatus.APPROVED and asked in card.commands
