@@ -15,6 +15,7 @@ from controller.assistant.providers.ollama import Ollama, OllamaConfig
 from controller.mqtt.inbox import Inbox
 from controller.mqtt.link import Link
 from controller.mqtt.outbox import Outbox
+from controller.pacer import Pacer
 from controller.scheduler import Scheduler
 from controller.services import devices
 from controller.services.replies import Replies
@@ -75,12 +76,14 @@ async def _serve(
     )
     planner = await asyncio.to_thread(Planner)
     assistant = Assistant(store, replies, planner, provider, fast_path=model.fast_path)
+    pacer = Pacer(store)
 
     def hear(notices: list[Notice]) -> None:
         for notice in notices:
             try:
                 outbox.hear(notice)
                 replies.hear(notice)
+                pacer.hear(notice)
             except Exception:  # the next notice is about something else
                 logger.exception("A notice could not be told: %s", type(notice).__name__)
 
@@ -109,6 +112,7 @@ async def _serve(
                 tasks.create_task(link.run(stop), name="link"),
                 tasks.create_task(server.serve(sockets=[listener]), name="http"),
                 tasks.create_task(asyncio.to_thread(planner.warm), name="warm"),
+                tasks.create_task(pacer.run(), name="pacer"),
                 tasks.create_task(_tell_ready(link, listener.getsockname()[1], ready), name="ready"),
             ]
             scheduler.start()

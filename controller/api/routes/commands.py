@@ -1,22 +1,24 @@
-"""Commands: submit, wait, look, cancel."""
+"""Commands: submit, wait, look, cancel, undo."""
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Self, Literal
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from controller.api import views
 from controller.api.deps import Asking, Controller, Parts
-from controller.services import commands
+from controller.services import commands, rollouts
 from controller.services.orders import Status
 from controller.services.waiting import until_settled, watch
+from controller.store.store import Session
+from controller.store.tables import ToolExecution
 from schemas.ids import DeviceId, MessageId, ToolName
 from schemas.wire import JsonObject
 
@@ -27,17 +29,66 @@ MOST = 10_000  # of one list: as many as one group may have
 NDJSON = "application/x-ndjson"
 
 
-class NewCommand(BaseModel):
-    """What a device should do."""
+FOR_GROUPS = frozenset({"rate_per_s", "max_in_flight", "stop_after"})
+
+
+ValidFor = Annotated[float, Field(gt=0, le=commands.VALID_AT_MOST)]
+
+
+class ToolCondition(BaseModel):
+    """A look that must answer true right before a command leaves; `field`: what of its answer."""
 
     model_config = ConfigDict(extra="forbid")
 
-    device_id: DeviceId
+    tool: ToolName
+    arguments: JsonObject = Field(default_factory=dict)
+    field: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+
+
+class NewCommand(BaseModel):
+    """What a device should do, or every device of a group, at a pace."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    device_id: DeviceId | None = None
+    group: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    rate_per_s: Annotated[float, Field(ge=rollouts.SLOWEST, le=rollouts.FASTEST)] | None = None
+    max_in_flight: Annotated[int, Field(ge=1, le=MOST)] | None = rollouts.MAX_IN_FLIGHT
+    stop_after: Annotated[int, Field(ge=1, le=MOST)] | None = None
     tool: ToolName
     arguments: JsonObject = Field(default_factory=dict)
     dry_run: bool = False
-    valid_s: Annotated[float, Field(gt=0, le=3600)] = commands.VALID_FOR
+    valid_s: ValidFor = commands.VALID_FOR
     timeout_s: Annotated[float, Field(gt=0, le=commands.MAX_TIMEOUT)] | None = None
+    when_online: bool = False
+    condition: Literal["online"] | ToolCondition | None = None
+
+    def wanted_condition(self) -> Condition | None:
+        """As the services know it."""
+        if isinstance(self.condition, ToolCondition):
+            return Condition(self.condition.tool, self.condition.arguments, self.condition.field)
+        return ONLINE if self.condition == "online" else None
+
+    @model_validator(mode="after")
+    def _names_whom(self) -> Self:
+        if (self.device_id is None) == (self.group is None):
+            raise ValueError("name either a device_id or a group")
+        if self.group is None and (odd := sorted(FOR_GROUPS & self.model_fields_set)):
+            raise ValueError(f"{', '.join(odd)}: for a group only")
+        return self
+
+    @property
+    def pace(self) -> rollouts.Pace:
+        return rollouts.Pace(self.rate_per_s, self.max_in_flight, self.stop_after)
+
+
+class NewUndo(BaseModel):
+    """How what a command changed should be put back."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dry_run: bool = False
+    valid_s: ValidFor = commands.VALID_FOR
 
 
 def wanted_wait(prefer: str) -> float:
@@ -56,16 +107,22 @@ async def submit(
 ) -> dict[str, Any]:
     """Record a command and decide whether it may leave; a refusal is an outcome, not an error."""
     request = commands.CommandRequest(
-        wanted.device_id,
+        wanted.device_id or "",
         wanted.tool,
         wanted.arguments,
         dry_run=wanted.dry_run,
         valid_s=wanted.valid_s,
         timeout_s=wanted.timeout_s,
+        when_online=wanted.when_online,
+        condition=wanted.wanted_condition(),
     )
-    row = await controller.store.write(
-        lambda session: commands.submit(session, request, actor=actor, now=datetime.now(UTC))
-    )
+    now = datetime.now(UTC)
+    if wanted.group is None:
+        submission = partial(commands.submit, request=request, actor=actor, now=now)
+    else:
+        order = rollouts.GroupRequest(wanted.group, request, wanted.pace)
+        submission = partial(rollouts.submit, request=order, actor=actor, now=now)
+    row = await controller.store.write(submission)
     response.headers["Location"] = f"/api/v1/commands/{row.id}"
     if seconds := wanted_wait(prefer):
         row = (await until_settled(controller.store, controller.replies, [row.id], within_s=seconds))[0]
@@ -82,10 +139,12 @@ async def listed(
     parent_id: MessageId | None = None,
 ) -> dict[str, Any]:
     """Commands, newest first; with `parent_id` those of one order to a group."""
-    rows = await controller.store.read(
-        partial(commands.listed, limit=limit, device_id=device_id, status=status, parent_id=parent_id)
-    )
-    return {"items": [views.command(row) for row in rows]}
+
+    def look(session: Session) -> list[dict[str, Any]]:
+        rows = commands.listed(session, limit=limit, device_id=device_id, status=status, parent_id=parent_id)
+        return _shown(session, rows)
+
+    return {"items": await controller.store.read(look)}
 
 
 @router.get("/{command_id}")
@@ -96,7 +155,7 @@ async def one(
     row = await controller.store.read(lambda session: commands.get(session, command_id))
     if seconds := wanted_wait(prefer):
         row = (await until_settled(controller.store, controller.replies, [row.id], within_s=seconds))[0]
-    return views.command(row)
+    return (await controller.store.read(partial(_shown, rows=[row])))[0]
 
 
 @router.get("/{command_id}/watch")
@@ -115,14 +174,47 @@ async def _lines(controller: Parts, command_id: str, within_s: float) -> AsyncIt
     async with aclosing(
         watch(controller.store, controller.replies, [command_id], within_s=within_s)
     ) as states:
-        async for (row,) in states:
-            yield json.dumps(views.command(row)).encode() + b"\n"
+        async for rows in states:
+            (view,) = await controller.store.read(partial(_shown, rows=rows))
+            yield json.dumps(view).encode() + b"\n"
+
+
+def _shown(session: Session, rows: Sequence[ToolExecution]) -> list[dict[str, Any]]:
+    """Commands as they are shown, with whether each can still be put back."""
+    undone = undoing.taken_up(session, rows)
+    return [views.command(row, undone=row.id in undone) for row in rows]
 
 
 @router.post("/{command_id}/cancel", status_code=202)
 async def cancel(controller: Controller, actor: Asking, command_id: str) -> dict[str, Any]:
-    """Stop a command, as far as it still can be."""
+    """Stop a command, as far as it still can be; with one to a group all of its devices' own."""
     row = await controller.store.write(
-        lambda session: commands.cancel(session, command_id, actor=actor, now=datetime.now(UTC))
+        lambda session: rollouts.cancel(session, command_id, actor=actor, now=datetime.now(UTC))
     )
+    return views.command(row)
+
+
+@router.post("/{command_id}/undo", status_code=202)
+async def undo(
+    controller: Controller,
+    actor: Asking,
+    command_id: str,
+    response: Response,
+    wanted: NewUndo | None = None,
+    prefer: Annotated[str, Header()] = "",
+) -> dict[str, Any]:
+    """Put back what a command changed, by a command of its own."""
+    how = wanted or NewUndo()
+    work = partial(
+        undoing.submit,
+        command_id=command_id,
+        actor=actor,
+        now=datetime.now(UTC),
+        dry_run=how.dry_run,
+        valid_s=how.valid_s,
+    )
+    row = await controller.store.write(lambda session: work(session))
+    response.headers["Location"] = f"/api/v1/commands/{row.id}"
+    if seconds := wanted_wait(prefer):
+        row = (await until_settled(controller.store, controller.replies, [row.id], within_s=seconds))[0]
     return views.command(row)
