@@ -6,7 +6,6 @@ and the launcher should start the node again.
 
 import asyncio
 import logging
-import sqlite3
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,15 +13,17 @@ from pathlib import Path
 from broker.session import Received
 from device_node import profile
 from device_node.complaints import Complaints
+from device_node.events import Events
 from device_node.intake import Intake
-from device_node.journal import Journal
+from device_node.journal import Journal, JournalUnusable, Limits
 from device_node.link import Link
+from device_node.mending import Mending
+from device_node.refusals import Refusals
 from device_node.replies import Replies
 from device_node.runner import Runner
 from device_node.safety.errors import ToolError
 from device_node.safety.policy import LocalPolicy, PolicyError
 from device_node.settings import NodeSettings
-from device_node.spool import Kind as Spooled
 from device_node.spool import Spool
 from device_node.tools import trash
 from device_node.tools.tool import NodeContext, Result
@@ -101,9 +102,12 @@ async def run(settings: NodeSettings, stop: asyncio.Event) -> int:
     topics = Topics(settings.prefix)
     control = Control(settings.policy_path, stop)
     context = await asyncio.to_thread(_prepare, settings, control)
-    journal = await asyncio.to_thread(Journal, settings.directory / "journal.db")
+    limits = Limits(spooled=settings.max_spooled, spooled_bytes=settings.max_spooled_bytes)
+    journal = Journal(settings.directory / "journal.db", limits)
     complaints = Complaints()
-    spool = Spool(settings.max_spooled)
+    spool = Spool(journal)
+    events = Events(topics.device(settings.device_id, Kind.EVENT), journal, spool)
+    refusals = Refusals()
 
     async def say_what_we_are() -> Profile:
         return await asyncio.to_thread(
@@ -116,6 +120,7 @@ async def run(settings: NodeSettings, stop: asyncio.Event) -> int:
         intake=Intake(settings.device_id, topics, complaints),
         journal=journal,
         replies=Replies(boot_id, journal, spool, link.send),
+        refusals=refusals,
         context=context,
         complaints=complaints,
         max_running=settings.max_running,
@@ -130,21 +135,24 @@ async def run(settings: NodeSettings, stop: asyncio.Event) -> int:
             complaints.add("malformed", message.topic, malformed.reason)
             return
         refused = [refusal.id for refusal in ack.refused or ()]
-        replies = [*(ack.replies or ()), *refused]
-        await asyncio.to_thread(journal.acknowledge, replies)
-        spool.remove(Spooled.REPLY, replies)
-        spool.remove(Spooled.EVENT, [*(ack.events or ()), *refused])
-
-    def ready() -> None:
-        logger.info(
-            "Node %s ready, %d replies and events wait for an Ack", settings.device_id, len(spool.pending())
+        await spool.acknowledge(
+            replies=[*(ack.replies or ()), *refused], events=[*(ack.events or ()), *refused]
         )
 
-    try:
+    def ready() -> None:
+        logger.info("Node %s ready, %d replies and events wait for an Ack", settings.device_id, len(spool))
+
+    async def recover() -> None:
+        await spool.load()
         await runner.recover()
+
+    mending = Mending(journal, events, refusals, recover)
+    try:
+        await mending.begin()
         async with asyncio.TaskGroup() as group:
             helpers = [
                 group.create_task(runner.work(), name="runner"),
+                group.create_task(mending.run(), name="mending"),
                 group.create_task(_forget(journal, context), name="forget"),
             ]
             await link.run(
@@ -158,7 +166,7 @@ async def run(settings: NodeSettings, stop: asyncio.Event) -> int:
             for helper in helpers:
                 helper.cancel()
     finally:
-        await asyncio.to_thread(journal.close)
+        await journal.close()
     logger.info("Node %s stopped", settings.device_id)
     return RESTART if control.restart_wanted else 0
 
@@ -178,8 +186,8 @@ async def _forget(journal: Journal, context: NodeContext) -> None:
     """Let go of what is kept for a while only: old ids, the trash, what can be undone."""
     while True:
         try:
-            await asyncio.to_thread(journal.forget, now=time.time())
+            await journal.forget(now=time.time())
             await asyncio.to_thread(trash.purge, context, datetime.now(UTC))
-        except (OSError, ToolError, sqlite3.Error) as error:
+        except (OSError, ToolError, JournalUnusable) as error:
             logger.warning("Could not tidy up, and will try again: %s", error)
         await asyncio.sleep(FORGET_EVERY)

@@ -35,12 +35,20 @@ class NotAllowed(Exception):
         self.error = error
 
 
+class NeverStarted(Exception):
+    """It was cancelled, or answered for, before it could start."""
+
+
 class TimedOut(Exception):
-    """The tool was not done by its deadline."""
+    """The tool was not done by its deadline, and stopped then."""
 
 
 class Stopped(Exception):
-    """The tool did not stop in time after it was asked to; what it did is unknown."""
+    """The tool did not stop in time after it was asked to; what it did, and still does, is unknown."""
+
+    def __init__(self, *, timed_out: bool) -> None:
+        super().__init__("it did not stop when it was asked to")
+        self.timed_out = timed_out
 
 
 class Executor:
@@ -55,16 +63,20 @@ class Executor:
         self._abandoned = {thread for thread in self._abandoned if thread.is_alive()}
         return len(self._abandoned) < MAX_ABANDONED
 
-    async def run(self, call: Call, *, asked_to_stop: asyncio.Event, within_s: float) -> Result:
-        """Check the call, write its start down, and run its tool.
+    async def run(
+        self, call: Call, *, asked_to_stop: asyncio.Event, within_s: float, again: bool = False
+    ) -> Result:
+        """Check the call, write its start down, and run its tool; `again` resumes one that had started.
 
         Raises:
             NotAllowed: the device's own check said no; nothing was started.
+            NeverStarted: it was cancelled before.
+            JournalUnusable: its start could not be written down; nothing was started.
             ToolError: the tool said why it did not do it.
-            TimedOut: not done within `within_s`.
+            TimedOut: not done within `within_s`, and stopped.
             Stopped: it was asked to stop and did not, within the grace.
         """
-        future, thread = _in_thread(lambda: self._work(call), name=f"tool-{call.tool}")
+        future, thread = _in_thread(lambda: self._work(call, again=again), name=f"tool-{call.tool}")
         asking = asyncio.create_task(asked_to_stop.wait(), name=f"stop-{call.command_id}")
         try:
             await asyncio.wait((future, asking), timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
@@ -79,16 +91,18 @@ class Executor:
             return _outcome(future, timed_out=timed_out)
         self._abandoned.add(thread)
         logger.warning("Tool %s of command %s did not stop when asked to", call.tool, call.command_id)
-        raise TimedOut if timed_out else Stopped
+        raise Stopped(timed_out=timed_out)
 
-    def _work(self, call: Call) -> Result:
+    def _work(self, call: Call, *, again: bool) -> Result:
         try:
             check(call.node.policy, call.tool, call.arguments, HOST_FLAVOUR)
         except ToolError as error:
             raise NotAllowed(error) from error
         tool = tools.TOOLS[call.tool]
         call.go_on()
-        self._journal.start(call.command_id, changes=not (call.dry_run or tool.spec.hints.read_only))
+        changes = not (call.dry_run or tool.spec.hints.read_only)
+        if not self._journal.start(call.command_id, changes=changes, again=again):
+            raise NeverStarted
         return tool.run(call)
 
 

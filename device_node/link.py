@@ -21,6 +21,7 @@ from broker.session import (
     keep_connected,
 )
 from device_node import monitors
+from device_node.journal import JournalUnusable
 from device_node.settings import NodeSettings
 from device_node.spool import Spool
 from schemas.devices import Heartbeat, Presence, Profile
@@ -32,7 +33,10 @@ CONFIRMED_WITHIN = 10.0  # seconds for the broker to acknowledge a step of the b
 FAREWELL_WITHIN = 0.7  # seconds for it to acknowledge the last word
 BATCH = 50  # messages taken at once
 
-Handler = Callable[[Received], Awaitable[None]]
+MAX_WITHHELD = 50  # PUBACKs; the broker sends no more than so many without one
+
+After = Callable[[], object] | None
+Handler = Callable[[Received], Awaitable[After]]  # what it returns is done once the message was acknowledged
 
 
 class Link:
@@ -79,6 +83,7 @@ class Link:
                 await self._say_goodbye(session)
             finally:
                 self._session = None
+                self._spool.end()
 
         await keep_connected(self._open, serve, stop=stop)
 
@@ -107,8 +112,7 @@ class Link:
         await self._confirmed(session, Kind.PROFILE, profile.encode())
         await self._confirmed(session, Kind.PRESENCE, self._presence("online").encode())
         self._session = session
-        for entry in self._spool.pending():
-            session.publish(entry.topic, entry.payload)
+        await self._spool.begin(self.send)
 
     async def _confirmed(self, session: Session, kind: Kind, payload: bytes) -> None:
         try:
@@ -121,6 +125,7 @@ class Link:
         tasks = {
             asyncio.create_task(self._receive(session, routes), name="link-receive"),
             asyncio.create_task(self._beat(session), name="link-heartbeat"),
+            asyncio.create_task(self._spool.run(), name="link-spool"),
             asyncio.create_task(stop.wait(), name="link-stop"),
         }
         try:
@@ -133,17 +138,27 @@ class Link:
             task.result()
 
     async def _receive(self, session: Session, routes: Mapping[str, Handler]) -> None:
+        withheld = 0
         while True:
             for message in await session.receive(BATCH):
+                after: After = None
                 try:
                     if (handle := routes.get(message.topic)) is not None:
-                        await handle(message)
+                        after = await handle(message)
+                except JournalUnusable as trouble:
+                    # it comes again: after the next connect, or because its sender has no answer
+                    logger.debug("A message on %s could not be kept: %s", message.topic, trouble)
+                    withheld += 1
+                    if withheld <= MAX_WITHHELD:
+                        continue
                 except Exception:  # the line must outlive one message, whatever is in it
                     logger.exception(
                         "Could not take in a message on %s; it is not acknowledged", message.topic
                     )
-                else:
-                    session.ack(message)
+                    continue
+                session.ack(message)
+                if after is not None:
+                    after()
 
     async def _beat(self, session: Session) -> None:
         while True:

@@ -5,7 +5,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from device_node.execution import Executor, NotAllowed, Stopped, TimedOut
+from device_node.execution import Executor, NeverStarted, NotAllowed, Stopped, TimedOut
+from device_node.journal import JournalUnusable
 from device_node.safety.errors import ToolError
 from device_node.tools.tool import Call, Result
 from schemas.commands import ReplyStatus
@@ -33,12 +34,23 @@ async def of(
     asked_to_stop: asyncio.Event,
     why_stop: Callable[[], ReplyStatus],
     within_s: float,
+    again: bool = False,
 ) -> Outcome:
-    """Run a call and say how it ended; `why_stop` tells a cancel from the program's own stop."""
+    """Run a call and say how it ended; `why_stop` tells a cancel from the program's own stop.
+
+    A tool that stopped when it was asked to is cancelled. One that did not is interrupted,
+    because nobody knows what it did or still does.
+    """
     try:
-        result = await executor.run(call, asked_to_stop=asked_to_stop, within_s=within_s)
+        result = await executor.run(call, asked_to_stop=asked_to_stop, within_s=within_s, again=again)
     except NotAllowed as refused:
         return Outcome(ReplyStatus.REJECTED, error=refused.error.body())
+    except NeverStarted:
+        return _stopped(ReplyStatus.CANCELLED, "It was cancelled before it started.")
+    except JournalUnusable as trouble:
+        logger.warning("Command %s was not started: %s", call.command_id, trouble)
+        error = ErrorBody(code=ErrorCode.INTERNAL, message=f"It was not started. {trouble}")
+        return Outcome(ReplyStatus.REJECTED, error=error)
     except ToolError as error:
         if error.code is ErrorCode.CANCELLED and asked_to_stop.is_set():
             return _stopped(why_stop(), error.message)
@@ -46,8 +58,11 @@ async def of(
         return Outcome(status, error=error.body())
     except TimedOut:
         return _failed(ErrorCode.TIMEOUT, f"{call.tool} was not done within {within_s:g} s.")
-    except Stopped:
-        return _stopped(why_stop(), f"{call.tool} was stopped; how far it came is not known.")
+    except Stopped as stopped:
+        message = f"{call.tool} did not stop when it was asked to; how far it came is not known."
+        if stopped.timed_out:
+            message = f"{call.tool} was not done within {within_s:g} s. {message}"
+        return _stopped(ReplyStatus.INTERRUPTED, message)
     except Exception:  # a tool's fault is the command's outcome, not the node's end
         logger.exception("Tool %s failed in command %s", call.tool, call.command_id)
         return _failed(ErrorCode.INTERNAL, f"{call.tool} failed because of a fault in the device's program.")

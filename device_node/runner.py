@@ -5,48 +5,37 @@ answered gets exactly one final reply.
 """
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from pydantic import ValidationError
+
 from broker.session import Received
-from device_node import outcomes, tools
+from device_node import tools
 from device_node.complaints import Complaints
 from device_node.execution import Executor
 from device_node.intake import Arrival, Intake
-from device_node.journal import Entry, Journal, State
+from device_node.jobs import Job, Jobs
+from device_node.journal import Answer, Entry, Journal, JournalFull, JournalUnusable, State
+from device_node.refusals import Refusals
 from device_node.replies import Replies
-from device_node.tools.tool import Call, NodeContext
+from device_node.spool import Sent
+from device_node.tools.tool import NodeContext
 from schemas.commands import Cancel, Command, ReplyStatus
 from schemas.errors import ErrorBody, ErrorCode
 from schemas.wire import MalformedMessage
 
 logger = logging.getLogger(__name__)
 
-SAY_ACCEPTED_AFTER = 1.0  # seconds; a final reply that comes sooner stands for itself
-QUICK = 15.0  # seconds; tools with a longer limit say `accepted` before they start
-PROGRESS_EVERY = 0.5  # seconds
-REFUSALS = frozenset(
-    {ErrorCode.PATH_NOT_ALLOWED, ErrorCode.APP_NOT_ALLOWED}
-)  # the device's own check, at use
+MAX_RUNS = 3  # of a command that may be resumed; what dies each time is not the program's fault
 
-
-@dataclass
-class Job:
-    """A command on its way. It is the runner's until its final reply."""
-
-    command: Command
-    deadline: float  # on the monotonic clock; it does not start after that
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
-    why_stop: ReplyStatus = ReplyStatus.CANCELLED
-    said_accepted: bool = False
+After = Callable[[], object] | None  # to be done once the message was acknowledged
 
 
 class Runner:
-    """Takes commands in, runs a few at once, and answers them."""
+    """Takes commands and cancels in, has them run, and answers them."""
 
     def __init__(
         self,
@@ -54,79 +43,78 @@ class Runner:
         intake: Intake,
         journal: Journal,
         replies: Replies,
+        refusals: Refusals,
         context: NodeContext,
         complaints: Complaints,
         max_running: int,
         max_waiting: int,
-        settled: Callable[[asyncio.Future[int] | None], None] = lambda _sent: None,
+        settled: Callable[[Sent | None], None] = lambda _sent: None,
     ) -> None:
         self._intake = intake
         self._journal = journal
         self._replies = replies
-        self._context = context
+        self._refusals = refusals
         self._complaints = complaints
-        self._executor = Executor(journal)
-        self._max_running = max_running
-        self._waiting: asyncio.Queue[Job] = asyncio.Queue(max_waiting)
-        self._jobs: dict[str, Job] = {}
-        self._settled = settled  # called after each final reply of a tool
+        self._jobs = Jobs(
+            executor=Executor(journal),
+            replies=replies,
+            context=context,
+            max_running=max_running,
+            max_waiting=max_waiting,
+            settled=settled,  # called after each final reply of a tool
+        )
         self._stopping = False
-        self._idle = asyncio.Event()
-        self._idle.set()
 
     async def recover(self) -> None:
-        """Answer for an earlier life: what it had started is interrupted, what was not acked is sent again."""
-        for entry in await asyncio.to_thread(self._journal.unacknowledged):
-            self._replies.again(entry.command_id, entry.reply_to or "", entry.reply or b"")
-        problem = ErrorBody(
-            code=ErrorCode.INTERRUPTED,
-            message="The device stopped while it executed this; how far it came is not known.",
-        )
-        for entry in await asyncio.to_thread(self._journal.interrupted):
-            if entry.reply_to is not None:
-                await self._replies.final(
-                    entry.command_id, entry.reply_to, ReplyStatus.INTERRUPTED, error=problem
-                )
+        """Answer for earlier lives: what they had started is interrupted, or resumed where that is safe.
 
-    async def command(self, message: Received) -> None:
-        """Take a command in. When this returns it is journalled or answered: it may be acknowledged."""
+        Raises:
+            JournalUnusable: some of it could not be written; to be called again then.
+        """
+        for entry in await self._journal.interrupted():
+            if entry.command_id in self._jobs:
+                continue
+            if (job := _resumed(entry)) is None or not self._jobs.put(job):
+                await self._replies.interrupted(entry.command_id, entry.reply_to or "")
+
+    async def command(self, message: Received) -> After:
+        """Take a command in. When this returns it is journalled or answered: it may be acknowledged.
+
+        What is returned is an answer that must not leave before the acknowledgement.
+        """
         arrival = self._intake.read(message)
         if arrival is None:
-            return
+            return None
+        if (answer := self._refusals.get(arrival.command_id)) is not None:
+            return self._saying(arrival.reply_to, answer.reply)
+        if arrival.command_id in self._jobs:
+            self._replies.accepted(arrival.command_id, arrival.reply_to)
+            return None
         arrived_at = asyncio.get_running_loop().time()
-        known = await asyncio.to_thread(
-            self._journal.receive,
-            arrival.command_id,
-            reply_to=arrival.reply_to,
-            expires_at=arrival.expires_at.timestamp(),
-        )
-        if known is not None:
-            await self._answer_again(known, arrival)
-        elif arrival.life_s <= 0:
-            await self._refuse(
-                arrival, ReplyStatus.EXPIRED, ErrorCode.EXPIRED, "It arrived after its expiry."
+        try:
+            known = await self._journal.receive(
+                arrival.command_id,
+                reply_to=arrival.reply_to,
+                expires_at=arrival.expires_at.timestamp(),
+                now=time.time(),
+                command=message.payload if _resumable(arrival.command) else None,
             )
-        elif arrival.command is None:
-            await self._refuse(
-                arrival,
-                ReplyStatus.REJECTED,
-                ErrorCode.INVALID_ARGUMENTS,
-                f"The command is malformed: {arrival.fault}.",
-            )
-        elif arrival.command.tool not in tools.TOOLS:
-            await self._refuse(
-                arrival,
-                ReplyStatus.REJECTED,
-                ErrorCode.UNKNOWN_TOOL,
-                f"This device has no tool {arrival.command.tool}.",
-            )
-        elif self._stopping:
-            return  # only received: it runs in the next life, when it comes again
+        except JournalFull as full:
+            return self._refuse_unwritten(arrival, ReplyStatus.REJECTED, ErrorCode.BUSY, str(full))
+        except JournalUnusable as trouble:
+            return self._refuse_without_journal(arrival, message, trouble)
+        if known is None or known.state is State.RECEIVED:
+            await self._take_on(arrival, arrived_at)
         else:
-            await self._queue(arrival, arrival.command, arrived_at)
+            await self._answer_again(known, arrival)
+        return None
 
     async def cancel(self, message: Received) -> None:
-        """Take a cancel in: before the start, during it, or after it."""
+        """Take a cancel in: before the start, during it, or after it. When this returns it is journalled.
+
+        Raises:
+            JournalUnusable: it could not be journalled; what runs is asked to stop all the same.
+        """
         if message.retain:
             self._complaints.add("retained", message.topic, "a retained cancel is refused")
             return
@@ -138,50 +126,44 @@ class Runner:
         if cancel.expires_at <= datetime.now(UTC) or message.expiry_s == 0:
             self._complaints.add("expired", message.topic, "a cancel arrived after its expiry")
             return
-        if (job := self._jobs.get(cancel.command_id)) is not None:
-            job.stop.set()
+        try:
+            known = await self._journal.cancel(cancel.command_id, expires_at=cancel.expires_at.timestamp())
+        finally:
+            if (job := self._jobs.get(cancel.command_id)) is not None:
+                job.stop.set()
+        if job is not None:
             return
-        known = await asyncio.to_thread(
-            self._journal.cancel, cancel.command_id, expires_at=cancel.expires_at.timestamp()
-        )
-        if known is None or known.state is State.CANCELLED:
+        if known is None or known.reply is None:
             logger.info("Command %s is cancelled before it arrived", cancel.command_id)
-        elif known.reply is not None and known.reply_to is not None:
-            self._replies.again(known.command_id, known.reply_to, known.reply)
+        elif known.reply_to is not None:
+            self._replies.again(known.reply_to, known.reply)
 
     async def work(self) -> None:
         """Run what is taken in, a few at once, until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for number in range(self._max_running):
-                group.create_task(self._worker(), name=f"worker-{number}")
+        await self._jobs.work()
 
     async def wind_down(self, *, within_s: float) -> None:
         """Ask everything that runs to stop, start nothing more, and wait for the replies, once."""
-        if self._stopping:
-            return
-        self._stopping = True
-        while not self._waiting.empty():
-            self._done(self._waiting.get_nowait())
-        for job in self._jobs.values():
-            job.why_stop = ReplyStatus.INTERRUPTED
-            job.stop.set()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
-                await self._idle.wait()
+        if not self._stopping:
+            self._stopping = True
+            await self._jobs.wind_down(within_s=within_s)
 
-    async def _queue(self, arrival: Arrival, command: Command, arrived_at: float) -> None:
-        job = Job(command, arrived_at + arrival.life_s)
-        if self._waiting.full() or not self._executor.can_start():
+    async def _take_on(self, arrival: Arrival, arrived_at: float) -> None:
+        if arrival.life_s <= 0:
             await self._refuse(
-                arrival,
-                ReplyStatus.REJECTED,
-                ErrorCode.BUSY,
-                "The device has too much to do; try again later.",
+                arrival, ReplyStatus.EXPIRED, ErrorCode.EXPIRED, "It arrived after its expiry."
             )
-            return
-        self._jobs[command.id] = job
-        self._idle.clear()
-        self._waiting.put_nowait(job)
+        elif arrival.command is None:
+            message = f"The command is malformed: {arrival.fault}."
+            await self._refuse(arrival, ReplyStatus.REJECTED, ErrorCode.INVALID_ARGUMENTS, message)
+        elif arrival.command.tool not in tools.TOOLS:
+            message = f"This device has no tool {arrival.command.tool}."
+            await self._refuse(arrival, ReplyStatus.REJECTED, ErrorCode.UNKNOWN_TOOL, message)
+        elif self._stopping:
+            return  # only received: it runs in the next life, when it comes again
+        elif not self._jobs.put(Job(arrival.command, arrived_at + arrival.life_s)):
+            message = "The device has too much to do; try again later."
+            await self._refuse(arrival, ReplyStatus.REJECTED, ErrorCode.BUSY, message)
 
     async def _answer_again(self, known: Entry, arrival: Arrival) -> None:
         if known.state is State.CANCELLED:
@@ -189,90 +171,55 @@ class Runner:
                 arrival, ReplyStatus.CANCELLED, ErrorCode.CANCELLED, "It was cancelled before it arrived."
             )
         elif known.reply is not None:
-            self._replies.again(known.command_id, arrival.reply_to, known.reply)
-        else:
-            self._replies.accepted(known.command_id, arrival.reply_to)
+            self._replies.again(arrival.reply_to, known.reply)
+        else:  # started, and not by anything that this life knows of
+            await self._replies.interrupted(known.command_id, arrival.reply_to)
 
     async def _refuse(self, arrival: Arrival, status: ReplyStatus, code: ErrorCode, message: str) -> None:
-        await self._replies.final(
+        await self._replies.settle(
             arrival.command_id, arrival.reply_to, status, error=ErrorBody(code=code, message=message)
         )
 
-    async def _worker(self) -> None:
-        while True:
-            job = await self._waiting.get()
-            try:
-                await self._run(job)
-            except Exception:  # one command's misfortune must not end the worker
-                logger.exception("Command %s could not be answered", job.command.id)
-            finally:
-                self._done(job)
+    def _refuse_without_journal(self, arrival: Arrival, message: Received, trouble: JournalUnusable) -> After:
+        repeated = message.dup or (arrival.command is not None and arrival.command.attempt > 1)
+        if repeated and not trouble.readable:
+            said = f"Whether it has run already is not known. {trouble}"
+            return self._refuse_unwritten(arrival, ReplyStatus.INTERRUPTED, ErrorCode.INTERRUPTED, said)
+        return self._refuse_unwritten(arrival, ReplyStatus.REJECTED, ErrorCode.INTERNAL, str(trouble))
 
-    def _done(self, job: Job) -> None:
-        self._jobs.pop(job.command.id, None)
-        if not self._jobs:
-            self._idle.set()
-
-    async def _run(self, job: Job) -> None:
-        command = job.command
-        loop = asyncio.get_running_loop()
-        if job.stop.is_set():
-            error = ErrorBody(code=ErrorCode.CANCELLED, message="It was cancelled before it started.")
-            await self._replies.final(command.id, command.reply_to, ReplyStatus.CANCELLED, error=error)
-            return
-        if loop.time() >= job.deadline:
-            error = ErrorBody(code=ErrorCode.EXPIRED, message="It expired before its turn came.")
-            await self._replies.final(command.id, command.reply_to, ReplyStatus.EXPIRED, error=error)
-            return
-        limit = tools.TOOLS[command.tool].spec.timeout_s or command.timeout_s
-        if limit > QUICK and not command.dry_run:
-            self._accepted(job)
-        later = loop.call_later(SAY_ACCEPTED_AFTER, self._accepted, job)
-        began = time.monotonic()
-        try:
-            outcome = await outcomes.of(
-                self._executor,
-                self._call(command),
-                asked_to_stop=job.stop,
-                why_stop=lambda: job.why_stop,
-                within_s=min(limit, command.timeout_s),
-            )
-        finally:
-            later.cancel()
-        self._settled(
-            await self._replies.final(
-                command.id,
-                command.reply_to,
-                outcome.status,
-                result=outcome.result,
-                error=outcome.error,
-                duration_s=time.monotonic() - began,
-            )
+    def _refuse_unwritten(
+        self, arrival: Arrival, status: ReplyStatus, code: ErrorCode, message: str
+    ) -> After:
+        """Answer what is not in the journal, and must therefore not be delivered again once it is answered."""
+        payload = self._replies.payload(
+            arrival.command_id, status, error=ErrorBody(code=code, message=message)
         )
-
-    def _call(self, command: Command) -> Call:
-        return Call(
-            command_id=command.id,
-            tool=command.tool,
-            arguments=command.arguments,
-            node=self._context,
-            dry_run=bool(command.dry_run),
-            progress=self._progress(command),
+        self._refusals.add(
+            Answer(arrival.command_id, arrival.reply_to, arrival.expires_at.timestamp(), payload)
         )
+        return self._saying(arrival.reply_to, payload)
 
-    def _accepted(self, job: Job) -> None:
-        if not job.said_accepted:
-            job.said_accepted = True
-            self._replies.accepted(job.command.id, job.command.reply_to)
+    def _saying(self, reply_to: str, payload: bytes) -> After:
+        return lambda: self._replies.again(reply_to, payload)
 
-    def _progress(self, command: Command) -> Callable[[float], None]:
-        loop = asyncio.get_running_loop()
-        said_at = 0.0
 
-        def say(fraction: float) -> None:  # called in the tool's thread
-            nonlocal said_at
-            if (now := time.monotonic()) - said_at >= PROGRESS_EVERY:
-                said_at = now
-                loop.call_soon_threadsafe(self._replies.progress, command.id, command.reply_to, fraction)
+def _resumable(command: Command | None) -> bool:
+    """Whether its author vouches for a second run of its tool."""
+    if command is None or (tool := tools.TOOLS.get(command.tool)) is None:
+        return False
+    return tool.resumable and tool.spec.hints.idempotent
 
-        return say
+
+def _resumed(entry: Entry) -> Job | None:
+    """The job of a command that may run once more, or None."""
+    life = entry.expires_at - time.time()
+    if entry.command is None or entry.runs >= MAX_RUNS or life <= 0:
+        return None
+    try:
+        command = Command.restore(entry.command.decode())
+    except (ValidationError, UnicodeDecodeError):  # of an older release
+        return None
+    if not _resumable(command):
+        return None
+    logger.info("Command %s was cut off, and is run once more", command.id)
+    return Job(command, asyncio.get_running_loop().time() + life, again=True)

@@ -25,6 +25,7 @@ class NodeSettings(BaseModel):
     max_running: Annotated[int, Field(ge=1, le=64)] = 4  # tools at once
     max_waiting: Annotated[int, Field(ge=1, le=10_000)] = 100  # commands; beyond that the answer is `busy`
     max_spooled: Annotated[int, Field(ge=10)] = 10_000  # replies and events without an Ack
+    max_spooled_bytes: Annotated[int, Field(ge=1_048_576)] = 64 * 1024 * 1024
     will_delay_s: Annotated[int, Field(ge=0)] = 5
 
     @property

@@ -88,5 +88,6 @@ def received(message: MQTTMessage, connection: int) -> Received:
         expiry_s=values.get("MessageExpiryInterval"),
         user_properties=tuple(values.get("UserProperty", ())),
         mid=message.mid,
+        dup=bool(message.dup),
         connection=connection,
     )

@@ -37,9 +37,12 @@ class NoControl:
 
 @pytest.fixture
 async def executor(tmp_path: Path) -> AsyncIterator[Executor]:
-    journal = await asyncio.to_thread(Journal, tmp_path / "journal.db")
+    journal = Journal(tmp_path / "journal.db")
+    await journal.open()
+    for number in range(5):
+        await journal.receive(f"id-{number}", reply_to="r", expires_at=0.0, now=0.0)
     yield Executor(journal)
-    await asyncio.to_thread(journal.close)
+    await journal.close()
 
 
 @pytest.fixture
@@ -59,12 +62,13 @@ async def run(
     within_s: float = 5.0,
     stop: asyncio.Event | None = None,
     why: ReplyStatus = ReplyStatus.CANCELLED,
+    number: int = 0,
 ) -> Outcome:
     """Run a call of `system_info` that does what `function` says."""
     monkeypatch.setitem(tools.TOOLS, "system_info", BuiltIn(TOOLS["system_info"], function))
     monkeypatch.setattr(execution, "GRACE", 0.2)
     context = NodeContext(policy=LocalPolicy(), data_dir=tmp_path, control=NoControl())
-    call = Call("id", "system_info", {}, context)
+    call = Call(f"id-{number}", "system_info", {}, context)
     return await outcomes.of(
         executor, call, asked_to_stop=stop or asyncio.Event(), why_stop=lambda: why, within_s=within_s
     )
@@ -112,9 +116,52 @@ async def test_tool_that_does_not_listen_is_given_up_and_others_still_run(
         return {}
 
     outcome = await run(executor, deaf, monkeypatch, tmp_path, within_s=0.05)
+    assert outcome.status is ReplyStatus.INTERRUPTED  # it still runs, so nobody knows
+    assert outcome.error is not None
+    assert "not done within 0.05 s" in outcome.error.message
+    outcome = await run(executor, lambda _call: {}, monkeypatch, tmp_path, number=1)
+    assert outcome.status is ReplyStatus.SUCCEEDED
+
+
+async def test_tool_that_stops_at_its_deadline_has_timed_out(
+    executor: Executor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    outcome = await run(executor, lambda call: call.rest(30), monkeypatch, tmp_path, within_s=0.05)
+    assert outcome.status is ReplyStatus.FAILED
     assert outcome.error is not None
     assert outcome.error.code == ErrorCode.TIMEOUT
-    assert (await run(executor, lambda _call: {}, monkeypatch, tmp_path)).status is ReplyStatus.SUCCEEDED
+
+
+async def test_cancel_that_a_tool_does_not_hear_is_an_interruption(
+    executor: Executor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, release: threading.Event
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def deaf(_call: Call) -> Result:
+        loop.call_soon_threadsafe(stop.set)
+        release.wait(30)
+        return {}
+
+    outcome = await run(executor, deaf, monkeypatch, tmp_path, stop=stop)
+    assert outcome.status is ReplyStatus.INTERRUPTED
+    assert outcome.error is not None
+    assert outcome.error.code == ErrorCode.INTERRUPTED
+
+
+async def test_command_that_was_started_before_is_not_started(
+    executor: Executor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    runs: list[str] = []
+
+    def counted(call: Call) -> Result:
+        runs.append(call.command_id)
+        return {}
+
+    for _ in range(2):
+        outcome = await run(executor, counted, monkeypatch, tmp_path)
+    assert runs == ["id-0"]
+    assert outcome.status is ReplyStatus.CANCELLED
 
 
 async def test_too_many_hanging_tools_stop_the_intake(
@@ -127,8 +174,8 @@ async def test_too_many_hanging_tools_stop_the_intake(
         return {}
 
     assert executor.can_start()
-    for _ in range(2):
-        await run(executor, deaf, monkeypatch, tmp_path, within_s=0.01)
+    for number in range(2):
+        await run(executor, deaf, monkeypatch, tmp_path, within_s=0.01, number=number)
     assert not executor.can_start()
 
 

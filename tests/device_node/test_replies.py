@@ -1,34 +1,45 @@
-"""Replies that could not travel as they are."""
+"""Final replies: one for each command, written before it is said, and able to travel."""
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from device_node.journal import Journal
+from device_node.journal import Journal, Kind
 from device_node.replies import Replies
 from device_node.spool import Spool
 from schemas.commands import ReplyStatus
+from schemas.errors import ErrorBody
+
+Sent = tuple[Replies, list[dict[str, Any]]]
 
 
 @pytest.fixture
-async def sent(tmp_path: Path) -> AsyncIterator[tuple[Replies, list[dict[str, Any]]]]:
-    """Replies of a command that was received, and what they sent."""
-    journal = await asyncio.to_thread(Journal, tmp_path / "journal.db")
-    await asyncio.to_thread(journal.receive, "a", reply_to="r", expires_at=0.0)
+async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
+    """A journal in which the command `a` was received."""
+    made = Journal(tmp_path / "journal.db")
+    await made.open()
+    await made.receive("a", reply_to="r", expires_at=0.0, now=0.0)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def sent(journal: Journal) -> Sent:
+    """Replies, and what they sent."""
     messages: list[dict[str, Any]] = []
 
-    def send(_topic: str, payload: bytes) -> None:
+    def send(_topic: str, payload: bytes) -> asyncio.Future[int]:
         messages.append(json.loads(payload))
+        return asyncio.get_running_loop().create_future()
 
-    yield Replies("boot", journal, Spool(10), send), messages
-    await asyncio.to_thread(journal.close)
-
-
-Sent = tuple[Replies, list[dict[str, Any]]]
+    spool = Spool(journal)
+    await spool.begin(send)
+    return Replies("boot", journal, spool, send), messages
 
 
 async def test_reply_beyond_the_wire_limit_becomes_an_error_with_its_size(sent: Sent) -> None:
@@ -54,11 +65,35 @@ async def test_progress_stays_between_none_and_all(sent: Sent) -> None:
     assert [message["progress"] for message in messages] == [0.0, 0.5, 1.0]
 
 
-async def test_journal_that_fails_does_not_swallow_the_reply(tmp_path: Path) -> None:
-    journal = await asyncio.to_thread(Journal, tmp_path / "journal.db")
-    await asyncio.to_thread(journal.close)  # as a disk that went away
-    spool = Spool(10)
-    replies = Replies("boot", journal, spool, lambda _topic, _payload: None)
-    await replies.final("a", "r", ReplyStatus.SUCCEEDED, result={})
-    (entry,) = spool.pending()
-    assert json.loads(entry.payload)["status"] == "succeeded"
+async def test_second_final_reply_is_the_first_again(sent: Sent) -> None:
+    replies, messages = sent
+    await replies.final("a", "r", ReplyStatus.SUCCEEDED, result={"n": 1})
+    await replies.final(
+        "a", "r", ReplyStatus.INTERRUPTED, error=ErrorBody(code="interrupted", message="No one knows.")
+    )
+    first, second = messages
+    assert first == second
+    assert first["status"] == "succeeded"
+
+
+@pytest.mark.looptime
+async def test_reply_that_cannot_be_written_is_kept_back_until_it_can(journal: Journal, sent: Sent) -> None:
+    replies, messages = sent
+    await journal.close()  # as a disk that went away
+    settling = asyncio.create_task(replies.final("a", "r", ReplyStatus.SUCCEEDED, result={}))
+    await asyncio.sleep(120)
+    assert messages == []
+
+    await journal.open()
+    await settling
+    assert [message["status"] for message in messages] == ["succeeded"]
+    await journal.close()
+    assert await asyncio.to_thread(_spooled, journal.path) == [(Kind.REPLY, "a")]
+
+
+def _spooled(path: Path) -> list[tuple[str, str]]:
+    database = sqlite3.connect(path)
+    try:
+        return list(database.execute("SELECT kind, id FROM spool"))
+    finally:
+        database.close()

@@ -1,0 +1,147 @@
+"""One thread that writes: calls that wait together share one transaction.
+
+A unit of work that fails is rolled back alone. Whoever waits hears of the outcome after the
+COMMIT, never before. A unit may be run twice, of which only the second counts: it
+changes nothing but the database.
+"""
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from device_node.journal import errors
+from device_node.journal.errors import JournalUnusable
+
+MAX_BATCH = 256  # units in one transaction
+
+T = TypeVar("T")
+Unit = Callable[[sqlite3.Connection], T]
+
+
+class _TransactionLost(Exception):
+    """SQLite gave up the whole transaction in the middle of it."""
+
+
+@dataclass(slots=True)
+class _Task:
+    unit: Unit[Any]
+    flushed: bool
+    writes: bool
+    done: Future[Any] = field(default_factory=Future)
+    value: Any = None
+    error: Exception | None = None
+
+
+class Writer:
+    """Has the connection alone, from its start until `close`."""
+
+    def __init__(self, database: sqlite3.Connection, path: Path) -> None:
+        self._database = database
+        self._path = path
+        self._queue: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._level = "NORMAL"
+        self._thread = threading.Thread(target=self._work, name="journal-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, unit: Unit[T], *, flushed: bool = False, writes: bool = True) -> Future[T]:
+        """Have it run in the next transaction. With `flushed` the disk has it when this is done.
+
+        The future fails with what the unit raised, or with `JournalUnusable`. Giving up
+        waiting does not stop the unit.
+        """
+        task = _Task(unit, flushed, writes)
+        task.done.set_running_or_notify_cancel()
+        self._queue.put(task)
+        return task.done
+
+    def close(self) -> None:
+        """Do what was given, then let go of the file. Blocks."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (first := self._queue.get()) is not None:
+            batch = [first]
+            ending = False
+            while len(batch) < MAX_BATCH and not self._queue.empty():
+                if (task := self._queue.get()) is None:
+                    ending = True
+                    break
+                batch.append(task)
+            self._settle(batch)
+            if ending:
+                break
+        self._database.close()
+        while not self._queue.empty():  # given after the end
+            if (task := self._queue.get()) is not None:
+                task.done.set_exception(sqlite3.ProgrammingError("the journal is closed"))
+
+    def _settle(self, batch: list[_Task]) -> None:
+        try:
+            self._commit(batch)
+        except (sqlite3.Error, _TransactionLost) as error:
+            if len(batch) > 1:  # one of them does not fit: the others must not suffer for it
+                for task in batch:
+                    self._settle([task])
+                return
+            batch[0].error = _cause(error)
+        for task in batch:
+            if task.error is None:
+                task.done.set_result(task.value)
+            elif isinstance(task.error, sqlite3.Error):
+                task.done.set_exception(self._translated(task.error))
+            else:
+                task.done.set_exception(task.error)
+
+    def _commit(self, batch: list[_Task]) -> None:
+        database = self._database
+        writes = any(task.writes for task in batch)
+        if writes:
+            # the level holds for a whole transaction and cannot be changed within it
+            self._flush_at("FULL" if any(task.flushed for task in batch) else "NORMAL")
+            database.execute("BEGIN IMMEDIATE")
+        try:
+            for task in batch:
+                self._run(task, writes=writes)
+            if writes:
+                database.execute("COMMIT")
+        except (sqlite3.Error, _TransactionLost):
+            if database.in_transaction:
+                database.execute("ROLLBACK")
+            raise
+
+    def _run(self, task: _Task, *, writes: bool) -> None:
+        database = self._database
+        task.value, task.error = None, None
+        if writes:
+            database.execute("SAVEPOINT unit")
+        try:
+            task.value = task.unit(database)
+        except Exception as error:
+            task.error = error
+            if writes and not database.in_transaction:
+                raise _TransactionLost from error
+            if writes:
+                database.execute("ROLLBACK TO unit")
+        if writes:
+            database.execute("RELEASE unit")
+
+    def _flush_at(self, level: str) -> None:
+        if level != self._level:
+            self._database.execute(f"PRAGMA synchronous = {level}")
+            self._level = level
+
+    def _translated(self, error: sqlite3.Error) -> JournalUnusable:
+        made = errors.unusable(self._path, error)
+        made.__cause__ = error
+        return made
+
+
+def _cause(error: Exception) -> Exception:
+    cause = error.__cause__ if isinstance(error, _TransactionLost) else None
+    return cause if isinstance(cause, Exception) else error

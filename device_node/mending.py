@@ -1,0 +1,84 @@
+"""Trouble with the journal: told once, clearly, and ended as soon as it can be ended.
+
+Meanwhile the node lives on: it is online, sends heartbeats, and refuses what it could not
+write down.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from device_node.events import Events
+from device_node.journal import Journal, JournalFull, JournalUnusable
+from device_node.refusals import Refusals
+from schemas.events import Severity
+from schemas.wire import JsonObject
+
+logger = logging.getLogger(__name__)
+
+RETRY_EVERY = 5.0  # seconds
+AT_ONCE = 500  # answers in one transaction
+
+
+class Mending:
+    """Watches one journal. `recover` is what is to be done once it can be used."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        events: Events,
+        refusals: Refusals,
+        recover: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._journal = journal
+        self._events = events
+        self._refusals = refusals
+        self._recover = recover
+        self._told: JournalUnusable | None = None
+        self._event_id: str | None = None
+        journal.listen(self._noticed)
+
+    async def begin(self) -> None:
+        """Open the journal if that is possible now."""
+        try:
+            await self._journal.open()
+            await self._recover()
+        except JournalUnusable as trouble:
+            self._noticed(trouble)
+
+    async def run(self) -> None:
+        """Try again for as long as there is trouble, until cancelled."""
+        while True:
+            await asyncio.sleep(RETRY_EVERY)
+            if self._told is not None or len(self._refusals) > 0:
+                await self._try_again()
+
+    def _noticed(self, trouble: JournalUnusable) -> None:
+        if self._told is not None and self._told.reason == trouble.reason:
+            return
+        self._told = trouble
+        logger.error("Commands are refused. %s", trouble)
+        self._event_id = self._events.report_unkept(
+            "error_occurred", Severity.ERROR, {"code": trouble.code, "message": str(trouble)}
+        )
+
+    async def _try_again(self) -> None:
+        try:
+            if not self._journal.is_open:
+                await self._journal.open()
+            while answers := self._refusals.oldest(AT_ONCE):
+                await self._journal.settle(answers)
+                self._refusals.drop(answers)
+            if self._told is None:
+                return
+            await self._events.keep_held()
+            await self._recover()
+            data: JsonObject = {"code": self._told.code, "message": "The journal can be used again."}
+            await self._events.report("error_occurred", Severity.INFO, data, resolves=self._event_id)
+        except JournalUnusable as trouble:
+            logger.debug("The journal still cannot be used: %s", trouble)
+        except JournalFull as full:
+            logger.debug("Answers stay in memory: %s", full)
+        else:
+            logger.info("The journal %s can be used again", self._journal.path)
+            self._told = self._event_id = None
