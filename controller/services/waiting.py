@@ -39,18 +39,21 @@ async def watch(
 ) -> AsyncGenerator[list[ToolExecution], None]:
     """The commands now and after every change, until nothing moves any more or time is up."""
     deadline = asyncio.get_running_loop().time() + within_s
-    with replies.changes(command_ids) as changed:
+    with replies.changes(command_ids) as changes:
+        found = await store.read(partial(rows, command_ids=command_ids))
         while True:
-            found = await store.read(partial(rows, command_ids=command_ids))
             yield found
             if is_settled(found):
                 return
             try:
                 async with asyncio.timeout_at(deadline):
-                    await changed.wait()
+                    await changes.wait()
             except TimeoutError:
                 return
-            changed.clear()
+            if (ended := changes.taken()) is None:
+                found = await store.read(partial(rows, command_ids=command_ids))
+            else:  # an end stays as it was told: no need to look
+                found = [ended.get(row.id, row) for row in found]
 
 
 async def until_settled(

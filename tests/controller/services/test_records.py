@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from sqlmodel import Session
@@ -14,7 +15,7 @@ from controller.services.replies import Replies
 from controller.store import notices
 from controller.store.store import Store
 from controller.store.tables import Device, EventRow
-from schemas.commands import Via
+from schemas.commands import ReplyStatus, Via
 from schemas.wire import JsonObject
 from tests.factories import (
     ADMIN,
@@ -270,6 +271,23 @@ async def test_who_waits_for_a_command_sees_its_end(store: Store) -> None:
 
     assert seen.status == Status.SUCCEEDED
     assert not replies._waiters
+
+
+async def test_each_end_of_a_plan_is_told_as_it_is_stored(store: Store) -> None:
+    replies = await prepared(store)
+    plan = [a_request(arguments={"path": path}) for path in ("A", "B", "C")]
+    rows = await store.write(lambda session: commands.submit_plan(session, plan, actor=ADMIN, now=NOON))
+    ids = [row.id for row in rows]
+
+    waiter = asyncio.create_task(waiting.until_settled(store, replies, ids, within_s=10))
+    for each, status in zip(ids, (ReplyStatus.SUCCEEDED, ReplyStatus.FAILED), strict=False):
+        reply = a_reply(each, status, result={"path": each}, duration_ms=1.5)
+        await store.write(partial(settling.settle, device_id="laptop", reply=reply, now=later(1)))
+    seen = await waiter
+
+    assert [row.status for row in seen] == [Status.SUCCEEDED, Status.FAILED, Status.CANCELLED]
+    stored = await store.read(partial(waiting.rows, command_ids=ids))
+    assert [row.model_dump() for row in seen] == [row.model_dump() for row in stored]
 
 
 async def test_waiting_ends_when_only_a_person_can_go_on(store: Store) -> None:
