@@ -24,7 +24,7 @@ def open_app(call: Call) -> Result:
     name = call.text("name")
     argv = _argv(call, name)
     if call.dry_run:
-        return {"would": f"Start {name}.", "name": name}
+        return {"would": f"Start {name}, which is {argv[0]}.", "name": name, "starts": argv, "undo": True}
     try:
         process = subprocess.Popen(
             argv,
@@ -58,7 +58,8 @@ def close_app(call: Call) -> Result:
     processes.refuse_protected(running)
     pids = [process.pid for process in running]
     if call.dry_run:
-        return {"would": f"Close {name}.", "name": name, "pids": pids}
+        would = f"Close {name} ({processes.listed(running)})."
+        return {"would": would, "name": name, "pids": pids, "undo": False}
     return {"name": name} | processes.end(call, running)
 
 
@@ -68,10 +69,15 @@ def close_opened(call: Call, pid: int, started: float) -> None:
     Raises:
         ToolError: `conflict` when it has ended already.
     """
-    if _start_of(pid) != started:
-        raise ToolError(ErrorCode.CONFLICT, "It is not running any more.")
+    refuse_ended(pid, started)
     process = psutil.Process(pid)
     processes.end(call, [process, *process.children(recursive=True)])
+
+
+def refuse_ended(pid: int, started: float) -> None:
+    """Refuse to take another process for the one that was started."""
+    if _start_of(pid) != started:
+        raise ToolError(ErrorCode.CONFLICT, "It is not running any more.")
 
 
 def _argv(call: Call, name: str) -> list[str]:

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from device_node.safety.errors import ToolError
 from device_node.safety.fence import Fence, Place
-from device_node.tools import content, records, trash
+from device_node.tools import content, extent, records, trash
 from device_node.tools.tool import Call, Result
 from schemas.errors import ErrorCode
 
@@ -45,23 +45,61 @@ def write_file(call: Call) -> Result:
             raise ToolError(ErrorCode.CONFLICT, f"{place.path} is a folder.")
         old = _replaceable(call, place)
         if call.dry_run:
-            verb = "Replace" if old else "Create"
-            return {"would": f"{verb} {place.path} with {len(data)} bytes.", "path": path, "bytes": len(data)}
+            return _would_write(call, place, data)
         steps = _write(call, place, data, old)
         undo = records.save(call, steps)
     return {"path": path, "bytes": len(data), "created": old is None, "undo": undo}
 
 
 def _would_create(fence: Fence, path: str) -> Result:
+    missing: list[str] = []
     try:
         with fence.locate(path) as place:
             if place.exists():
                 _refuse_other_than_folder(place)
-                return {"would": f"Nothing: {place.path} exists already.", "path": path, "created": False}
+                would = f"Nothing: {place.path} exists already."
+                return {"would": would, "path": path, "created": False, "undo": False}
+            missing.append(place.path)
     except ToolError as error:
         if error.code is not ErrorCode.NOT_FOUND:
             raise
-    return {"would": f"Create the folder {path}.", "path": path, "created": True}
+        missing += _missing(fence, path)
+    would = f"Create the folder {path}."
+    if len(missing) > 1:
+        would = f"Create {len(missing)} folders: {', '.join(missing)}."
+    return {"would": would, "path": path, "created": True, "creates": missing, "undo": True}
+
+
+def _missing(fence: Fence, path: str) -> list[str]:
+    """The folders that would be made on the way to a path, the highest first."""
+    missing = [path]
+    while True:
+        above = os.path.dirname(missing[0])  # noqa: PTH120 - either flavour
+        try:
+            with fence.locate(above) as place:
+                if place.exists():
+                    return missing
+        except ToolError as error:
+            if error.code is not ErrorCode.NOT_FOUND:
+                raise
+        missing.insert(0, above)
+
+
+def _would_write(call: Call, place: Place, data: bytes) -> Result:
+    size = f"{len(data)} byte{'' if len(data) == 1 else 's'}"
+    result: Result = {
+        "would": f"Create {place.path} with {size}.",
+        "path": place.path,
+        "bytes": len(data),
+        "undo": True,
+    }
+    if place.exists():
+        there = extent.occupant(call, place)
+        would = (
+            f"Replace {place.path}, {extent.in_words(there)}, by {size}; the old content goes to the trash."
+        )
+        result |= {"would": would, "replaces": there}
+    return result
 
 
 def _refuse_other_than_folder(place: Place) -> None:

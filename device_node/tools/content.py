@@ -1,19 +1,18 @@
-"""Files and trees as content: opened safely, copied, removed, always inside open folders.
+"""Files and trees as content: opened safely, written, removed, always inside open folders.
 
-Links inside a tree are never followed: a copy of a link is a link. Sockets, pipes
-and devices are refused, and so are hard links that another user may hold.
+No link is followed. Sockets, pipes and devices are refused, and so are hard links that
+another user may hold.
 """
 
 import errno
 import os
 import secrets
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 
 from device_node.safety.errors import ToolError, shown
-from device_node.safety.fence import Fence
 from device_node.safety.folder import Folder, is_link
-from device_node.tools.tool import Call
 from schemas.errors import ErrorCode
 
 CHUNK = 1024 * 1024  # bytes
@@ -70,50 +69,6 @@ def refuse_special(folder: Folder, name: str, info: os.stat_result) -> None:
         )
 
 
-def copy(call: Call, fence: Fence, source: Folder, name: str, to: Folder, new: str, depth: int = 0) -> None:
-    """Copy a file, link or tree to a name that is free; what was copied stays when it fails.
-
-    Raises:
-        ToolError: something in it cannot be copied, or the call was cancelled.
-    """
-    call.go_on()
-    path = shown(source.child(name))
-    if fence.is_own(source, name):
-        raise ToolError(ErrorCode.PATH_NOT_ALLOWED, f"{path} belongs to the node itself.")
-    info = source.lstat(name)
-    if is_link(info):
-        to.symlink(source.readlink(name), new)
-    elif stat.S_ISDIR(info.st_mode):
-        if depth >= MAX_DEPTH:
-            raise ToolError(ErrorCode.CONFLICT, f"{path} is nested deeper than {MAX_DEPTH} folders.")
-        to.mkdir(new, 0o700)
-        with source.open_folder(name) as inner, to.open_folder(new) as copied:
-            with inner.scan() as entries:
-                names = [entry.name for entry in entries]
-            for entry in names:
-                copy(call, fence, inner, entry, copied, entry, depth + 1)
-        to.keep(new, info)
-    else:
-        copy_file(call, source, name, to, new)
-
-
-def copy_file(call: Call, source: Folder, name: str, to: Folder, new: str) -> None:
-    """Copy one ordinary file, with its rights and times, to a name that is free."""
-    reading = open_regular(source, name)
-    try:
-        writing = to.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            while chunk := os.read(reading, CHUNK):
-                call.go_on()
-                write_all(writing, chunk)
-            keep(writing, os.fstat(reading))
-            os.fsync(writing)
-        finally:
-            os.close(writing)
-    finally:
-        os.close(reading)
-
-
 def write_all(fd: int, data: bytes) -> None:
     """Write it all, or raise."""
     view = memoryview(data)
@@ -129,16 +84,22 @@ def keep(fd: int, info: os.stat_result) -> None:
         os.fchmod(fd, stat.S_IMODE(info.st_mode) & 0o777)
 
 
-def remove(top: Folder, name: str) -> None:
-    """Remove a file, link or tree, however deep, without following anything out of it."""
+def remove(top: Folder, name: str, gone: Callable[[], None] = lambda: None) -> None:
+    """Remove a file, link or tree, however deep, without following anything out of it.
+
+    `gone` is called after each file and folder.
+    """
     waiting = [name]
     while waiting:
-        _remove(top, waiting.pop(), top, waiting, 0)
+        _remove(top, waiting.pop(), top, waiting, 0, gone)
 
 
-def _remove(holder: Folder, name: str, top: Folder, waiting: list[str], depth: int) -> None:
+def _remove(
+    holder: Folder, name: str, top: Folder, waiting: list[str], depth: int, gone: Callable[[], None]
+) -> None:
     if kind_of(holder.lstat(name)) != "directory":
         holder.unlink(name)
+        gone()
         return
     with holder.open_folder(name) as folder:
         with folder.scan() as entries:
@@ -150,44 +111,12 @@ def _remove(holder: Folder, name: str, top: Folder, waiting: list[str], depth: i
                 folder.replace(entry, top, lifted)
                 waiting.append(lifted)
             else:
-                _remove(folder, entry, top, waiting, depth + 1)
+                _remove(folder, entry, top, waiting, depth + 1, gone)
     holder.rmdir(name)
+    gone()
 
 
 def discard(folder: Folder, name: str) -> None:
     """Remove what is left of something unfinished, as far as that goes."""
     with suppress(OSError):
         remove(folder, name)
-
-
-def move(call: Call, fence: Fence, source: Folder, name: str, to: Folder, new: str) -> None:
-    """Move to a name that is free, across file systems too; it is at one of the two in full.
-
-    Raises:
-        FileExistsError: something is there; it was not touched.
-        ToolError: as `copy`, when another file system makes it one.
-    """
-    try:
-        source.place(name, to, new)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-    else:
-        return
-    hidden, copied = temporary(), temporary()
-    source.replace(name, source, hidden)  # nobody adds to it while it is copied
-    try:
-        copy(call, fence, source, hidden, to, copied)
-        to.place(copied, to, new)
-    except BaseException:
-        discard(to, copied)
-        source.place(hidden, source, name)
-        raise
-    to.sync()
-    try:
-        remove(source, hidden)
-    except OSError as error:
-        raise ToolError(
-            ErrorCode.CONFLICT,
-            f"It is at its new place, but {shown(source.child(hidden))} could not be removed in full.",
-        ) from error

@@ -11,6 +11,7 @@ from typing import Any
 from device_node.safety.errors import ToolError, shown
 from device_node.safety.fence import Place
 from device_node.tools import content
+from device_node.tools.progress import Progress
 from device_node.tools.tool import Call, Result, size_of
 from schemas.builtin import MAX_RESULT_BYTES
 from schemas.errors import ErrorCode
@@ -122,9 +123,11 @@ def _hash(call: Call, place: Place) -> str:
     fd = content.open_regular(place.folder, place.name)
     digest = hashlib.sha256()
     try:
+        progress = Progress(call, os.fstat(fd).st_size)
         while chunk := os.read(fd, content.CHUNK):
             call.go_on()
             digest.update(chunk)
+            progress.add(len(chunk))
     finally:
         os.close(fd)
     return digest.hexdigest()

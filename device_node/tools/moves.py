@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from device_node.safety.errors import PathNotAllowed, ToolError, translated
 from device_node.safety.fence import Fence, Place
 from device_node.safety.folder import identity
-from device_node.tools import content, records, trash
+from device_node.tools import content, extent, records, transfer, trash
 from device_node.tools.tool import Call, Result
 from schemas.errors import ErrorCode
 from schemas.wire import format_instant
@@ -22,10 +22,11 @@ def copy_path(call: Call) -> Result:
     fence = call.node.fence()
     with _both(call, fence, follow=True) as (source, destination):
         if call.dry_run:
-            return _would("Copy", source, destination)
+            size = extent.of(call, source.folder, source.name, fence=fence)
+            return _would(call, "Copy", source, destination, size)
         unfinished = content.temporary()
         try:
-            content.copy(call, fence, source.folder, source.name, destination.folder, unfinished)
+            transfer.copy(call, fence, source.folder, source.name, destination.folder, unfinished)
             kept = _make_room(call, fence, destination)
             with _put_back(call, fence, destination, kept):
                 destination.folder.place(unfinished, destination.folder, destination.name)
@@ -48,11 +49,13 @@ def move_path(call: Call) -> Result:
     with _both(call, fence, follow=False) as (source, destination):
         fence.refuse_holder(source)
         if call.dry_run:
-            return _would("Move", source, destination)
+            far = source.lstat().st_dev != destination.folder.info().st_dev
+            size = extent.of(call, source.folder, source.name, fence=fence if far else None)
+            return _would(call, "Move", source, destination, size)
         moved_from = source.path
         kept = _make_room(call, fence, destination)
         with _put_back(call, fence, destination, kept):
-            content.move(call, fence, source.folder, source.name, destination.folder, destination.name)
+            transfer.move(call, fence, source.folder, source.name, destination.folder, destination.name)
         destination.folder.sync()
         back = {
             "kind": "move_back",
@@ -71,7 +74,7 @@ def delete_path(call: Call) -> Result:
         _refuse_unfit(place)
         fence.refuse_holder(place)
         if call.dry_run:
-            return {"would": f"Move {place.path} to the trash.", "path": place.path}
+            return _would_delete(call, place)
         entry = trash.put(call, fence, place)
         undo = records.save(call, [{"kind": "restore", "entry": entry, "path": place.path}])
         until = format_instant(datetime.now(UTC) + trash.KEPT)
@@ -117,13 +120,29 @@ def _outcome(call: Call, *, undo: bool) -> Result:
     return {"source": call.text("source"), "destination": call.text("destination"), "undo": undo}
 
 
-def _would(verb: str, source: Place, destination: Place) -> Result:
-    replacing = destination.exists()
-    tail = ", replacing what is there" if replacing else ""
-    return {
-        "would": f"{verb} {source.path} to {destination.path}{tail}.",
+def _would(call: Call, verb: str, source: Place, destination: Place, size: extent.Extent) -> Result:
+    result: Result = {
+        "would": f"{verb} {source.path} ({size}) to {destination.path}.",
         "source": source.path,
         "destination": destination.path,
+        "size": size.facts(),
+        "undo": True,
+    }
+    if destination.exists():
+        there = extent.occupant(call, destination)
+        tail = f"; what is there goes to the trash: {extent.in_words(there)}."
+        result |= {"would": result["would"][:-1] + tail, "replaces": there}
+    return result
+
+
+def _would_delete(call: Call, place: Place) -> Result:
+    size = extent.of(call, place.folder, place.name)
+    return {
+        "would": f"Move {place.path} ({size}) to the trash.",
+        "path": place.path,
+        "size": size.facts(),
+        "kept_until": format_instant(datetime.now(UTC) + trash.KEPT),
+        "undo": True,
     }
 
 

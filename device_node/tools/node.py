@@ -8,7 +8,7 @@ from schemas.errors import ErrorCode
 def restart_node(call: Call) -> Result:
     """Restart the program; the reply leaves first."""
     if call.dry_run:
-        return {"would": "Restart the node."}
+        return {"would": "Restart the node; the device itself stays on.", "undo": False}
     call.node.control.restart()
     return {"restarting": True}
 
@@ -16,7 +16,7 @@ def restart_node(call: Call) -> Result:
 def reload_config(call: Call) -> Result:
     """Read settings and policy again."""
     if call.dry_run:
-        return {"would": "Read settings and policy again."}
+        return {"would": "Read settings and policy again.", "undo": False}
     return call.node.control.reload()
 
 
@@ -27,5 +27,5 @@ def update_node(call: Call) -> Result:
             ErrorCode.NOT_SUPPORTED, "This node was installed in a way that cannot update itself."
         )
     if call.dry_run:
-        return {"would": "Update the node to its newest version."}
+        return {"would": "Update the node to its newest version.", "undo": False}
     return call.node.control.update()

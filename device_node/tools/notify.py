@@ -29,7 +29,7 @@ def notify(call: Call) -> Result:
     """Show a notification; `shown` is `desktop` or `log`."""
     title, message = call.text("title"), call.text("message")
     if call.dry_run:
-        return {"would": f"Show the notification {title!r}."}
+        return {"would": f"Show the notification {title!r}.", "undo": False}
     if _on_desktop(call, title, message):
         return {"shown": "desktop"}
     logger.info("Notification: %r: %r", title, message)

@@ -39,12 +39,22 @@ def cancel(node: NodeContext, command_id: str) -> None:
         ToolError: `conflict` when it no longer waits.
     """
     with node.power.lock:
-        timer = node.power.timer
-        if timer is None or node.power.command_id != command_id:
-            raise ToolError(ErrorCode.CONFLICT, "Nothing of that command waits any more.")
-        timer.cancel()
+        _waiting(node, command_id).cancel()
         node.power.timer = None
     logger.info("Command %s no longer waits: the device stays on", command_id)
+
+
+def refuse_past(node: NodeContext, command_id: str) -> None:
+    """Refuse what `cancel` would refuse."""
+    with node.power.lock:
+        _waiting(node, command_id)
+
+
+def _waiting(node: NodeContext, command_id: str) -> threading.Timer:
+    timer = node.power.timer
+    if timer is None or node.power.command_id != command_id:
+        raise ToolError(ErrorCode.CONFLICT, "Nothing of that command waits any more.")
+    return timer
 
 
 def _plan(call: Call, argv: Sequence[str], what: str) -> Result:
@@ -56,7 +66,8 @@ def _plan(call: Call, argv: Sequence[str], what: str) -> Result:
         if power.timer is not None:
             raise ToolError(ErrorCode.CONFLICT, "A restart or shutdown waits already; undo that one first.")
         if call.dry_run:
-            return {"would": f"The device would {what} after {delay:g} s.", **planned}
+            would = f"The device would {what} at {planned['at']}, {delay:g} s from now."
+            return {"would": would, **planned, "undo": True}
         power.timer = threading.Timer(delay, _carry_out, (call, argv))
         power.timer.daemon = True
         power.command_id, power.at = call.command_id, at

@@ -11,6 +11,7 @@ from schemas.errors import ErrorCode
 
 GRACE = 10.0  # seconds between asking and ending
 _SAMPLE = 0.3  # seconds over which processor use is measured
+_MOST_LISTED = 20
 _SYSTEM = (0, 1)  # and 4 on Windows, which no user may end anyway
 
 
@@ -35,10 +36,17 @@ def stop_process(call: Call) -> Result:
         if not targets:
             raise ToolError(ErrorCode.NOT_FOUND, f"No process is called {name}.")
     refuse_protected(targets)
-    names = [f"{_name(process)} ({process.pid})" for process in targets]
     if call.dry_run:
-        return {"would": f"End {', '.join(names)}.", "pids": [process.pid for process in targets]}
+        pids = [process.pid for process in targets]
+        return {"would": f"End {listed(targets)}.", "pids": pids, "undo": False}
     return end(call, targets)
+
+
+def listed(targets: Sequence[psutil.Process]) -> str:
+    """Processes by name and pid, as a part of a sentence; of many the first."""
+    names = [f"{_name(process)} ({process.pid})" for process in targets[:_MOST_LISTED]]
+    more = len(targets) - len(names)
+    return ", ".join(names) + (f" and {more} more" if more else "")
 
 
 def end(call: Call, targets: Sequence[psutil.Process], grace_s: float = GRACE) -> Result:

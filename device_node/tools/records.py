@@ -1,6 +1,7 @@
 """What earlier commands changed, kept on disk so that it can be undone once, also after a restart.
 
-A record is one small file; taking it (a rename) decides who undoes it.
+A record is one small file; taking it (a rename) decides who undoes it. One that was taken by a
+life that ended meanwhile holds the steps that were left, and is free again.
 """
 
 import hashlib
@@ -8,6 +9,9 @@ import json
 import logging
 import os
 import stat
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +23,9 @@ from schemas.errors import ErrorCode
 from schemas.wire import format_instant
 
 KEPT = timedelta(days=30)
+_TAKEN, _USED = ".taken", ".used"
+
+_claiming = threading.Lock()
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +71,7 @@ def _write(call: Call, steps: list[Step]) -> None:
 
 def _store(path: Path, record: dict[str, Any]) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part")
+    unfinished = path.with_name(path.name + ".part")
     with unfinished.open("w", encoding="ascii") as file:
         json.dump(record, file)
         file.flush()
@@ -79,10 +86,13 @@ def read(node: NodeContext, command_id: str) -> dict[str, Any]:
         ToolError: `not_found` when there is none, `conflict` when it was undone already.
     """
     path = _path(node, command_id)
+    if command_id not in node.undoing:
+        with suppress(FileNotFoundError):
+            path.with_suffix(_TAKEN).rename(path)
     try:
         record = json.loads(path.read_text(encoding="ascii"))
     except FileNotFoundError:
-        if path.with_suffix(".used").exists():
+        if path.with_suffix(_USED).exists() or command_id in node.undoing:
             raise ToolError(ErrorCode.CONFLICT, "That command was undone already.") from None
         raise ToolError(ErrorCode.NOT_FOUND, "There is nothing to undo for that command.") from None
     if not isinstance(record, dict) or record.get("command_id") != command_id:
@@ -90,20 +100,40 @@ def read(node: NodeContext, command_id: str) -> dict[str, Any]:
     return record
 
 
-def claim(node: NodeContext, command_id: str) -> None:
-    """Take a record: from now on nobody else undoes this command."""
+@contextmanager
+def claimed(node: NodeContext, record: dict[str, Any]) -> Iterator[Callable[[], None]]:
+    """Take a record: nobody else undoes this command meanwhile, and nobody afterwards.
+
+    What is yielded is to be called after each step that was taken off the record. When the
+    work fails the record is free again, with the steps that are left.
+
+    Raises:
+        ToolError: `conflict` when somebody else has it, or had it.
+    """
+    command_id = record["command_id"]
     path = _path(node, command_id)
+    taken = path.with_suffix(_TAKEN)
+    with _claiming:
+        if command_id in node.undoing or not path.exists():
+            raise ToolError(ErrorCode.CONFLICT, "That command was undone already.")
+        path.rename(taken)
+        node.undoing.add(command_id)
     try:
-        path.rename(path.with_suffix(".used"))
-    except FileNotFoundError:
-        raise ToolError(ErrorCode.CONFLICT, "That command was undone already.") from None
+        yield lambda: _keep(taken, record)
+        taken.rename(path.with_suffix(_USED))
+    except BaseException:
+        taken.rename(path)
+        raise
+    finally:
+        node.undoing.discard(command_id)
 
 
-def release(node: NodeContext, record: dict[str, Any]) -> None:
-    """Give a record back that was not used, or only in part; it holds the steps that remain."""
-    path = _path(node, record["command_id"])
-    _store(path, record)
-    path.with_suffix(".used").unlink(missing_ok=True)
+def _keep(path: Path, record: dict[str, Any]) -> None:
+    try:
+        _store(path, record)
+    except OSError as error:
+        # only a crash before the last step would show it, and then as a step that cannot be taken twice
+        logger.warning("Could not keep how far an undo is: %s", error.strerror)
 
 
 def purge(node: NodeContext, now: datetime) -> int:

@@ -26,23 +26,30 @@ class _Search:
         self.truncated = False
         self.found: list[dict[str, object]] = []
 
-    def below(self, folder: Folder, depth: int) -> None:
+    def below(self, folder: Folder, depth: int, begun: float = 0.0, done: float = 1.0) -> None:
+        """Search a folder, which is this part of the whole: from `begun` to `done`."""
         with folder.scan() as entries:
             found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
-        for name, is_folder in found:
+        share = (done - begun) / max(1, len(found))
+        for index, (name, is_folder) in enumerate(found):
             self.call.go_on()
+            part = begun + share * index
+            if index:
+                self.call.progress(part)
             self.seen += 1
             if len(self.found) >= self.limit or self.seen > MOST_SEEN:
                 self.truncated = True
                 return
             try:
-                self._look(folder, name, depth, is_folder=is_folder)
+                self._look(folder, name, depth, is_folder=is_folder, part=(part, part + share))
             except FileNotFoundError:
                 continue  # it went while we looked
             except PermissionError:
                 self.truncated = True  # what cannot be opened was not searched
 
-    def _look(self, folder: Folder, name: str, depth: int, *, is_folder: bool) -> None:
+    def _look(
+        self, folder: Folder, name: str, depth: int, *, is_folder: bool, part: tuple[float, float]
+    ) -> None:
         if self.fence.is_own(folder, name):
             return
         if self.fits(name):
@@ -52,7 +59,7 @@ class _Search:
             self.truncated = True
         elif is_folder:
             with folder.open_folder(name) as inner:
-                self.below(inner, depth + 1)
+                self.below(inner, depth + 1, *part)
 
 
 def search_files(call: Call) -> Result:

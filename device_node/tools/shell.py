@@ -27,7 +27,8 @@ def run_command(call: Call) -> Result:
     if program is None:
         raise ToolError(ErrorCode.NOT_FOUND, f"There is no program {argv[0]}.")
     if call.dry_run:
-        return {"would": f"Run {program} with {len(argv) - 1} arguments.", "arguments": argv}
+        would = f"Run {program} in {call.node.home}; what it does is not known beforehand."
+        return {"would": would, "program": program, "arguments": argv[1:], "undo": False}
     output = programs.run(
         call, [program, *argv[1:]], within_s=TOOLS["run_command"].timeout_s or 60.0, cwd=call.node.home
     )

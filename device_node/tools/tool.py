@@ -86,6 +86,7 @@ class NodeContext:
     home: Path = field(default_factory=Path.home)
     own: Sequence[Path] = ()
     power: PowerSwitch = field(default_factory=PowerSwitch)
+    undoing: set[str] = field(default_factory=set)  # commands that are being undone right now
 
     def fence(self) -> Fence:
         """The allowed folders as they stand now."""

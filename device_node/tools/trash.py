@@ -16,7 +16,7 @@ from pathlib import Path
 from device_node.safety.errors import ToolError
 from device_node.safety.fence import Fence, Place
 from device_node.safety.folder import Folder
-from device_node.tools import content, records
+from device_node.tools import content, records, transfer
 from device_node.tools.tool import Call, NodeContext
 from schemas.errors import ErrorCode
 from schemas.wire import format_instant
@@ -34,7 +34,7 @@ def put(call: Call, fence: Fence, place: Place) -> str:
     with _opened(call.node, entry, make=True) as folder:
         try:
             _note(call, entry, place)
-            content.move(call, fence, place.folder, place.name, folder, _CONTENT)
+            transfer.move(call, fence, place.folder, place.name, folder, _CONTENT)
         except BaseException:
             _forget(call.node, entry)
             raise
@@ -47,7 +47,7 @@ def keep_copy(call: Call, place: Place) -> str:
     with _opened(call.node, entry, make=True) as folder:
         try:
             _note(call, entry, place)
-            content.copy_file(call, place.folder, place.name, folder, _CONTENT)
+            transfer.copy_file(call, place.folder, place.name, folder, _CONTENT)
         except BaseException:
             _forget(call.node, entry)
             raise
@@ -64,7 +64,7 @@ def restore(call: Call, fence: Fence, entry: str, place: Place) -> None:
         if not folder.exists(_CONTENT):
             raise ToolError(ErrorCode.NOT_FOUND, "It is no longer in the trash.")
         try:
-            content.move(call, fence, folder, _CONTENT, place.folder, place.name)
+            transfer.move(call, fence, folder, _CONTENT, place.folder, place.name)
         except FileExistsError:
             raise ToolError(ErrorCode.CONFLICT, f"Something else is at {place.path} now.") from None
     _forget(call.node, entry)

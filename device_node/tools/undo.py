@@ -2,11 +2,10 @@
 
 import logging
 from collections.abc import Callable
-from typing import Any
 
 from device_node.safety.errors import ToolError
-from device_node.safety.fence import Fence
-from device_node.tools import apps, content, power, records, trash
+from device_node.safety.fence import Fence, Place
+from device_node.tools import apps, power, records, transfer, trash
 from device_node.tools.tool import Call, Result
 from schemas.errors import ErrorCode
 
@@ -21,62 +20,131 @@ def undo(call: Call) -> Result:
     sentences = [
         _SENTENCES[step["kind"]].format(**{"path": "", "to": "", "name": ""} | step) for step in steps[::-1]
     ]
-    if call.dry_run:
-        return {"would": " ".join(sentences), "tool": record["tool"]}
-    records.claim(call.node, command_id)
     fence = call.node.fence()
-    try:
+    if call.dry_run:
+        gone: set[str] = set()
+        for step in steps[::-1]:
+            _LOOKS[step["kind"]](call, fence, step, gone)
+        return {
+            "would": " ".join(sentences),
+            "command_id": command_id,
+            "tool": record["tool"],
+            "undo": False,
+        }
+    with records.claimed(call.node, record) as keep:
         while steps:
             _STEPS[steps[-1]["kind"]](call, fence, steps[-1])
             steps.pop()
-    except BaseException:
-        # what was put back stays so; the rest can be tried again
-        records.release(call.node, record)
-        raise
+            keep()
     logger.info("Command %s was undone by %s", command_id, call.command_id)
     return {"command_id": command_id, "tool": record["tool"], "done": sentences}
 
 
-def _remove_if_empty(_call: Call, fence: Fence, step: dict[str, Any]) -> None:
+def _remove_if_empty(_call: Call, fence: Fence, step: records.Step) -> None:
     with fence.locate(step["path"], follow=False) as place:
-        if place.name:
+        if place.name and place.exists():
             place.folder.rmdir(place.name)
 
 
-def _discard(call: Call, fence: Fence, step: dict[str, Any]) -> None:
+def _discard(call: Call, fence: Fence, step: records.Step) -> None:
     with fence.locate(step["path"], follow=False) as place:
-        if not records.is_same(place, step["is"]):
-            raise ToolError(ErrorCode.CONFLICT, f"{place.path} was changed since, so it stays.")
-        trash.put(call, fence, place)
+        if place.exists():
+            _refuse_changed(place, step)
+            trash.put(call, fence, place)
 
 
-def _restore(call: Call, fence: Fence, step: dict[str, Any]) -> None:
+def _restore(call: Call, fence: Fence, step: records.Step) -> None:
     with fence.locate(step["path"], follow=False) as place:
         trash.restore(call, fence, step["entry"], place)
 
 
-def _move_back(call: Call, fence: Fence, step: dict[str, Any]) -> None:
+def _move_back(call: Call, fence: Fence, step: records.Step) -> None:
     with (
         fence.locate(step["path"], follow=False) as place,
         fence.locate(step["to"], follow=False) as origin,
     ):
-        if not records.is_same(place, step["is"]):
-            raise ToolError(ErrorCode.CONFLICT, f"{place.path} was changed since, so it stays.")
+        if not place.exists() and records.is_same(origin, step["is"]):
+            return  # somebody was faster
+        _refuse_changed(place, step)
         try:
-            content.move(call, fence, place.folder, place.name, origin.folder, origin.name)
+            transfer.move(call, fence, place.folder, place.name, origin.folder, origin.name)
         except FileExistsError:
             raise ToolError(ErrorCode.CONFLICT, f"Something else is at {origin.path} now.") from None
 
 
-def _close(call: Call, _fence: Fence, step: dict[str, Any]) -> None:
+def _close(call: Call, _fence: Fence, step: records.Step) -> None:
     apps.close_opened(call, step["pid"], step["started"])
 
 
-def _cancel_power(call: Call, _fence: Fence, _step: dict[str, Any]) -> None:
+def _cancel_power(call: Call, _fence: Fence, _step: records.Step) -> None:
     power.cancel(call.node, call.text("command_id"))
 
 
-_STEPS: dict[str, Callable[[Call, Fence, dict[str, Any]], None]] = {
+def _refuse_changed(place: Place, step: records.Step) -> None:
+    if not records.is_same(place, step["is"]):
+        raise ToolError(ErrorCode.CONFLICT, f"{place.path} was changed since, so it stays.")
+
+
+def _refuse_occupied(place: Place, gone: set[str]) -> None:
+    if place.exists() and place.path not in gone:
+        raise ToolError(ErrorCode.CONFLICT, f"Something else is at {place.path} now.")
+
+
+# what a dry run looks at; `gone` are the paths that the steps before would have left free
+
+
+def _look_empty(_call: Call, fence: Fence, step: records.Step, gone: set[str]) -> None:
+    with fence.locate(step["path"], follow=False) as place:
+        if place.exists():
+            with place.opened() as folder, folder.scan() as entries:
+                if any(folder.child(entry.name) not in gone for entry in entries):
+                    raise ToolError(ErrorCode.CONFLICT, f"{place.path} is not empty.")
+        gone.add(place.path)
+
+
+def _look_unchanged(_call: Call, fence: Fence, step: records.Step, gone: set[str]) -> None:
+    with fence.locate(step["path"], follow=False) as place:
+        if place.exists():
+            _refuse_changed(place, step)
+        gone.add(place.path)
+
+
+def _look_restorable(call: Call, fence: Fence, step: records.Step, gone: set[str]) -> None:
+    if not trash.holds(call.node, step["entry"]):
+        raise ToolError(ErrorCode.NOT_FOUND, "It is no longer in the trash.")
+    with fence.locate(step["path"], follow=False) as place:
+        _refuse_occupied(place, gone)
+
+
+def _look_movable(_call: Call, fence: Fence, step: records.Step, gone: set[str]) -> None:
+    with (
+        fence.locate(step["path"], follow=False) as place,
+        fence.locate(step["to"], follow=False) as origin,
+    ):
+        if not place.exists() and records.is_same(origin, step["is"]):
+            return
+        _refuse_changed(place, step)
+        _refuse_occupied(origin, gone)
+        gone.add(place.path)
+
+
+def _look_running(_call: Call, _fence: Fence, step: records.Step, _gone: set[str]) -> None:
+    apps.refuse_ended(step["pid"], step["started"])
+
+
+def _look_waiting(call: Call, _fence: Fence, _step: records.Step, _gone: set[str]) -> None:
+    power.refuse_past(call.node, call.text("command_id"))
+
+
+_LOOKS: dict[str, Callable[[Call, Fence, records.Step, set[str]], None]] = {
+    "remove_if_empty": _look_empty,
+    "discard": _look_unchanged,
+    "restore": _look_restorable,
+    "move_back": _look_movable,
+    "close": _look_running,
+    "cancel_power": _look_waiting,
+}
+_STEPS: dict[str, Callable[[Call, Fence, records.Step], None]] = {
     "remove_if_empty": _remove_if_empty,
     "discard": _discard,
     "restore": _restore,

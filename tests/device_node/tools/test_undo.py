@@ -172,6 +172,37 @@ def test_of_two_that_undo_at_once_one_does(desk: Desk) -> None:
     assert desk.tree() == before
 
 
+def test_an_undo_that_was_cut_off_can_be_finished(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = filled(desk)
+    change(desk, "copy_path", {"source": "folder", "destination": "file", "overwrite": True})
+
+    def dies(*_: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        # the program is killed between the two steps: nothing is tidied up
+        patched.setattr(trash, "restore", dies)
+        patched.setattr(Path, "rename", _only_taking)
+        with pytest.raises(SystemExit):
+            desk.run("undo", command_id="c1")
+    assert "file" not in desk.tree()
+    assert desk.fails("undo", command_id="c2") == ErrorCode.NOT_FOUND
+    desk.node = NodeContext(desk.node.policy, desk.node.data_dir, desk.control)
+
+    desk.run("undo", command_id="c1")
+
+    assert desk.tree() == before
+    assert desk.fails("undo", command_id="c1") == ErrorCode.CONFLICT
+
+
+_rename = Path.rename
+
+
+def _only_taking(self: Path, target: Path) -> Path:
+    """What a killed program would still have renamed."""
+    return target if self.suffix == ".taken" and target.suffix == ".json" else _rename(self, target)
+
+
 def test_a_change_whose_undo_cannot_be_kept_says_so(desk: Desk) -> None:
     desk.node.data_dir.mkdir()
     (desk.node.data_dir / "undo").write_text("in the way")
