@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from controller.services import arguments, devices, targets
-from controller.services.orders import Status
+from controller.services import arguments, conditions, devices, targets, undoing
 from controller.store.tables import ApprovalRow, AuditEntry, Device, EventRow, ToolExecution
 from schemas.wire import format_instant
 
@@ -75,8 +74,8 @@ def device_whole(row: Device) -> Json:
     return device(row) | _times(more)
 
 
-def command(row: ToolExecution) -> Json:
-    """One command: what was asked, decided, and how it went."""
+def command(row: ToolExecution, *, undone: bool = False) -> Json:
+    """One command: what was asked, decided, and how it went. `undone`: it was put back, or is about to be."""
     return _times(
         {
             "command_id": row.id,
@@ -85,7 +84,7 @@ def command(row: ToolExecution) -> Json:
             "arguments": row.parameters,
             "dry_run": row.dry_run,
             "when_online": row.when_online,
-            "condition": row.condition,
+            "condition": conditions.shown(row),
             "undoes": row.undoes,
             "parent_id": row.parent_id,
             "group": row.group_name,
@@ -102,7 +101,7 @@ def command(row: ToolExecution) -> Json:
             "progress": row.progress,
             "result": row.result,
             "error": row.error,
-            "undoable": _undoable(row),
+            "undoable": undoing.leaves_something(row) and not undone,
             "attempt": row.attempt,
             "session_id": row.session_id,
             "trace_id": row.trace_id,
@@ -115,13 +114,6 @@ def command(row: ToolExecution) -> Json:
             "duration_ms": row.duration_ms,
         }
     )
-
-
-def _undoable(row: ToolExecution) -> bool | None:
-    """Whether its device said that it can be put back; None while nobody can know."""
-    if not Status(row.status).is_final:
-        return None
-    return row.status == Status.SUCCEEDED and not row.dry_run and (row.result or {}).get("undo") is True
 
 
 def approval(row: ApprovalRow) -> Json:

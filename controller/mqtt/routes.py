@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from controller.services import commands, devices, events, settling
 from controller.store.store import Session as StoreSession
+from controller.store.tables import Device
 from schemas.commands import Reply
 from schemas.devices import Heartbeat, Presence, Profile
 from schemas.errors import ErrorCode
@@ -81,14 +82,19 @@ def profile(session: StoreSession, device_id: str, message: Profile, now: dateti
     """Store it; deny what waits for tools that it changed or dropped."""
     if message.device_id != device_id:
         raise MalformedMessage("Profile", "device_id: not the one of its topic")
-    if devices.store_profile(session, device_id, message, now=now) is not None:
+    row = devices.store_profile(session, device_id, message, now=now)
+    if row is not None:
         commands.withdraw(session, device_id, now=now)
+        _move_on(session, row, now)
 
 
 def presences(session: StoreSession, arrived: Sequence[Arrived[Presence]]) -> list[Receipt]:
     """Move the devices' state."""
     for each in arrived:
-        devices.store_presence(session, each.device_id, each.message, now=each.at, retained=each.retained)
+        row = devices.store_presence(
+            session, each.device_id, each.message, now=each.at, retained=each.retained
+        )
+        _move_on(session, row, each.at)
     return []
 
 
@@ -97,8 +103,17 @@ def heartbeats(
 ) -> list[Receipt]:
     """Keep the latest figures; a device that was silent is back."""
     for each in arrived:
-        devices.store_heartbeat(session, each.device_id, each.message, now=each.at, max_skew_s=max_skew_s)
+        row = devices.store_heartbeat(
+            session, each.device_id, each.message, now=each.at, max_skew_s=max_skew_s
+        )
+        _move_on(session, row, each.at)
     return []
+
+
+def _move_on(session: StoreSession, row: Device | None, now: datetime) -> None:
+    """Let leave what waited for a device that is there."""
+    if row is not None and row.status == devices.DeviceStatus.ONLINE:
+        settling.device_came(session, row.device_id, now=now)
 
 
 def happenings(session: StoreSession, arrived: Sequence[Arrived[Event]]) -> list[Receipt]:

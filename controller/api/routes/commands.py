@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any, Self, Literal
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from controller.api import views
 from controller.api.deps import Asking, Controller, Parts
-from controller.services import commands, rollouts
+from controller.services import commands, rollouts, undoing
+from controller.services.conditions import ONLINE, Condition
 from controller.services.orders import Status
 from controller.services.waiting import until_settled, watch
 from controller.store.store import Session
@@ -27,11 +28,7 @@ router = APIRouter(prefix="/commands", tags=["commands"])
 LONGEST_WAIT = 300.0  # seconds
 MOST = 10_000  # of one list: as many as one group may have
 NDJSON = "application/x-ndjson"
-
-
 FOR_GROUPS = frozenset({"rate_per_s", "max_in_flight", "stop_after"})
-
-
 ValidFor = Annotated[float, Field(gt=0, le=commands.VALID_AT_MOST)]
 
 
