@@ -10,7 +10,7 @@ from orion.terminal import Terminal
 
 MOST = 10_000  # of one group
 SHOWN = 200  # rows on a screen; --json has them all
-COLUMNS = ("device", "status", "why", "command")
+COLUMNS = ("device", "status", "outcome", "command")
 
 
 def example(client: Client, group: str) -> str | None:

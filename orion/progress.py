@@ -15,6 +15,7 @@ from orion.terminal import MAX_CELL, Terminal
 if TYPE_CHECKING:  # loaded only where something is drawn
     from rich.progress import Progress, ProgressColumn
 
+STEADY_AFTER = 1.0  # seconds before a rate says something
 FAILURES = ("failed", "rejected", "denied", "expired", "interrupted")
 
 
@@ -93,6 +94,8 @@ def _counts() -> "list[ProgressColumn]":
 
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
-            return Text(f"{task.speed:.1f}/s" if task.speed else "")
+            # over the whole time: the library's own figure jumps with every batch
+            ended, seconds = task.completed, task.elapsed or 0.0
+            return Text(f"{ended / seconds:.1f}/s" if ended and seconds >= STEADY_AFTER else "")
 
     return [Failed(), Rate()]

@@ -3,6 +3,7 @@
 What a device found goes to stdout; how it went is talk, on stderr.
 """
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +20,7 @@ FACTS = (
     "status", "progress", "error", "result", "undoable", "attempt",
     "issued_at", "expires_at", "published_at", "accepted_at", "finished_at", "duration_ms",
 )  # fmt: skip
+MAX_BRIEF = 60  # characters of one value of a result
 _PLACES = ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
 
@@ -39,6 +41,10 @@ def outcome(terminal: Terminal, command: Mapping[str, Any]) -> Exit:
         terminal.say(
             f"{subject}: waits for {command['device_id']} until {until}; see: orion commands queue", "yellow"
         )
+    elif code is Exit.DONE and command.get("undoes") and not command.get("dry_run"):
+        result = command.get("result") or {}
+        terminal.say(f"{result.get('tool', 'It')} on {whom(command)} was undone:", "green")
+        _sentences(terminal, result.get("done"))
     elif code is Exit.DONE and command.get("dry_run"):
         terminal.say(f"{subject}: only looked at, nothing was changed. It would:", "green")
         preview(terminal, command.get("result") or {})
@@ -65,9 +71,15 @@ def whom(command: Mapping[str, Any]) -> str:
 
 def preview(terminal: Terminal, result: Mapping[str, Any]) -> None:
     """What a dry run says would happen: its sentence, then the particulars."""
-    if sentence := result.get("would"):
-        terminal.write(f"  {sanitize.exact(str(sentence), MAX_SHOWN)}")
-    _particulars(terminal, {name: value for name, value in result.items() if name != "would"}, "  ")
+    _sentences(terminal, [result.get("would")])
+    told = {"would"} if "command_id" not in result else {"would", "command_id", "tool", "undo"}  # an undo's
+    _particulars(terminal, {name: value for name, value in result.items() if name not in told}, "  ")
+
+
+def _sentences(terminal: Terminal, said: Any) -> None:
+    for sentence in said if isinstance(said, list) else [said]:
+        if sentence:
+            terminal.write(f"  {sanitize.exact(str(sentence), MAX_SHOWN)}")
 
 
 def _particulars(terminal: Terminal, facts: Mapping[str, Any], indent: str) -> None:
@@ -113,9 +125,15 @@ _SIZES = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
 def write(terminal: Terminal, command: Mapping[str, Any]) -> None:
     """One command for a person, with every layer's verdict."""
-    terminal.facts({name: command.get(name) for name in FACTS})
-    if command.get("rollout"):
-        terminal.facts({"of_the_group": counts(command["rollout"]), **pace(command["rollout"])})
+    error, rollout = command.get("error"), command.get("rollout")
+    shown = {name: command.get(name) for name in FACTS}
+    shown |= {name: shown[name] or None for name in ("dry_run", "when_online", "undoable", "attempt")}
+    shown["error"] = f"{error['code']}: {error['message']}" if error else None
+    if command["status"] not in MOVING:
+        shown["progress"] = None
+    if rollout:
+        shown |= {"result": None, "of_the_group": counts(rollout), **pace(rollout)}
+    terminal.facts(shown)
     rows = [[layer["layer"], layer["verdict"], layer["reason"]] for layer in command.get("layers") or ()]
     if rows:
         terminal.write("")
@@ -143,9 +161,18 @@ def pace(rollout: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def why(command: Mapping[str, Any]) -> str:
-    """What the controller or the device says of an end."""
+    """What there is to say of how a command stands: what it found, or what kept it."""
+    if command["status"] == "succeeded":
+        found = command.get("result") or {}
+        return ", ".join(f"{name}={_brief(value)}" for name, value in found.items())
     error = command.get("error") or {}
-    return error.get("message") or "; ".join(command.get("reasons") or [])
+    asked = command["status"] in ("awaiting_approval", "denied")
+    return error.get("message") or ("; ".join(command.get("reasons") or []) if asked else "")
+
+
+def _brief(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= MAX_BRIEF else f"{text[:MAX_BRIEF]}…"
 
 
 def clock(instant: str) -> str:

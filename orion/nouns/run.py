@@ -12,6 +12,8 @@ from orion.nouns import approvals
 from orion.terminal import Terminal
 from orion.verbs import Invocation, verb
 
+PATIENCE = 86_400.0  # seconds that an order waits for its device unless said otherwise
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -43,7 +45,8 @@ def run(
         typer.Option(
             "--expires",
             metavar="DURATION",
-            help="How long it may wait before it must not run any more: 30s, 10m, 2h, 1d. Default 60s, at most 7d.",
+            help="How long it may wait before it must not run any more: 30s, 10m, 2h, 1d. Default 60s, "
+            "with --when-online 1d; at most 7d.",
         ),
     ] = None,
     when_online: Annotated[
@@ -99,7 +102,7 @@ def run(
         "dry_run": dry_run,
     }
     if when_online:
-        body["when_online"] = True
+        body |= {"when_online": True, "valid_s": PATIENCE}
     if expires is not None:
         body["valid_s"] = words.duration(expires)
     if condition is not None:

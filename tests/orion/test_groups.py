@@ -66,7 +66,7 @@ def test_those_that_did_not_succeed_stand_in_a_table_with_the_reason(
     assert done.returncode == 1
     assert "light on group lab: failed. 2 of 3 succeeded, 1 failed" in done.stderr
     heading, row = (line.split("\t")[:3] for line in done.stdout.splitlines())
-    assert heading == ["device", "status", "why"]
+    assert heading == ["device", "status", "outcome"]
     assert row == ["lamp-2", "failed", r"The bulb\nis gone."]
 
 

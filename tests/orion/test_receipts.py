@@ -91,6 +91,16 @@ def test_a_preview_says_what_would_happen_and_shows_the_particulars(
     )
 
 
+def test_what_was_undone_is_said_step_by_step(capsys: pytest.CaptureFixture[str]) -> None:
+    result = {"command_id": "c-0", "tool": "move_path", "done": ["Move /b back to /a.", "And\nthis."]}
+
+    receipts.outcome(Terminal(), a_command(status="succeeded", tool="undo", undoes="c-0", result=result))
+
+    said = capsys.readouterr()
+    assert said.err == "move_path on laptop was undone:\n"
+    assert said.out == "  Move /b back to /a.\n  And\\nthis.\n"
+
+
 def test_a_name_of_a_result_cannot_look_like_another_line(capsys: pytest.CaptureFixture[str]) -> None:
     Terminal().facts({"a\nstatus  succeeded": 1})
 
