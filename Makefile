@@ -1,5 +1,5 @@
 # No logic here: each target names the command that does the work.
-.PHONY: demo test check bench format lock clean setup
+.PHONY: demo test check bench faults format lock clean setup
 
 setup:
 	@sh scripts/setup.sh
@@ -22,6 +22,9 @@ format: setup
 
 bench: setup
 	.venv/bin/python -m bench
+
+faults: setup
+	.venv/bin/python -m tests.faults
 
 # a week's cooldown: a fresh release is where a poisoned package would be found
 lock:

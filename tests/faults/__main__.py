@@ -1,0 +1,60 @@
+"""`python -m tests.faults`: the long run, its seed, and its verdict as the exit code."""
+
+import argparse
+import asyncio
+import dataclasses
+import secrets
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from tests.faults import plan as plans
+from tests.faults import report
+from tests.faults.campaign import carry_out
+from tests.faults.sabotage import SABOTAGES
+
+
+def main() -> int:
+    """Run, print, and say 0 for green."""
+    wanted = _arguments()
+    console = Console(stderr=True)
+    seed = secrets.randbelow(1_000_000) if wanted.seed is None else wanted.seed
+    size = plans.SHORT if wanted.short else plans.LONG
+    if wanted.sabotage:
+        size = dataclasses.replace(plans.PROBE, only=SABOTAGES[wanted.sabotage].points)
+    plan = plans.make(seed, size)
+    folder = Path(tempfile.mkdtemp(prefix="orion-faults-"))
+    console.print(f"Seed {seed}: {plan.kills} kills are planned, at {folder}")
+    columns = (TextColumn("killed"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("killed", total=plan.kills)
+        outcome = asyncio.run(
+            carry_out(plan, folder, sabotage=wanted.sabotage, died=lambda: progress.advance(task))
+        )
+    text = report.of(outcome)
+    console.print(text, markup=False, highlight=False)
+    if wanted.write:
+        report.write(outcome)
+    if outcome.judgement.green:
+        shutil.rmtree(folder)
+        return 0
+    again = " ".join(sys.argv[1:]) if wanted.seed is not None else f"{' '.join(sys.argv[1:])} --seed {seed}"
+    console.print(f"RED. Again with: python -m tests.faults {again}; what is left is in {folder}")
+    return 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--seed", type=int, help="the plan of an earlier run; drawn when not given")
+    parser.add_argument("--short", action="store_true", help="the form that is inside make test")
+    parser.add_argument("--sabotage", choices=sorted(SABOTAGES), help="break one pillar: it must go red")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

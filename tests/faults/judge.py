@@ -1,0 +1,216 @@
+"""The judgement: what the marks, the ledgers and the wire say, against what Orion says.
+
+Every sentence of it is a way to go red. Whatever the product claims is believed only where
+something outside of it agrees.
+"""
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.faults import marks
+from tests.faults.ledger import Noted
+from tests.faults.marks import Marks
+from tests.faults.stand import Stand, rows
+
+FINAL = frozenset({"succeeded", "failed", "denied", "rejected", "expired", "cancelled", "interrupted"})
+WITHOUT_EFFECT = frozenset({"rejected", "expired", "cancelled", "denied", "failed"})
+TOLD = 5  # examples a fault names
+
+
+@dataclass(slots=True)
+class Judgement:
+    """What was found. Green when there are no faults."""
+
+    faults: list[str] = field(default_factory=list)
+    figures: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def green(self) -> bool:
+        return not self.faults
+
+    def unless(self, wrong: Any, sentence: str) -> None:
+        """Note a fault, with examples, if there is anything wrong."""
+        found = list(wrong)
+        if found:
+            examples = ", ".join(str(one) for one in found[:TOLD])
+            self.faults.append(f"{sentence}: {len(found)} ({examples})")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A command as the controller's database has it."""
+
+    id: str
+    device_id: str
+    tool: str
+    status: str
+    number: int
+    error: str
+
+
+def noted(folder: Path) -> Noted:
+    """The events as the nodes' own notes have them."""
+    return Noted.read(folder / "events")
+
+
+def unsettled(on: Stand) -> list[str]:
+    """What has not come to rest, in sentences."""
+    found = [f"command {row.id} is {row.status}" for row in _rows(on) if row.status not in FINAL]
+    stored = {key for _, key in _stored(on)}
+    found += [f"event {key} is not stored" for key in noted(on.folder).kept if key not in stored]
+    return found
+
+
+async def judge(on: Stand, still_open: list[str]) -> Judgement:
+    """Judge a run that has come to rest."""
+    found = Judgement()
+    found.unless(still_open, "did not come to rest")
+    table = {row.id: row for row in _rows(on)}
+    effects = Marks.read(on.folder / "marks").counts
+    _orders(found, on, table)
+    _effects(found, on, table, effects)
+    _events(found, on)
+    _words(found, on, table)
+    _audit(found, on, table)
+    await _api(found, on, table)
+    statuses = Counter(row.status for row in table.values())
+    found.figures |= {f"commands {status}": count for status, count in sorted(statuses.items())}
+    return found
+
+
+def _orders(found: Judgement, on: Stand, table: dict[str, Row]) -> None:
+    ledger = on.ledger
+    found.unless((one for one in ledger.returned if one not in table), "returned submits are lost")
+    numbers = Counter(row.number for row in table.values())
+    found.unless((one for one, times in numbers.items() if times > 1), "one submit made several commands")
+    found.unless((one for one in numbers if one not in ledger.tried), "commands that nobody submitted")
+    known = {what.number for what in ledger.returned.values()} | ledger.cut
+    found.unless((one for one in numbers if one not in known), "commands whose submit was refused")
+    found.figures["submits that returned"] = len(ledger.returned)
+    found.figures["submits whose answer was cut"] = len(ledger.cut)
+    found.figures["of these, commands that exist"] = sum(
+        row.id not in ledger.returned for row in table.values()
+    )
+    found.figures["cancels taken"] = len(ledger.cancelled)
+    found.figures["orders that could wait for their device"] = ledger.waiting_orders
+
+
+def _effects(found: Judgement, on: Stand, table: dict[str, Row], effects: Counter[str]) -> None:
+    found.unless((one for one in effects if one not in table), "effects of commands that do not exist")
+    doubled = [one for one, times in effects.items() if times > 1 and one in table]
+    once = [one for one in doubled if table[one].tool not in marks.RESUMABLE]
+    found.unless(once, "took effect more than once")
+    for row in table.values():
+        took = row.id in effects
+        if row.status == "succeeded" and not took:
+            found.unless([row.id], "succeeded without effect")
+        if row.status in WITHOUT_EFFECT and took:
+            found.unless([row.id], f"{row.status}, and took effect")
+    by_status = Counter(table[one].status for one in effects if one in table)
+    found.figures["effects"] = len(effects)
+    found.figures["effects of succeeded commands"] = by_status["succeeded"]
+    found.figures["effects of interrupted commands"] = by_status["interrupted"]
+    found.figures["resumable commands that ran again"] = len(doubled) - len(once)
+    if len(effects) != by_status["succeeded"] + by_status["interrupted"]:
+        found.faults.append("effects are not those of succeeded and interrupted commands")
+
+
+def _events(found: Judgement, on: Stand) -> None:
+    notes = noted(on.folder)
+    stored = _stored(on)
+    times = Counter(key for _, key in stored)
+    found.unless((key for key in notes.kept if key not in times), "kept events are lost")
+    found.unless((key for key, count in times.items() if count > 1), "events stored more than once")
+    found.unless((key for key in times if key not in notes.tried), "stored events that nobody produced")
+    wrong = (key for device, key in stored if notes.tried.get(key, device) != device)
+    found.unless(wrong, "events under another device's name")
+    found.figures["events kept by a node"] = len(notes.kept)
+    found.figures["events stored"] = len(stored)
+
+
+def _words(found: Judgement, on: Stand, table: dict[str, Row]) -> None:
+    """What the devices said, on the wire and in their own journals, against what stands."""
+    heard = on.ledger.finals
+    forgotten = {one for one, said in heard.items() if _refusal_forgotten(table.get(one), said)}
+    found.figures["refusals of a full disk that a kill made forgotten"] = len(forgotten)
+    found.unless(
+        (f"{one}: {sorted(said)}" for one, said in heard.items() if len(said) > 1 and one not in forgotten),
+        "a device contradicted its own final reply",
+    )
+    known: defaultdict[str, set[str]] = defaultdict(set)
+    for name in on.nodes:
+        for one, reply in rows(on.journal_of(name), "SELECT id, reply FROM commands WHERE reply IS NOT NULL"):
+            known[one].add(str(json.loads(reply)["status"]))
+    for one, said in heard.items():
+        known[one] |= said
+    for row in table.values():
+        said = known.get(row.id, set())
+        if row.id in forgotten:
+            continue
+        if row.status in ("succeeded", "failed", "rejected") and said != {row.status}:
+            found.unless([f"{row.id}: {sorted(said)}"], f"{row.status}, and its device did not say so")
+        if row.status == "interrupted" and said and said != {"interrupted"}:
+            found.unless([f"{row.id}: {sorted(said)}"], "given up, though its device knew its end")
+    gave_up = sum(row.status == "interrupted" and not known.get(row.id) for row in table.values())
+    found.figures["interrupted, said by the controller alone"] = gave_up
+
+
+def _refusal_forgotten(row: Row | None, said: set[str]) -> bool:
+    """A node that could write nothing refused, and was killed before it could write that down.
+
+    Its next life does not know the id; whatever it says, the command must have no effect,
+    which is judged by the marks like everything else.
+    """
+    if row is None or row.status != "rejected" or not row.error.startswith("The journal"):
+        return False
+    return len(said) > 1 and "succeeded" not in said
+
+
+def _audit(found: Judgement, on: Stand, table: dict[str, Row]) -> None:
+    entries = rows(on.database, "SELECT number, action, command_id FROM audit_log ORDER BY number")
+    numbers = [entry[0] for entry in entries]
+    if numbers != list(range(1, len(numbers) + 1)):
+        found.faults.append("the audit's numbers have holes or doubles")
+    ends: defaultdict[str, list[str]] = defaultdict(list)
+    for _, action, command_id in entries:
+        if command_id and action.removeprefix("command.") in FINAL and action.startswith("command."):
+            ends[command_id].append(action.removeprefix("command."))
+    found.unless(
+        (f"{row.id}: {ends[row.id]}" for row in table.values() if ends[row.id] != [row.status]),
+        "commands without exactly one final entry in the audit",
+    )
+    found.unless((one for one in ends if one not in table), "ends in the audit of no command")
+    found.figures["audit rows"] = len(entries)
+
+
+async def _api(found: Judgement, on: Stand, table: dict[str, Row]) -> None:
+    """The API says of each returned submit what the database says."""
+    wrong: list[str] = []
+    for one in on.ledger.returned:
+        try:
+            answer = await on.client.get(f"/commands/{one}")
+            said = answer.json().get("status")
+        except httpx.HTTPError as error:
+            said = repr(error)
+        if one not in table or said != table[one].status:
+            wrong.append(f"{one}: {said}")
+    found.unless(wrong, "the API says something else than the database")
+
+
+def _rows(on: Stand) -> list[Row]:
+    query = "SELECT id, device_id, tool_name, status, parameters, error_message FROM tool_executions"
+    return [
+        Row(one, device, tool, status, json.loads(parameters).get("number", 0), error or "")
+        for one, device, tool, status, parameters, error in rows(on.database, query)
+        if tool.startswith("mark_")
+    ]
+
+
+def _stored(on: Stand) -> list[tuple[str, str]]:
+    query = "SELECT device_id, data FROM events WHERE event_type = 'harness_noted'"
+    return [(device, json.loads(data)["key"]) for device, data in rows(on.database, query)]

@@ -1,0 +1,68 @@
+"""The short form of `make faults`: every named moment once, and the proof that it can go red."""
+
+import asyncio
+import dataclasses
+import os
+import secrets
+from pathlib import Path
+
+import pytest
+
+from tests.faults import plan as plans
+from tests.faults import points, report
+from tests.faults.campaign import Outcome, carry_out
+from tests.faults.sabotage import SABOTAGES
+
+SEED = 7  # what decides whether a change lands must not depend on chance
+
+
+def a_seed() -> int:
+    return SEED if os.environ.get("CI") else secrets.randbelow(1_000_000)
+
+
+async def test_nothing_is_lost_doubled_or_lied_about_whatever_is_killed(tmp_path: Path) -> None:
+    outcome = await carry_out(plans.make(a_seed(), plans.SHORT), tmp_path)
+
+    assert outcome.judgement.green, report.of(outcome)
+    reached = [name for name in outcome.kills if name.partition(": ")[2] in points.POINTS]
+    assert len(reached) >= 0.8 * len(points.POINTS), report.of(outcome)
+
+
+async def test_the_judgement_goes_red_for_each_pillar_that_is_taken_away(tmp_path: Path) -> None:
+    outcomes = await asyncio.gather(*(sabotaged(name, tmp_path / name) for name in SABOTAGES))
+
+    for (name, sabotage), outcome in zip(SABOTAGES.items(), outcomes, strict=True):
+        assert any(sabotage.found_as in fault for fault in outcome.judgement.faults), (
+            f"{name}\n{report.of(outcome)}"
+        )
+
+
+async def sabotaged(name: str, folder: Path) -> Outcome:
+    await asyncio.to_thread(folder.mkdir)
+    size = dataclasses.replace(plans.PROBE, only=SABOTAGES[name].points)
+    return await carry_out(plans.make(SEED, size), folder, sabotage=name)
+
+
+def test_every_point_of_the_table_exists_in_the_product() -> None:
+    points.check()
+
+
+def test_a_point_that_has_gone_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = points.Point(points.Moment("device_node.journal", "Journal", "remember"))
+    monkeypatch.setitem(points.POINTS, "gone", gone)
+
+    with pytest.raises(points.NoSuchPoint, match="gone"):
+        points.check()
+
+
+def test_the_same_seed_gives_the_same_plan() -> None:
+    assert plans.make(3, plans.LONG) == plans.make(3, plans.LONG)
+    assert plans.make(3, plans.LONG) != plans.make(4, plans.LONG)
+
+
+def test_the_long_plan_holds_what_was_promised() -> None:
+    plan = plans.make(1, plans.LONG)
+
+    assert plan.kills >= 300
+    for name in points.POINTS:
+        assert sum(life.point == name for lives in plan.lives.values() for life in lives) >= 5
