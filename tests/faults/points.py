@@ -84,13 +84,14 @@ def _mark(arguments: tuple[Any, ...], _result: Any) -> bool:
 
 _OUTBOX, _INBOX = ("controller.mqtt.outbox", "Outbox"), ("controller.mqtt.inbox", "Inbox")
 _COMMANDS, _SETTLING = ("controller.services.commands", ""), ("controller.services.settling", "")
+_LETTERS = ("controller.mqtt.letters", "")
 _SESSION = ("broker.session.connection", "Session")
 
 CONTROLLER: dict[str, Point] = {
     "submit before COMMIT": Point(Moment(*_COMMANDS, "submit", after=True)),
     "submit after COMMIT": Point(Moment(*_OUTBOX, "hear", wanted=_queued)),
-    "before publish": Point(Moment(*_OUTBOX, "_publish")),
-    "published, before PUBACK": Point(Moment(*_OUTBOX, "_publish", after=True), then=WRITTEN),
+    "before publish": Point(Moment(*_LETTERS, "command")),
+    "published, before PUBACK": Point(Moment(*_LETTERS, "command", after=True), then=WRITTEN),
     "PUBACK, before its note": Point(Moment(*_SETTLING, "published")),
     "reply or event arrived": Point(Moment(*_INBOX, "_handle", wanted=_speaks("reply", "event"))),
     "reply before COMMIT": Point(Moment(*_SETTLING, "settle", after=True, wanted=_final)),
@@ -103,8 +104,8 @@ CONTROLLER: dict[str, Point] = {
         Moment(*_SESSION, "ack", after=True, wanted=_speaks("reply", "event")), then=WRITTEN
     ),
     "cancel before COMMIT": Point(Moment(*_COMMANDS, "cancel", after=True), Needs.CANCEL),
-    "before cancel is sent": Point(Moment(*_OUTBOX, "_publish_cancel"), Needs.CANCEL),
-    "cancel sent": Point(Moment(*_OUTBOX, "_publish_cancel", after=True), Needs.CANCEL, then=WRITTEN),
+    "before cancel is sent": Point(Moment(*_LETTERS, "cancel"), Needs.CANCEL),
+    "cancel sent": Point(Moment(*_LETTERS, "cancel", after=True), Needs.CANCEL, then=WRITTEN),
     "outbox loaded": Point(Moment(*_OUTBOX, "load", after=True), Needs.NOTHING),
 }
 
