@@ -5,13 +5,14 @@ and the launcher should start the node again.
 """
 
 import asyncio
+import contextlib
 import logging
-import time
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from broker.session import Received
-from device_node import profile
+from device_node import clock, profile
 from device_node.complaints import Complaints
 from device_node.events import Events
 from device_node.intake import Intake
@@ -24,6 +25,7 @@ from device_node.runner import Runner
 from device_node.safety.errors import ToolError
 from device_node.safety.policy import LocalPolicy, PolicyError
 from device_node.settings import NodeSettings
+from device_node.sleep import Pulse, Watcher
 from device_node.spool import Spool
 from device_node.tools import trash
 from device_node.tools.tool import NodeContext, Result
@@ -92,8 +94,12 @@ class Control:
         self._stop.set()
 
 
-async def run(settings: NodeSettings, stop: asyncio.Event) -> int:
+async def run(
+    settings: NodeSettings, stop: asyncio.Event, *, own_time: Callable[[], datetime] = clock.own_time
+) -> int:
     """Be the node until `stop`; the exit code says whether to start again.
+
+    `own_time` is the device's own clock, right or wrong.
 
     Raises:
         PolicyError: the owner's policy file cannot be used.
@@ -101,12 +107,16 @@ async def run(settings: NodeSettings, stop: asyncio.Event) -> int:
     boot_id = new_id()
     topics = Topics(settings.prefix)
     control = Control(settings.policy_path, stop)
-    context = await asyncio.to_thread(_prepare, settings, control)
+    pulse = Pulse()
+    time = clock.Clock(own=own_time, waited=pulse.waited)
+    context = await asyncio.to_thread(_prepare, settings, control, time)
     limits = Limits(spooled=settings.max_spooled, spooled_bytes=settings.max_spooled_bytes)
     journal = Journal(settings.directory / "journal.db", limits)
     complaints = Complaints()
     spool = Spool(journal)
-    events = Events(topics.device(settings.device_id, Kind.EVENT), journal, spool)
+    events = Events(
+        topics.device(settings.device_id, Kind.EVENT), journal, spool, now=time.now, made=time.made
+    )
     refusals = Refusals()
 
     async def say_what_we_are() -> Profile:
@@ -114,15 +124,15 @@ async def run(settings: NodeSettings, stop: asyncio.Event) -> int:
             profile.build, settings.device_id, boot_id, context, name=settings.name
         )
 
-    link = Link(settings, boot_id, spool, say_what_we_are)
+    link = Link(settings, boot_id, spool, say_what_we_are, now=time.own)
     control.context, control.link = context, link
     runner = Runner(
-        intake=Intake(settings.device_id, topics, complaints),
+        intake=Intake(settings.device_id, topics, complaints, time),
         journal=journal,
-        replies=Replies(boot_id, journal, spool, link.send),
+        replies=Replies(boot_id, journal, spool, link.send, now=time.now, made=time.made),
         refusals=refusals,
         context=context,
-        complaints=complaints,
+        clock=time,
         max_running=settings.max_running,
         max_waiting=settings.max_waiting,
         settled=control.settled,
@@ -135,14 +145,15 @@ async def run(settings: NodeSettings, stop: asyncio.Event) -> int:
             complaints.add("malformed", message.topic, malformed.reason)
             return
         refused = [refusal.id for refusal in ack.refused or ()]
-        await spool.acknowledge(
-            replies=[*(ack.replies or ()), *refused], events=[*(ack.events or ()), *refused]
-        )
+        replies, reported = [*(ack.replies or ()), *refused], [*(ack.events or ()), *refused]
+        time.acknowledged(ack.at, [*replies, *reported], arrived_at=message.arrived_at)
+        await spool.acknowledge(replies=replies, events=reported)
 
     def ready() -> None:
         logger.info("Node %s ready, %d replies and events wait for an Ack", settings.device_id, len(spool))
 
     async def recover() -> None:
+        await time.load(journal)
         await spool.load()
         await runner.recover()
 
@@ -153,7 +164,9 @@ async def run(settings: NodeSettings, stop: asyncio.Event) -> int:
             helpers = [
                 group.create_task(runner.work(), name="runner"),
                 group.create_task(mending.run(), name="mending"),
-                group.create_task(_forget(journal, context), name="forget"),
+                group.create_task(_forget(journal, context, time), name="forget"),
+                group.create_task(clock.keep(time, journal), name="clock"),
+                group.create_task(Watcher(pulse, link, runner).run(), name="sleep"),
             ]
             await link.run(
                 {Kind.COMMAND: runner.command, Kind.CANCEL: runner.cancel, Kind.ACK: acknowledged},
@@ -166,28 +179,33 @@ async def run(settings: NodeSettings, stop: asyncio.Event) -> int:
             for helper in helpers:
                 helper.cancel()
     finally:
+        with contextlib.suppress(JournalUnusable):
+            await time.save(journal)
         await journal.close()
     logger.info("Node %s stopped", settings.device_id)
     return RESTART if control.restart_wanted else 0
 
 
-def _prepare(settings: NodeSettings, control: Control) -> NodeContext:
+def _prepare(settings: NodeSettings, control: Control, time: clock.Clock) -> NodeContext:
     policy = LocalPolicy.load(settings.policy_path)
     settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     return NodeContext(
         policy=policy,
         data_dir=settings.directory,
         control=control,
+        now=time.now,
         own=(*(settings.data_dir / name for name in OWN), settings.policy_path),
     )
 
 
-async def _forget(journal: Journal, context: NodeContext) -> None:
+async def _forget(journal: Journal, context: NodeContext, time: clock.Clock) -> None:
     """Let go of what is kept for a while only: old ids, the trash, what can be undone."""
     while True:
         try:
-            await journal.forget(now=time.time())
-            await asyncio.to_thread(trash.purge, context, datetime.now(UTC))
-        except (OSError, ToolError, JournalUnusable) as error:
+            await journal.forget(now=time.mark)
+            await asyncio.to_thread(trash.purge, context, time.now())
+        except JournalUnusable as trouble:
+            logger.debug("Could not tidy up: %s", trouble)  # `Mending` has told of it
+        except (OSError, ToolError) as error:
             logger.warning("Could not tidy up, and will try again: %s", error)
         await asyncio.sleep(FORGET_EVERY)

@@ -14,6 +14,8 @@ Replies and events are dated by this clock. Presence and heartbeats are not: the
 own clock, so that the controller can see that it is wrong and say so.
 """
 
+import asyncio
+import logging
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -21,17 +23,33 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from broker.session.steady import steady
+from device_node.journal import JournalUnusable
 
-__all__ = ["Clock", "Marks", "own_time", "steady"]
+logger = logging.getLogger(__name__)
 
 ROUGHLY = 2.0  # seconds; an expiry is told in whole ones, rounded by the sender and by the broker
 ISSUED_JUST_NOW = 3.0  # seconds between issuing and arriving, for an expiry to be believed
 ANSWERED_WITHIN = 4.0  # seconds; a later Ack says too little of when it was written
 DRIFT = 1e-4  # of the time passed, by which the two clocks may go apart
 JUMP = 1.0  # seconds; a change of the offset that is worth keeping at once
+KEEP_EVERY = 5.0  # seconds
 MAX_MADE = 1_000  # ids of what may be acknowledged soon
 
 _MARK, _OFFSET = "clock_mark", "clock_offset"
+
+
+async def keep(clock: "Clock", marks: "Marks") -> None:
+    """Keep what the clock learns, until cancelled."""
+    since = clock.steady()
+    while True:
+        await asyncio.sleep(1.0)
+        if not clock.jumped() and clock.steady() - since < KEEP_EVERY:
+            continue
+        since = clock.steady()
+        try:
+            await clock.save(marks)
+        except JournalUnusable as trouble:
+            logger.debug("Cannot keep what the clock learned: %s", trouble)
 
 
 def own_time() -> datetime:

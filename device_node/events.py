@@ -34,11 +34,13 @@ class Events:
         spool: Spool,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        made: Callable[[str], None] = lambda _event_id: None,
     ) -> None:
         self._topic = topic
         self._journal = journal
         self._spool = spool
         self._now = now
+        self._told = made  # called with an event's id before it is sent for the first time
         self._loop = asyncio.get_running_loop()
         self._held: dict[str, Event] = {}
 
@@ -106,4 +108,5 @@ class Events:
         if event.id in self._held:
             self._spool.kept(Kind.EVENT, event.id)
         else:
+            self._told(event.id)
             self._spool.add(Spooled(Kind.EVENT, event.id, self._topic), event.encode())

@@ -7,10 +7,12 @@ and after a grace nobody waits for it any more. Its late result is thrown away.
 import asyncio
 import contextlib
 import logging
+import math
 import threading
 from collections.abc import Callable
 from typing import TypeVar, cast
 
+from broker.session.steady import steady
 from device_node import tools
 from device_node.journal import Journal
 from device_node.safety.check import check
@@ -22,6 +24,7 @@ from schemas.errors import ErrorCode
 logger = logging.getLogger(__name__)
 
 GRACE = 3.0  # seconds a tool gets to stop when it is asked to
+LOOK_EVERY = 2.0  # seconds; the loop's own timers stand still while the machine sleeps
 MAX_ABANDONED = 16  # threads that did not stop; beyond it nothing new is started
 
 Value = TypeVar("Value")
@@ -39,6 +42,10 @@ class NeverStarted(Exception):
     """It was cancelled, or answered for, before it could start."""
 
 
+class TooLate(Exception):
+    """It expired before its tool could start."""
+
+
 class TimedOut(Exception):
     """The tool was not done by its deadline, and stopped then."""
 
@@ -54,8 +61,9 @@ class Stopped(Exception):
 class Executor:
     """Runs checked calls, and knows the threads that did not come back."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, *, steady: Callable[[], float] = steady) -> None:
         self._journal = journal
+        self._steady = steady
         self._abandoned: set[threading.Thread] = set()
 
     def can_start(self) -> bool:
@@ -64,22 +72,32 @@ class Executor:
         return len(self._abandoned) < MAX_ABANDONED
 
     async def run(
-        self, call: Call, *, asked_to_stop: asyncio.Event, within_s: float, again: bool = False
+        self,
+        call: Call,
+        *,
+        asked_to_stop: asyncio.Event,
+        within_s: float,
+        deadline: float = math.inf,
+        again: bool = False,
     ) -> Result:
         """Check the call, write its start down, and run its tool; `again` resumes one that had started.
+
+        The tool does not start after `deadline`, a moment of `steady`. Both limits count the
+        time that the machine sleeps.
 
         Raises:
             NotAllowed: the device's own check said no; nothing was started.
             NeverStarted: it was cancelled before.
+            TooLate: it expired before.
             JournalUnusable: its start could not be written down; nothing was started.
             ToolError: the tool said why it did not do it.
             TimedOut: not done within `within_s`, and stopped.
             Stopped: it was asked to stop and did not, within the grace.
         """
-        future, thread = _in_thread(lambda: self._work(call, again=again), name=f"tool-{call.tool}")
+        future, thread = _in_thread(lambda: self._work(call, deadline, again=again), name=f"tool-{call.tool}")
         asking = asyncio.create_task(asked_to_stop.wait(), name=f"stop-{call.command_id}")
         try:
-            await asyncio.wait((future, asking), timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+            await self._first_of(future, asking, within_s)
             timed_out = not future.done() and not asking.done()
             if not future.done():
                 call.cancelled.set()
@@ -93,7 +111,16 @@ class Executor:
         logger.warning("Tool %s of command %s did not stop when asked to", call.tool, call.command_id)
         raise Stopped(timed_out=timed_out)
 
-    def _work(self, call: Call, *, again: bool) -> Result:
+    async def _first_of(
+        self, future: asyncio.Future[Result], asking: asyncio.Task[bool], within_s: float
+    ) -> None:
+        ends_at = self._steady() + within_s
+        while not (future.done() or asking.done()) and (left := ends_at - self._steady()) > 0:
+            await asyncio.wait(
+                (future, asking), timeout=min(left, LOOK_EVERY), return_when=asyncio.FIRST_COMPLETED
+            )
+
+    def _work(self, call: Call, deadline: float, *, again: bool) -> Result:
         try:
             check(call.node.policy, call.tool, call.arguments, HOST_FLAVOUR)
         except ToolError as error:
@@ -103,6 +130,8 @@ class Executor:
         changes = not (call.dry_run or tool.spec.hints.read_only)
         if not self._journal.start(call.command_id, changes=changes, again=again):
             raise NeverStarted
+        if self._steady() >= deadline:  # writing took its time, or the machine slept
+            raise TooLate
         return tool.run(call)
 
 

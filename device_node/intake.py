@@ -1,19 +1,20 @@
 """A message that arrived, read and judged before anything is done for it.
 
-What is not a command for this device is dropped and counted; what is one but cannot
-be carried out is answered.
+What is not an order for this device, or a cancel that has expired, is dropped and counted; a
+command that cannot be carried out is answered.
 """
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from broker.session import Received
+from device_node.clock import Clock
 from device_node.complaints import Complaints
-from schemas.commands import Command
+from schemas.commands import Cancel, Command
 from schemas.ids import MessageId
 from schemas.topics import Topics
 from schemas.wire import MAX_PAYLOAD, Instant, MalformedMessage
@@ -29,18 +30,19 @@ class Arrival:
     command_id: str
     reply_to: str
     expires_at: datetime
-    life_s: float  # what is left of it; not above zero when it has expired
+    deadline: float  # a moment of `steady`; it does not start then or later
     command: Command | None
     fault: str = ""
 
 
 class Intake:
-    """Reads commands for one device."""
+    """Reads commands and cancels for one device."""
 
-    def __init__(self, device_id: str, topics: Topics, complaints: Complaints) -> None:
+    def __init__(self, device_id: str, topics: Topics, complaints: Complaints, clock: Clock) -> None:
         self._device_id = device_id
         self._topics = topics
         self._complaints = complaints
+        self._clock = clock
 
     def read(self, message: Received) -> Arrival | None:
         """The command in a message, or None when it was dropped."""
@@ -52,13 +54,29 @@ class Intake:
         except MalformedMessage as malformed:
             arrival = self._unfit(message, malformed)
         else:
-            arrival = _arrival(message, command.id, command.reply_to, command.expires_at, command, "")
+            deadline = self._deadline(message, command.expires_at, command.issued_at)
+            arrival = Arrival(command.id, command.reply_to, command.expires_at, deadline, command)
         if arrival is None:
             return None
         if self._topics.reply_instance(arrival.reply_to, self._device_id) is None:
             self._complaints.add("reply_to", message.topic, "reply_to is not a reply topic of this device")
             return None
         return arrival
+
+    def read_cancel(self, message: Received) -> Cancel | None:
+        """The cancel in a message, or None when it was dropped."""
+        if message.retain:
+            self._complaints.add("retained", message.topic, "a retained cancel is refused")
+            return None
+        try:
+            cancel = Cancel.decode(message.payload)
+        except MalformedMessage as malformed:
+            self._complaints.add("malformed", message.topic, malformed.reason)
+            return None
+        if self._deadline(message, cancel.expires_at, cancel.at) <= self._clock.steady():
+            self._complaints.add("expired", message.topic, "a cancel arrived after its expiry")
+            return None
+        return cancel
 
     def _unfit(self, message: Received, malformed: MalformedMessage) -> Arrival | None:
         """A command that can be answered though it is wrong: who sent it learns why."""
@@ -73,21 +91,13 @@ class Intake:
         if not isinstance(reply_to, str):
             self._complaints.add("malformed", message.topic, malformed.reason)
             return None
-        return _arrival(message, command_id, reply_to, expires_at, None, malformed.reason)
+        deadline = self._deadline(message, expires_at, None)
+        return Arrival(command_id, reply_to, expires_at, deadline, None, malformed.reason)
 
-
-def _arrival(
-    message: Received,
-    command_id: str,
-    reply_to: str,
-    expires_at: datetime,
-    command: Command | None,
-    fault: str,
-) -> Arrival:
-    life = (expires_at - datetime.now(UTC)).total_seconds()
-    if message.expiry_s is not None:
-        life = min(life, message.expiry_s)
-    return Arrival(command_id, reply_to, expires_at, life, command, fault)
+    def _deadline(self, message: Received, expires_at: datetime, issued_at: datetime | None) -> float:
+        return self._clock.deadline(
+            expires_at, issued_at=issued_at, expiry_s=message.expiry_s, arrived_at=message.arrived_at
+        )
 
 
 def _object(payload: bytes) -> dict[str, Any]:

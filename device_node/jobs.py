@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from broker.session.steady import steady
 from device_node import outcomes, tools
 from device_node.execution import Executor
 from device_node.replies import Replies
@@ -27,7 +28,7 @@ class Job:
     """A command on its way. `again` marks one that an earlier life had started."""
 
     command: Command
-    deadline: float  # on the monotonic clock; it does not start after that
+    deadline: float  # a moment of `steady`; it does not start after that
     again: bool = False
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     why_stop: ReplyStatus = ReplyStatus.CANCELLED
@@ -46,8 +47,10 @@ class Jobs:
         max_running: int,
         max_waiting: int,
         settled: Callable[[Sent | None], None],
+        steady: Callable[[], float] = steady,
     ) -> None:
         self._executor = executor
+        self._steady = steady
         self._replies = replies
         self._context = context
         self._max_running = max_running
@@ -56,6 +59,8 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._idle = asyncio.Event()
         self._idle.set()
+        self._may_start = asyncio.Event()
+        self._may_start.set()
 
     def __contains__(self, command_id: str) -> bool:
         return command_id in self._jobs
@@ -78,6 +83,14 @@ class Jobs:
             for number in range(self._max_running):
                 group.create_task(self._worker(), name=f"worker-{number}")
 
+    def hold(self) -> None:
+        """Start nothing until `go_on`; what runs goes on."""
+        self._may_start.clear()
+
+    def go_on(self) -> None:
+        """Start what waits, as far as it has not expired."""
+        self._may_start.set()
+
     async def wind_down(self, *, within_s: float) -> None:
         """Ask everything that runs to stop, start nothing more, and wait for the replies."""
         while not self._waiting.empty():
@@ -85,6 +98,7 @@ class Jobs:
         for job in self._jobs.values():
             job.why_stop = ReplyStatus.INTERRUPTED
             job.stop.set()
+        self.go_on()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 await self._idle.wait()
@@ -93,6 +107,7 @@ class Jobs:
         while True:
             job = await self._waiting.get()
             try:
+                await self._may_start.wait()
                 await self._run(job)
             except Exception:  # one command's misfortune must not end the worker
                 logger.exception("Command %s could not be answered", job.command.id)
@@ -107,10 +122,12 @@ class Jobs:
     async def _run(self, job: Job) -> None:
         command = job.command
         loop = asyncio.get_running_loop()
+        if job.stop.is_set() and job.why_stop is ReplyStatus.INTERRUPTED:
+            return  # the program stops: it runs in the next life, when it comes again
         if job.stop.is_set():
             await self._settle_unstarted(job, ReplyStatus.CANCELLED, "It was cancelled before it started.")
             return
-        if loop.time() >= job.deadline:
+        if self._steady() >= job.deadline:
             await self._settle_unstarted(job, ReplyStatus.EXPIRED, "It expired before its turn came.")
             return
         limit = tools.TOOLS[command.tool].spec.timeout_s or command.timeout_s
@@ -125,6 +142,7 @@ class Jobs:
                 asked_to_stop=job.stop,
                 why_stop=lambda: job.why_stop,
                 within_s=min(limit, command.timeout_s),
+                deadline=job.deadline,
                 again=job.again,
             )
         finally:

@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 CONFIRMED_WITHIN = 10.0  # seconds for the broker to acknowledge a step of the birth
 FAREWELL_WITHIN = 0.7  # seconds for it to acknowledge the last word
+REST_WITHIN = 1.5  # seconds for it to acknowledge that the device goes to sleep
 BATCH = 50  # messages taken at once
 
 MAX_WITHHELD = 50  # PUBACKs; the broker sends no more than so many without one
@@ -48,14 +49,22 @@ class Link:
         boot_id: str,
         spool: Spool,
         profile: Callable[[], Awaitable[Profile]],
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings = settings
         self._boot_id = boot_id
         self._spool = spool
         self._profile = profile
+        self._now = now  # the device's own clock, so that the controller can see when it is wrong
         self._topics = Topics(settings.prefix)
         self._session: Session | None = None  # set while the birth is over and the line stands
         self._beats = 0
+        self._leave = asyncio.Event()  # the line is to be given up, for good or for a while
+        self._why_rest: str | None = None
+        self._resume = asyncio.Event()
+        self._gone = asyncio.Event()
+        self._gone.set()
 
     def send(self, topic: str, payload: bytes) -> asyncio.Future[int] | None:
         """Publish, or None when there is no line; what must arrive is in the spool as well."""
@@ -78,14 +87,46 @@ class Link:
             await self._be_born(session, list(routes))
             ready()
             try:
-                await self._live(session, routes, stop)
-                await wind_down()
-                await self._say_goodbye(session)
+                await self._live(session, routes)
+                if stop.is_set():
+                    await wind_down()
+                    await self._say_goodbye(session, "stopped", within_s=FAREWELL_WITHIN)
+                elif self._why_rest is not None:
+                    await self._say_goodbye(session, self._why_rest, within_s=REST_WITHIN)
+                else:
+                    raise ConnectionLost("the machine slept")
             finally:
                 self._session = None
                 self._spool.end()
 
-        await keep_connected(self._open, serve, stop=stop)
+        stopping = asyncio.create_task(stop.wait(), name="link-stop")
+        stopping.add_done_callback(lambda _: self._leave.set())
+        try:
+            while not stop.is_set():
+                self._leave.clear()
+                self._gone.clear()
+                await keep_connected(self._open, serve, stop=self._leave)
+                self._gone.set()
+                if self._why_rest is not None:
+                    resuming = asyncio.create_task(self._resume.wait(), name="link-resume")
+                    await asyncio.wait((resuming, stopping), return_when=asyncio.FIRST_COMPLETED)
+                    resuming.cancel()
+        finally:
+            self._gone.set()
+            stopping.cancel()
+
+    async def rest(self, reason: str) -> None:
+        """Say `offline` for this reason, close the line, and stay away until `resume`."""
+        self._resume.clear()
+        self._why_rest = reason
+        self._leave.set()
+        await self._gone.wait()
+
+    def resume(self) -> None:
+        """Connect again at once, also when the line seems to stand: a sleeping machine loses it unseen."""
+        self._why_rest = None
+        self._resume.set()
+        self._leave.set()
 
     async def publish_profile(self) -> None:
         """Say again what this device is, after its policy changed."""
@@ -121,12 +162,12 @@ class Link:
         except TimeoutError as error:
             raise ConnectionLost(f"the broker did not acknowledge the {kind}") from error
 
-    async def _live(self, session: Session, routes: Mapping[str, Handler], stop: asyncio.Event) -> None:
+    async def _live(self, session: Session, routes: Mapping[str, Handler]) -> None:
         tasks = {
             asyncio.create_task(self._receive(session, routes), name="link-receive"),
             asyncio.create_task(self._beat(session), name="link-heartbeat"),
             asyncio.create_task(self._spool.run(), name="link-spool"),
-            asyncio.create_task(stop.wait(), name="link-stop"),
+            asyncio.create_task(self._leave.wait(), name="link-leave"),
         }
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -164,7 +205,7 @@ class Link:
         while True:
             readings = await asyncio.to_thread(monitors.measure)
             heartbeat = Heartbeat(
-                at=datetime.now(UTC),
+                at=self._now(),
                 seq=self._beats,
                 boot_id=self._boot_id,
                 uptime_s=readings.uptime_s,
@@ -178,11 +219,11 @@ class Link:
             session.publish(self._topic(Kind.HEARTBEAT), heartbeat.encode(), qos=0, retain=True)
             await asyncio.sleep(self._settings.heartbeat_s)
 
-    async def _say_goodbye(self, session: Session) -> None:
+    async def _say_goodbye(self, session: Session, reason: str, *, within_s: float) -> None:
         self._session = None
-        presence = self._presence("offline", "stopped")
+        presence = self._presence("offline", reason)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FAREWELL_WITHIN):
+            async with asyncio.timeout(within_s):
                 await session.publish(self._topic(Kind.PRESENCE), presence.encode(), retain=True)
 
     def _topic(self, kind: Kind) -> str:
@@ -190,5 +231,5 @@ class Link:
 
     def _presence(self, state: str, reason: str | None = None) -> Presence:
         return Presence.model_validate(
-            {"state": state, "at": datetime.now(UTC), "boot_id": self._boot_id, "reason": reason}
+            {"state": state, "at": self._now(), "boot_id": self._boot_id, "reason": reason}
         )

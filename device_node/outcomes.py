@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from device_node.execution import Executor, NeverStarted, NotAllowed, Stopped, TimedOut
+from device_node.execution import Executor, NeverStarted, NotAllowed, Stopped, TimedOut, TooLate
 from device_node.journal import JournalUnusable
 from device_node.safety.errors import ToolError
 from device_node.tools.tool import Call, Result
@@ -34,6 +35,7 @@ async def of(
     asked_to_stop: asyncio.Event,
     why_stop: Callable[[], ReplyStatus],
     within_s: float,
+    deadline: float = math.inf,
     again: bool = False,
 ) -> Outcome:
     """Run a call and say how it ended; `why_stop` tells a cancel from the program's own stop.
@@ -42,15 +44,11 @@ async def of(
     because nobody knows what it did or still does.
     """
     try:
-        result = await executor.run(call, asked_to_stop=asked_to_stop, within_s=within_s, again=again)
-    except NotAllowed as refused:
-        return Outcome(ReplyStatus.REJECTED, error=refused.error.body())
-    except NeverStarted:
-        return _stopped(ReplyStatus.CANCELLED, "It was cancelled before it started.")
-    except JournalUnusable as trouble:
-        logger.warning("Command %s was not started: %s", call.command_id, trouble)
-        error = ErrorBody(code=ErrorCode.INTERNAL, message=f"It was not started. {trouble}")
-        return Outcome(ReplyStatus.REJECTED, error=error)
+        result = await executor.run(
+            call, asked_to_stop=asked_to_stop, within_s=within_s, deadline=deadline, again=again
+        )
+    except (NotAllowed, NeverStarted, TooLate, JournalUnusable) as reason:
+        return _unstarted(call, reason, again=again)
     except ToolError as error:
         if error.code is ErrorCode.CANCELLED and asked_to_stop.is_set():
             return _stopped(why_stop(), error.message)
@@ -69,10 +67,28 @@ async def of(
     return Outcome(ReplyStatus.SUCCEEDED, result)
 
 
+def _unstarted(call: Call, reason: Exception, *, again: bool) -> Outcome:
+    """What is said of a call whose tool did not start in this life; with `again` it had in an earlier one."""
+    if isinstance(reason, NotAllowed):
+        return Outcome(ReplyStatus.REJECTED, error=reason.error.body())
+    if isinstance(reason, JournalUnusable):
+        logger.warning("Command %s was not started: %s", call.command_id, reason)
+        return _with_error(ReplyStatus.REJECTED, ErrorCode.INTERNAL, f"It was not started. {reason}")
+    if isinstance(reason, NeverStarted):
+        return _stopped(ReplyStatus.CANCELLED, "It was cancelled before it started.")
+    if again:
+        return _stopped(ReplyStatus.INTERRUPTED, "It was cut off, and expired before it could be resumed.")
+    return _with_error(ReplyStatus.EXPIRED, ErrorCode.EXPIRED, "It expired before it could start.")
+
+
 def _failed(code: ErrorCode, message: str) -> Outcome:
-    return Outcome(ReplyStatus.FAILED, error=ErrorBody(code=code, message=message))
+    return _with_error(ReplyStatus.FAILED, code, message)
 
 
 def _stopped(status: ReplyStatus, message: str) -> Outcome:
     code = ErrorCode.INTERRUPTED if status is ReplyStatus.INTERRUPTED else ErrorCode.CANCELLED
+    return _with_error(status, code, message)
+
+
+def _with_error(status: ReplyStatus, code: ErrorCode, message: str) -> Outcome:
     return Outcome(status, error=ErrorBody(code=code, message=message))

@@ -33,12 +33,14 @@ class Replies:
         send: Send,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        made: Callable[[str], None] = lambda _command_id: None,
     ) -> None:
         self._boot_id = boot_id
         self._journal = journal
         self._spool = spool
         self._send = send
         self._now = now
+        self._made = made  # called with the command's id before its final reply is sent for the first time
 
     def accepted(self, command_id: str, reply_to: str) -> None:
         """The command lives; this may be lost."""
@@ -130,6 +132,7 @@ class Replies:
     async def _settle(self, command_id: str, reply_to: str, payload: bytes) -> Sent | None:
         earlier = await self._journal.finish(command_id, reply_to=reply_to, reply=payload)
         if earlier is None:
+            self._made(command_id)
             return self._spool.add(Spooled(Kind.REPLY, command_id, reply_to), payload)
         return self._send(reply_to, earlier.reply) if earlier.reply else None
 

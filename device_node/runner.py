@@ -4,17 +4,14 @@ Each id runs at most once, whatever arrives and however often; every command tha
 answered gets exactly one final reply.
 """
 
-import asyncio
 import logging
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
 from broker.session import Received
 from device_node import tools
-from device_node.complaints import Complaints
+from device_node.clock import Clock
 from device_node.execution import Executor
 from device_node.intake import Arrival, Intake
 from device_node.jobs import Job, Jobs
@@ -23,9 +20,8 @@ from device_node.refusals import Refusals
 from device_node.replies import Replies
 from device_node.spool import Sent
 from device_node.tools.tool import NodeContext
-from schemas.commands import Cancel, Command, ReplyStatus
+from schemas.commands import Command, ReplyStatus
 from schemas.errors import ErrorBody, ErrorCode
-from schemas.wire import MalformedMessage
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +41,7 @@ class Runner:
         replies: Replies,
         refusals: Refusals,
         context: NodeContext,
-        complaints: Complaints,
+        clock: Clock,
         max_running: int,
         max_waiting: int,
         settled: Callable[[Sent | None], None] = lambda _sent: None,
@@ -54,14 +50,15 @@ class Runner:
         self._journal = journal
         self._replies = replies
         self._refusals = refusals
-        self._complaints = complaints
+        self._clock = clock
         self._jobs = Jobs(
-            executor=Executor(journal),
+            executor=Executor(journal, steady=clock.steady),
             replies=replies,
             context=context,
             max_running=max_running,
             max_waiting=max_waiting,
             settled=settled,  # called after each final reply of a tool
+            steady=clock.steady,
         )
         self._stopping = False
 
@@ -74,7 +71,7 @@ class Runner:
         for entry in await self._journal.interrupted():
             if entry.command_id in self._jobs:
                 continue
-            if (job := _resumed(entry)) is None or not self._jobs.put(job):
+            if (job := self._resumed(entry)) is None or not self._jobs.put(job):
                 await self._replies.interrupted(entry.command_id, entry.reply_to or "")
 
     async def command(self, message: Received) -> After:
@@ -90,13 +87,12 @@ class Runner:
         if arrival.command_id in self._jobs:
             self._replies.accepted(arrival.command_id, arrival.reply_to)
             return None
-        arrived_at = asyncio.get_running_loop().time()
         try:
             known = await self._journal.receive(
                 arrival.command_id,
                 reply_to=arrival.reply_to,
                 expires_at=arrival.expires_at.timestamp(),
-                now=time.time(),
+                now=self._clock.mark,
                 command=message.payload if _resumable(arrival.command) else None,
             )
         except JournalFull as full:
@@ -104,7 +100,7 @@ class Runner:
         except JournalUnusable as trouble:
             return self._refuse_without_journal(arrival, message, trouble)
         if known is None or known.state is State.RECEIVED:
-            await self._take_on(arrival, arrived_at)
+            await self._take_on(arrival)
         else:
             await self._answer_again(known, arrival)
         return None
@@ -115,16 +111,7 @@ class Runner:
         Raises:
             JournalUnusable: it could not be journalled; what runs is asked to stop all the same.
         """
-        if message.retain:
-            self._complaints.add("retained", message.topic, "a retained cancel is refused")
-            return
-        try:
-            cancel = Cancel.decode(message.payload)
-        except MalformedMessage as malformed:
-            self._complaints.add("malformed", message.topic, malformed.reason)
-            return
-        if cancel.expires_at <= datetime.now(UTC) or message.expiry_s == 0:
-            self._complaints.add("expired", message.topic, "a cancel arrived after its expiry")
+        if (cancel := self._intake.read_cancel(message)) is None:
             return
         try:
             known = await self._journal.cancel(cancel.command_id, expires_at=cancel.expires_at.timestamp())
@@ -138,6 +125,14 @@ class Runner:
         elif known.reply_to is not None:
             self._replies.again(known.reply_to, known.reply)
 
+    def hold(self) -> None:
+        """Start nothing until `go_on`: the machine is about to sleep."""
+        self._jobs.hold()
+
+    def go_on(self) -> None:
+        """Start what waits, as far as it has not expired."""
+        self._jobs.go_on()
+
     async def work(self) -> None:
         """Run what is taken in, a few at once, until cancelled."""
         await self._jobs.work()
@@ -148,8 +143,8 @@ class Runner:
             self._stopping = True
             await self._jobs.wind_down(within_s=within_s)
 
-    async def _take_on(self, arrival: Arrival, arrived_at: float) -> None:
-        if arrival.life_s <= 0:
+    async def _take_on(self, arrival: Arrival) -> None:
+        if arrival.deadline <= self._clock.steady():
             await self._refuse(
                 arrival, ReplyStatus.EXPIRED, ErrorCode.EXPIRED, "It arrived after its expiry."
             )
@@ -161,7 +156,7 @@ class Runner:
             await self._refuse(arrival, ReplyStatus.REJECTED, ErrorCode.UNKNOWN_TOOL, message)
         elif self._stopping:
             return  # only received: it runs in the next life, when it comes again
-        elif not self._jobs.put(Job(arrival.command, arrived_at + arrival.life_s)):
+        elif not self._jobs.put(Job(arrival.command, arrival.deadline)):
             message = "The device has too much to do; try again later."
             await self._refuse(arrival, ReplyStatus.REJECTED, ErrorCode.BUSY, message)
 
@@ -202,24 +197,24 @@ class Runner:
     def _saying(self, reply_to: str, payload: bytes) -> After:
         return lambda: self._replies.again(reply_to, payload)
 
+    def _resumed(self, entry: Entry) -> Job | None:
+        """The job of a command that may run once more, or None."""
+        if entry.command is None or entry.runs >= MAX_RUNS:
+            return None
+        try:
+            command = Command.restore(entry.command.decode())
+        except (ValidationError, UnicodeDecodeError):  # of an older release
+            return None
+        now = self._clock.steady()
+        deadline = self._clock.deadline(command.expires_at, issued_at=None, expiry_s=None, arrived_at=now)
+        if deadline <= now or not _resumable(command):
+            return None
+        logger.info("Command %s was cut off, and is run once more", command.id)
+        return Job(command, deadline, again=True)
+
 
 def _resumable(command: Command | None) -> bool:
     """Whether its author vouches for a second run of its tool."""
     if command is None or (tool := tools.TOOLS.get(command.tool)) is None:
         return False
     return tool.resumable and tool.spec.hints.idempotent
-
-
-def _resumed(entry: Entry) -> Job | None:
-    """The job of a command that may run once more, or None."""
-    life = entry.expires_at - time.time()
-    if entry.command is None or entry.runs >= MAX_RUNS or life <= 0:
-        return None
-    try:
-        command = Command.restore(entry.command.decode())
-    except (ValidationError, UnicodeDecodeError):  # of an older release
-        return None
-    if not _resumable(command):
-        return None
-    logger.info("Command %s was cut off, and is run once more", command.id)
-    return Job(command, asyncio.get_running_loop().time() + life, again=True)

@@ -6,7 +6,6 @@ when it is complete.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
 from device_node.safety.errors import PathNotAllowed, ToolError, translated
 from device_node.safety.fence import Fence, Place
@@ -77,7 +76,7 @@ def delete_path(call: Call) -> Result:
             return _would_delete(call, place)
         entry = trash.put(call, fence, place)
         undo = records.save(call, [{"kind": "restore", "entry": entry, "path": place.path}])
-        until = format_instant(datetime.now(UTC) + trash.KEPT)
+        until = format_instant(call.node.now() + trash.KEPT)
         return {"path": call.text("path"), "trash": entry, "kept_until": until, "undo": undo}
 
 
@@ -141,7 +140,7 @@ def _would_delete(call: Call, place: Place) -> Result:
         "would": f"Move {place.path} ({size}) to the trash.",
         "path": place.path,
         "size": size.facts(),
-        "kept_until": format_instant(datetime.now(UTC) + trash.KEPT),
+        "kept_until": format_instant(call.node.now() + trash.KEPT),
         "undo": True,
     }
 

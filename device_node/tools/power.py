@@ -8,7 +8,7 @@ import logging
 import sys
 import threading
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from device_node.safety.errors import ToolError
 from device_node.tools import programs, records
@@ -59,7 +59,7 @@ def _waiting(node: NodeContext, command_id: str) -> threading.Timer:
 
 def _plan(call: Call, argv: Sequence[str], what: str) -> Result:
     delay = max(float(call.whole("delay_s", 60)), _LEAST_DELAY)
-    at = datetime.now(UTC) + timedelta(seconds=delay)
+    at = call.node.now() + timedelta(seconds=delay)
     planned = {"at": format_instant(at), "delay_s": delay}
     power = call.node.power
     with power.lock:

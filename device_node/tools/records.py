@@ -63,7 +63,7 @@ def _write(call: Call, steps: list[Step]) -> None:
     record = {
         "command_id": call.command_id,
         "tool": call.tool,
-        "at": format_instant(datetime.now(UTC)),
+        "at": format_instant(call.node.now()),
         "steps": steps,
     }
     _store(_path(call.node, call.command_id), record)
@@ -140,10 +140,17 @@ def purge(node: NodeContext, now: datetime) -> int:
     """Forget records older than 30 days; the number that went."""
     gone = 0
     for path in _folder(node).glob("*"):
-        if path.stat().st_mtime < (now - KEPT).timestamp():
+        if _kept_since(path) < now - KEPT:
             path.unlink(missing_ok=True)
             gone += 1
     return gone
+
+
+def _kept_since(path: Path) -> datetime:
+    try:
+        return datetime.fromisoformat(json.loads(path.read_text(encoding="ascii"))["at"])
+    except (ValueError, KeyError, TypeError):  # unfinished
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def _folder(node: NodeContext) -> Path:

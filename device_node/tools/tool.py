@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -76,6 +76,8 @@ class PowerSwitch:
 class NodeContext:
     """What tools need of the node. `policy` is replaced as a whole when it is read again.
 
+    `now` is right where the device's own clock may be wrong.
+
     `data_dir` and `own` are closed to every tool, also inside an allowed folder:
     otherwise a call could rewrite the policy that judges it.
     """
@@ -85,6 +87,7 @@ class NodeContext:
     control: NodeControl
     home: Path = field(default_factory=Path.home)
     own: Sequence[Path] = ()
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     power: PowerSwitch = field(default_factory=PowerSwitch)
     undoing: set[str] = field(default_factory=set)  # commands that are being undone right now
 

@@ -30,7 +30,7 @@ _CONTENT = "content"
 def put(call: Call, fence: Fence, place: Place) -> str:
     """Move what stands at a place into the trash; the entry's name."""
     fence.refuse_holder(place)
-    entry = _new_name()
+    entry = _new_name(call.node)
     with _opened(call.node, entry, make=True) as folder:
         try:
             _note(call, entry, place)
@@ -43,7 +43,7 @@ def put(call: Call, fence: Fence, place: Place) -> str:
 
 def keep_copy(call: Call, place: Place) -> str:
     """Copy the file at a place into the trash, before another replaces it in one step."""
-    entry = _new_name()
+    entry = _new_name(call.node)
     with _opened(call.node, entry, make=True) as folder:
         try:
             _note(call, entry, place)
@@ -110,7 +110,7 @@ def _note(call: Call, entry: str, place: Place) -> None:
         "path": os.fsencode(place.path).decode("utf-8", "backslashreplace"),
         "command_id": call.command_id,
         "tool": call.tool,
-        "at": format_instant(datetime.now(UTC)),
+        "at": format_instant(call.node.now()),
     }
     (_home(call.node) / entry / "note.json").write_text(json.dumps(note), encoding="ascii")
 
@@ -123,8 +123,8 @@ def _forget(node: NodeContext, entry: str) -> None:
         logger.warning("Trash entry %s could not be removed: %s", entry, error.strerror)
 
 
-def _new_name() -> str:
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(8)}"
+def _new_name(node: NodeContext) -> str:
+    return f"{node.now():%Y%m%dT%H%M%S}-{secrets.token_hex(8)}"
 
 
 def _home(node: NodeContext) -> Path:
