@@ -57,11 +57,11 @@ def command(row: ToolExecution, topics: Topics, instance: str, *, attempt: int, 
     return Letter(topics.device(row.device_id, Kind.COMMAND), message.encode(), properties)
 
 
-def cancel(row: ToolExecution, topics: Topics, *, now: datetime) -> Letter:
+def cancel(device_id: str, command_id: str, topics: Topics, *, now: datetime) -> Letter:
     """The wish that a command that has left be stopped."""
-    message = Cancel(id=new_id(), command_id=row.id, at=now, expires_at=now + CANCEL_VALID)
+    message = Cancel(id=new_id(), command_id=command_id, at=now, expires_at=now + CANCEL_VALID)
     properties = PublishProperties(expiry_s=_seconds_left(message.expires_at, now), content_type=JSON)
-    return Letter(topics.device(row.device_id, Kind.CANCEL), message.encode(), properties)
+    return Letter(topics.device(device_id, Kind.CANCEL), message.encode(), properties)
 
 
 def card(row: ApprovalRow) -> bytes:

@@ -47,7 +47,10 @@ class Link:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Stay connected until `stop`, then say goodbye."""
-        await keep_connected(self._open, lambda session, _: self._serve(session, _, stop), stop=stop)
+        async with asyncio.TaskGroup() as group:
+            tending = group.create_task(self._outbox.tend(), name="tend")
+            await keep_connected(self._open, lambda session, _: self._serve(session, _, stop), stop=stop)
+            tending.cancel()
 
     @property
     def connected(self) -> bool:

@@ -6,7 +6,7 @@ cancelled when that one ended in any other way.
 """
 
 from controller.services.settling.answers import NEVER_SETTLED_BY, Settled, published, settle
-from controller.services.settling.clock import GRACE, due, expire
+from controller.services.settling.clock import GRACE, deadline, due, expire
 from controller.services.settling.dispatch import (
     CALLED_OFF,
     Departure,
@@ -34,6 +34,7 @@ __all__ = [
     "Settled",
     "actor_of",
     "called_back",
+    "deadline",
     "depart",
     "device_came",
     "due",

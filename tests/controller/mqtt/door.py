@@ -265,4 +265,4 @@ async def reconnect(door: Door) -> None:
 
 async def lose_readiness(door: Door) -> None:
     """The registry believes the device; the outbox has not heard it on this connection."""
-    door.outbox._ready.clear()
+    door.outbox.courier._ready.clear()

@@ -173,7 +173,7 @@ async def test_a_store_that_is_away_does_not_end_the_outbox(door: Door, laptop: 
     door.pass_time(21)
 
     async def postponed() -> bool:
-        return door.outbox._open[row.id].next_at > door.clock.now() - letters.CANCEL_VALID
+        return door.outbox.courier._open[row.id].next_at > door.clock.now() - letters.CANCEL_VALID
 
     await until(postponed)
     await asyncio.to_thread(set_read_only, door.store, "OFF")
@@ -206,7 +206,6 @@ async def test_a_row_that_cannot_be_written_as_a_message_fails_alone(door: Door,
         commands.get(session, row.id).requested_by = "no user has / in a name"
 
     await door.store.write(spoil)
-    door.outbox._open[row.id].row = await door.command(row.id)
     await laptop.say(Kind.PRESENCE, a_presence(), retain=True)
 
     await door.until_status(row.id, Status.FAILED)
@@ -241,17 +240,49 @@ async def test_a_late_reply_to_an_interrupted_command_is_acknowledged_and_noted(
     assert len(await door.audited("reply.contradicts")) == 1
 
 
-async def test_a_stricter_policy_is_no_reason_to_stop_what_has_left(door: Door, laptop: Peer) -> None:
-    row = await door.submit(a_request())
+async def forbid(door: Door) -> None:
+    """The owner makes the rules stricter than what was sent."""
+    change = devices.PolicyChange(policy=PolicyProfile.OBSERVE)
+
+    def narrow(session: Session) -> None:
+        devices.change(session, "laptop", change, actor=ADMIN, now=door.clock.now())
+        commands.withdraw(session, "laptop", now=door.clock.now())
+
+    await door.store.write(narrow)
+
+
+async def test_what_may_have_left_is_called_off_when_the_rules_forbid_it_and_the_device_says_how_it_ended(
+    door: Door, laptop: Peer
+) -> None:
+    row = await door.submit(a_request(valid_s=600.0))
     await laptop.heard("/command")
     await door.until_status(row.id, Status.SENT)
-    change = devices.PolicyChange(policy=PolicyProfile.OBSERVE)
-    await door.store.write(
-        lambda session: devices.change(session, "laptop", change, actor=ADMIN, now=door.clock.now())
-    )
 
+    await forbid(door)
+
+    assert (await laptop.heard("/cancel")).json["command_id"] == row.id
+    assert len(await door.audited(settling.CALLED_OFF)) == 1
+    door.pass_time(6)
+    assert (await laptop.heard("/cancel")).json["command_id"] == row.id
+    assert laptop.waiting("/command") == 0
     await laptop.say(Kind.REPLY, a_reply(row.id))
+    await door.until_status(row.id, Status.SUCCEEDED)
 
+
+async def test_what_its_device_took_on_is_left_to_it_whatever_the_rules_say_by_now(
+    door: Door, laptop: Peer
+) -> None:
+    row = await door.submit(a_request(valid_s=600.0))
+    await laptop.heard("/command")
+    await laptop.say(Kind.REPLY, a_reply(row.id, ReplyStatus.ACCEPTED))
+    await door.until_status(row.id, Status.ACCEPTED)
+
+    await forbid(door)
+    await laptop.say(Kind.EVENT, an_event("mark"))
+    await laptop.heard("/ack")
+
+    assert laptop.waiting("/cancel") == 0
+    await laptop.say(Kind.REPLY, a_reply(row.id))
     await door.until_status(row.id, Status.SUCCEEDED)
 
 
