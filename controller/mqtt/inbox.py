@@ -14,6 +14,7 @@ from broker.session import Received, Session
 from controller.mqtt import filing
 from controller.mqtt.complaints import Complaints
 from controller.mqtt.filing import Filing
+from controller.mqtt.floods import Floods
 from controller.mqtt.outbox import Outbox
 from controller.mqtt.routes import ROUTES, Arrived, Route, heartbeats
 from controller.services.devices import MAX_SKEW
@@ -51,6 +52,7 @@ class Inbox:
         self._topics = topics
         self.complaints = complaints or Complaints()
         self._filing = Filing(store, self.complaints)
+        self.floods = Floods(self.complaints)
         self._now = now
         self.behind = False  # more has arrived than one batch takes: what is heard may be old
         self._heartbeats: dict[str, Arrived[Heartbeat]] = {}
@@ -79,6 +81,7 @@ class Inbox:
     async def _handle(self, batch: Sequence[Received]) -> None:
         now = self._now()
         messages = [message for received in batch if (message := self._message(received, now)) is not None]
+        self.floods.taken(full=len(batch) == BATCH)
         units = filing.units([*messages, *self._due_heartbeats(now)])
         cards = [card for message in batch if (card := self._card(message))]
         if cards:
@@ -103,6 +106,9 @@ class Inbox:
             return None
         if not received.payload:
             return None  # a retained topic was cleared
+        self.floods.count(address.owner)
+        if address.kind is Kind.EVENT and self.floods.puts_off(address.owner):
+            return None
         try:
             arrived = Arrived(address.owner, route.read(received.payload), now, received.retain)
         except MalformedMessage as error:

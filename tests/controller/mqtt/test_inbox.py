@@ -51,7 +51,7 @@ async def test_while_the_store_refuses_nothing_is_acknowledged_and_nothing_lost(
     await asyncio.to_thread(set_read_only, door.store, "ON")
     await laptop.say(Kind.EVENT, an_event("e1"))
     await laptop.say(Kind.PRESENCE, a_presence("offline"), retain=True)
-    await _until_logged("A transaction of")
+    await _until_refused()
     assert laptop.waiting("/ack") == 0
 
     await asyncio.to_thread(set_read_only, door.store, "OFF")
@@ -61,12 +61,13 @@ async def test_while_the_store_refuses_nothing_is_acknowledged_and_nothing_lost(
     assert await door.store.read(stored) == ["e1"]
 
 
-async def _until_logged(beginning: str) -> None:
+async def _until_refused() -> None:
+    """Until the store has said that the database did not take something."""
     found: list[str] = []
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if record.getMessage().startswith(beginning):
+            if record.getMessage().startswith(("A transaction of", "A unit of work failed")):
                 found.append(record.getMessage())
 
     listener = Listener()
@@ -86,7 +87,7 @@ async def test_what_was_not_stored_when_the_controller_died_comes_again(
 ) -> None:
     await asyncio.to_thread(set_read_only, store, "ON")
     await laptop.say(Kind.EVENT, an_event("e1"))
-    await _until_logged("A transaction of")
+    await _until_refused()
 
     session = door.link._session
     assert session is not None
