@@ -138,7 +138,9 @@ def open_at(path: Path) -> sqlite3.Connection:
     except (sqlite3.Error, OSError) as error:
         raise errors.unusable(path, error) from error
     try:
-        _check(database, path)
+        version = _checked(database, path)
+        _prepare(database)
+        _bring_up(database, version)
     except (sqlite3.Error, errors.JournalUnusable) as error:
         database.close()
         if isinstance(error, errors.JournalUnusable):
@@ -154,6 +156,7 @@ def _make(path: Path) -> None:
         leftover.unlink(missing_ok=True)
     os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     with contextlib.closing(_connect(draft)) as database:
+        _prepare(database)
         database.execute("BEGIN IMMEDIATE")
         database.execute(_COMMANDS)
         _migrate(database)
@@ -163,20 +166,13 @@ def _make(path: Path) -> None:
 
 def _connect(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=WAIT_FOR_LOCK)
-    try:
-        # before the first look at the log: alone in the file, SQLite needs no shared memory beside it
-        database.execute("PRAGMA locking_mode = EXCLUSIVE")
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        database.execute("PRAGMA temp_store = MEMORY")
-        database.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
-    except sqlite3.Error:
-        database.close()
-        raise
+    # before the first look at the log: alone in the file, SQLite needs no shared memory beside it
+    database.execute("PRAGMA locking_mode = EXCLUSIVE")
     return database
 
 
-def _check(database: sqlite3.Connection, path: Path) -> None:
+def _checked(database: sqlite3.Connection, path: Path) -> int:
+    """The version of a file that is whole and a journal; nothing of it is changed."""
     version = int(database.execute("PRAGMA user_version").fetchone()[0])
     if version > VERSION:
         raise errors.newer(path, version, VERSION)
@@ -185,12 +181,21 @@ def _check(database: sqlite3.Connection, path: Path) -> None:
     tables = {name for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     if not {"commands", *(("spool", "marks", "loss", "totals") if version else ())} <= tables:
         raise errors.damaged(path, "the file is no journal")
-    database.execute("BEGIN IMMEDIATE")
+    return version
+
+
+def _prepare(database: sqlite3.Connection) -> None:
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = NORMAL")
+    database.execute("PRAGMA temp_store = MEMORY")
+    database.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+
+
+def _bring_up(database: sqlite3.Connection, version: int) -> None:
+    database.execute("BEGIN IMMEDIATE")  # also shows whether the file is ours and can be written
     if version < VERSION:
         _migrate(database)
-        database.execute("COMMIT")
-    else:
-        database.execute("ROLLBACK")
+    database.execute("COMMIT")
 
 
 def _migrate(database: sqlite3.Connection) -> None:

@@ -56,6 +56,11 @@ def newer(path: Path, found: int, known: int) -> JournalUnusable:
     )
 
 
+def closed(path: Path) -> JournalUnusable:
+    """It was not opened, or the program is ending."""
+    return JournalUnusable(path, "it is closed", "Start the node again.")
+
+
 def unusable(path: Path, error: sqlite3.Error | OSError) -> JournalUnusable:
     """Say what SQLite or the system means."""
     if _disk_is_full(path, error):

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
 
-from device_node.journal import commands, database, outgoing
+from device_node.journal import commands, database, errors, outgoing
 from device_node.journal.commands import Answer
 from device_node.journal.entries import Entry, Kind, Limits, Spooled, State
 from device_node.journal.errors import JournalUnusable
@@ -232,5 +232,5 @@ class Journal:
 
     def _closed(self) -> JournalUnusable:
         if (cause := self.trouble) is None:
-            return JournalUnusable(self.path, "it is closed", "Start the node again.")
+            return errors.closed(self.path)
         return JournalUnusable(cause.path, cause.reason, cause.remedy, code=cause.code)

@@ -44,6 +44,8 @@ class Writer:
         self._database = database
         self._path = path
         self._queue: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._gate = threading.Lock()  # nothing is put behind the end
+        self._ended = False
         self._level = "NORMAL"
         self._thread = threading.Thread(target=self._work, name="journal-writer", daemon=True)
         self._thread.start()
@@ -56,12 +58,18 @@ class Writer:
         """
         task = _Task(unit, flushed, writes)
         task.done.set_running_or_notify_cancel()
-        self._queue.put(task)
+        with self._gate:
+            if not self._ended:
+                self._queue.put(task)
+                return task.done
+        task.done.set_exception(errors.closed(self._path))
         return task.done
 
     def close(self) -> None:
         """Do what was given, then let go of the file. Blocks."""
-        self._queue.put(None)
+        with self._gate:
+            self._ended = True
+            self._queue.put(None)
         self._thread.join()
 
     def _work(self) -> None:
@@ -77,9 +85,6 @@ class Writer:
             if ending:
                 break
         self._database.close()
-        while not self._queue.empty():  # given after the end
-            if (task := self._queue.get()) is not None:
-                task.done.set_exception(sqlite3.ProgrammingError("the journal is closed"))
 
     def _settle(self, batch: list[_Task]) -> None:
         try:

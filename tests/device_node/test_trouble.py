@@ -1,0 +1,197 @@
+"""A node whose journal cannot be used: it says so, refuses what it could not write down, and lives on."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from broker.session import Session
+from device_node import mending, replies
+from device_node.settings import NodeSettings
+from schemas.topics import Kind
+from tests.broker.running import RunningBroker
+from tests.device_node.harness import (
+    DEVICE,
+    ControllerSide,
+    Message,
+    a_command,
+    controlling,
+    node,
+    settings_for,
+)
+from tests.device_node.journal.disk import Disk, small_disk
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look sooner whether the trouble is over."""
+    monkeypatch.setattr(mending, "RETRY_EVERY", 0.2)
+    monkeypatch.setattr(replies, "FIRST_RETRY", 0.05)
+    monkeypatch.setattr(replies, "LONGEST_RETRY", 0.2)
+
+
+@pytest.fixture
+async def disk(tmp_path: Path) -> AsyncIterator[Disk]:
+    async with small_disk(tmp_path / "disk") as mounted:
+        yield mounted
+
+
+def journal_of(settings: NodeSettings) -> Path:
+    path = settings.directory / "journal.db"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def damage(settings: NodeSettings) -> Path:
+    path = journal_of(settings)
+    path.write_bytes(b"this was a journal once " * 500)
+    return path
+
+
+def folder_instead(settings: NodeSettings) -> Path:
+    path = journal_of(settings)
+    path.mkdir()
+    return path
+
+
+def making(folder: Path, name: str, **changes: object) -> Message:
+    return a_command("create_directory", arguments={"path": str(folder / name)}, **changes)
+
+
+async def told(side: ControllerSide, code: str) -> Message:
+    return await side.next(
+        "event", lambda event: event["type"] == "error_occurred" and event["data"]["code"] == code
+    )
+
+
+async def beats_on(side: ControllerSide) -> None:
+    first = await side.next("heartbeat")
+    await side.next("heartbeat", lambda beat: beat["seq"] > first["seq"] + 1)
+
+
+@pytest.mark.parametrize("spoil", [damage, folder_instead])
+async def test_unusable_journal_is_told_and_commands_are_refused(
+    broker: RunningBroker, tmp_path: Path, caplog: pytest.LogCaptureFixture, spoil: type[object]
+) -> None:
+    settings = settings_for(await broker.add_device(DEVICE), tmp_path, heartbeat_s=0.05)
+    path = await asyncio.to_thread(spoil, settings)
+    allowed = tmp_path / "allowed"
+    async with controlling(broker) as side, node(settings):
+        assert (await side.next("presence"))["state"] == "online"
+        event = await told(side, "journal_unusable")
+        assert str(path) in event["data"]["message"]
+
+        fresh = making(allowed, "never")
+        refused = await side.ask(fresh)
+        assert (refused["status"], refused["error"]["code"]) == ("rejected", "internal")
+        assert str(path) in refused["error"]["message"]
+        assert await side.ask({**fresh, "attempt": 2}) == refused  # one answer, whatever it is asked again
+
+        repeated = await side.ask(making(allowed, "perhaps", attempt=2))
+        assert (repeated["status"], repeated["error"]["code"]) == ("interrupted", "interrupted")
+        await beats_on(side)
+    assert await asyncio.to_thread(os.listdir, allowed) == []
+    assert [record.levelname for record in caplog.records if str(path) in record.getMessage()] == ["ERROR"]
+
+
+async def test_command_delivered_a_second_time_is_not_known_to_be_new(
+    broker: RunningBroker, tmp_path: Path
+) -> None:
+    """The flag of a repeated delivery counts as much as the controller's own count."""
+    endpoint = await broker.add_device(DEVICE)
+    settings = settings_for(endpoint, tmp_path)
+    async with controlling(broker) as side:
+        async with node(settings):
+            await side.next("presence")
+        first = Session(endpoint, client_id=DEVICE)  # takes the message and does not acknowledge it
+        await first.connect()
+        command = making(tmp_path / "allowed", "perhaps")
+        await side.send(Kind.COMMAND, command)
+        (message,) = await first.receive(1)
+        assert not message.dup
+        await first.close(keep_will=True)
+
+        await asyncio.to_thread(journal_of(settings).unlink)
+        await asyncio.to_thread(folder_instead, settings)
+        async with node(settings):
+            assert (await side.final(command["id"]))["status"] == "interrupted"
+
+
+async def test_refused_command_stays_refused_when_the_journal_is_mended(
+    broker: RunningBroker, tmp_path: Path
+) -> None:
+    settings = settings_for(await broker.add_device(DEVICE), tmp_path)
+    path = await asyncio.to_thread(folder_instead, settings)
+    command = making(tmp_path / "allowed", "never")
+    async with controlling(broker) as side:
+        async with node(settings):
+            event = await told(side, "journal_unusable")
+            refused = await side.ask(command)
+            await asyncio.to_thread(path.rmdir)
+            resolved = await side.next("event")
+            assert resolved["resolves"] == event["id"]
+            await side.still_answers()
+            assert await side.ask(command) == refused
+        async with node(settings):  # also in its next life
+            assert await side.ask(command) == refused
+    assert not (tmp_path / "allowed" / "never").exists()
+
+
+async def test_node_on_a_full_disk_refuses_the_new_and_knows_the_old(
+    broker: RunningBroker, tmp_path: Path, disk: Disk
+) -> None:
+    settings = settings_for(
+        await broker.add_device(DEVICE), tmp_path, heartbeat_s=0.05, data_dir=disk.path / "data"
+    )
+    async with controlling(broker) as side, node(settings):
+        await side.next("presence")
+        known = a_command()
+        answer = await side.ask(known)
+        await disk.fill()
+        refused = await until_refused(side)
+        assert refused["error"]["code"] == "internal"
+        assert "disk is full" in refused["error"]["message"]
+        await told(side, "disk_full")
+        assert await side.ask(known) == answer
+        new = await side.ask(making(tmp_path / "allowed", "new", attempt=2))
+        assert new["status"] == "rejected"  # what the journal does not know has not run
+        await beats_on(side)
+
+        await disk.free()
+        await side.next("event", lambda event: "resolves" in event)
+        await side.still_answers()
+    assert not (tmp_path / "allowed" / "new").exists()
+
+
+async def test_result_that_finds_no_room_is_kept_back_and_not_lost(
+    broker: RunningBroker, tmp_path: Path, disk: Disk
+) -> None:
+    settings = settings_for(await broker.add_device(DEVICE), tmp_path, data_dir=disk.path / "data")
+    done = tmp_path / "allowed" / "done"
+    text = tmp_path / "allowed" / "text"
+    text.write_text("x" * 100_000)
+    command = a_command("run_command", arguments={"command": f"sh -c 'sleep 1; cat {text}; touch {done}'"})
+    async with controlling(broker) as side, node(settings):
+        await side.next("presence")
+        await side.send(Kind.COMMAND, command)
+        await side.next("reply/", lambda reply: reply["status"] == "accepted")
+        await disk.fill()
+        async with asyncio.timeout(10):
+            while not await asyncio.to_thread(done.exists):
+                await asyncio.sleep(0.02)
+        await side.send(Kind.COMMAND, {**command, "attempt": 2})
+        again = await side.next("reply/")
+        assert again["status"] == "accepted"
+        await disk.free()
+        assert (await side.final(command["id"]))["status"] == "succeeded"
+
+
+async def until_refused(side: ControllerSide) -> Message:
+    """The log may have room for some more; its last page cannot be written."""
+    for _ in range(2_000):
+        reply = await side.ask(a_command())
+        if reply["status"] == "rejected":
+            return reply
+    raise AssertionError("the disk never filled up")
