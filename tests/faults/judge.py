@@ -68,8 +68,15 @@ def unsettled(on: Stand) -> list[str]:
 
 async def judge(on: Stand, still_open: list[str]) -> Judgement:
     """Judge a run that has come to rest."""
-    found = Judgement()
+    found = books(on)
     found.unless(still_open, "did not come to rest")
+    await _api(found, on)
+    return found
+
+
+def books(on: Stand) -> Judgement:
+    """Judge by what was written down: marks, notes, journals, database."""
+    found = Judgement()
     table = {row.id: row for row in _rows(on)}
     effects = Marks.read(on.folder / "marks").counts
     _orders(found, on, table)
@@ -77,7 +84,6 @@ async def judge(on: Stand, still_open: list[str]) -> Judgement:
     _events(found, on)
     _words(found, on, table)
     _audit(found, on, table)
-    await _api(found, on, table)
     statuses = Counter(row.status for row in table.values())
     found.figures |= {f"commands {status}": count for status, count in sorted(statuses.items())}
     return found
@@ -188,8 +194,9 @@ def _audit(found: Judgement, on: Stand, table: dict[str, Row]) -> None:
     found.figures["audit rows"] = len(entries)
 
 
-async def _api(found: Judgement, on: Stand, table: dict[str, Row]) -> None:
+async def _api(found: Judgement, on: Stand) -> None:
     """The API says of each returned submit what the database says."""
+    table = {row.id: row for row in _rows(on)}
     wrong: list[str] = []
     for one in on.ledger.returned:
         try:
