@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from broker.session import Endpoint, PublishProperties, Received, Session, Subscription
-from device_node import app
+from device_node import app, clock
 from device_node.settings import NodeSettings
 from schemas.ids import new_id
 from schemas.topics import Kind, Topics
@@ -151,10 +151,12 @@ async def controlling(broker: RunningBroker, *, replies: bool = True) -> AsyncIt
 
 
 @asynccontextmanager
-async def node(settings: NodeSettings) -> AsyncIterator[asyncio.Task[int]]:
-    """A node as a task; leaving the block stops it cleanly."""
+async def node(
+    settings: NodeSettings, *, own_time: Callable[[], datetime] = clock.own_time
+) -> AsyncIterator[asyncio.Task[int]]:
+    """A node as a task, whose own clock may be wrong; leaving the block stops it cleanly."""
     stop = asyncio.Event()
-    running = asyncio.create_task(app.run(settings, stop), name="node")
+    running = asyncio.create_task(app.run(settings, stop, own_time=own_time), name="node")
     try:
         yield running
     finally:
