@@ -69,21 +69,25 @@ def waits_for_answer(row: ToolExecution) -> bool:
 
 
 def judge(actor: Actor, target: Target, condition: Condition) -> tuple[Layer, Condition]:
-    """Whether the question may be asked at all, and the question with its paths resolved."""
+    """Whether the question may be asked at all, and the question as it is kept: resolved, and without a secret."""
     if condition.tool is None:
         return Layer("condition", Verdict.ALLOW, "it leaves only while its device is online"), condition
     offered = target.tools.get(condition.tool)
+    kept = arguments.recordable(condition.arguments)
+    if offered is not None:
+        kept = arguments.redacted(offered.tool.parameters, kept)
+    refused = dataclasses.replace(condition, arguments=kept)
     if offered is not None and offered.adopted and not offered.read_only:
-        return _no(f"A precondition may only look, and {condition.tool} changes something."), condition
+        return _no(f"A precondition may only look, and {condition.tool} changes something."), refused
     decision = permissions.decide(actor, target, Proposal(condition.tool, condition.arguments))
     if decision.verdict is Verdict.DENY:
-        return _no(f"Its precondition: {decision.reasons[0]}", decision.code), condition
-    if decision.verdict is Verdict.ASK or offered is None:
-        return _no(f"A precondition must be allowed without a question: {decision.reasons[0]}"), condition
-    if arguments.redacted(offered.tool.parameters, decision.arguments) != decision.arguments:
-        return _no("A precondition may not carry a secret."), condition
+        return _no(f"Its precondition: {decision.reasons[0]}", decision.code), refused
+    if decision.verdict is Verdict.ASK:
+        return _no(f"A precondition must be allowed without a question: {decision.reasons[0]}"), refused
+    if kept != condition.arguments:
+        return _no("A precondition may not carry a secret."), refused
     reason = f"{condition.tool} only looks, and must answer true first"
-    resolved = Condition(condition.tool, decision.arguments, condition.field)
+    resolved = dataclasses.replace(condition, arguments=decision.arguments)
     return Layer("condition", Verdict.ALLOW, reason), resolved
 
 
