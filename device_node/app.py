@@ -95,11 +95,15 @@ class Control:
 
 
 async def run(
-    settings: NodeSettings, stop: asyncio.Event, *, own_time: Callable[[], datetime] = clock.own_time
+    settings: NodeSettings,
+    stop: asyncio.Event,
+    *,
+    own_time: Callable[[], datetime] = clock.own_time,
+    pulse: Pulse | None = None,
 ) -> int:
     """Be the node until `stop`; the exit code says whether to start again.
 
-    `own_time` is the device's own clock, right or wrong.
+    `own_time` is the device's own clock, right or wrong; `pulse` notices when the machine slept.
 
     Raises:
         PolicyError: the owner's policy file cannot be used.
@@ -107,7 +111,7 @@ async def run(
     boot_id = new_id()
     topics = Topics(settings.prefix)
     control = Control(settings.policy_path, stop)
-    pulse = Pulse()
+    pulse = pulse or Pulse()
     time = clock.Clock(own=own_time, waited=pulse.waited)
     context = await asyncio.to_thread(_prepare, settings, control, time)
     limits = Limits(spooled=settings.max_spooled, spooled_bytes=settings.max_spooled_bytes)

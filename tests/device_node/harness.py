@@ -12,6 +12,7 @@ from typing import Any
 from broker.session import Endpoint, PublishProperties, Received, Session, Subscription
 from device_node import app, clock
 from device_node.settings import NodeSettings
+from device_node.sleep import Pulse
 from schemas.ids import new_id
 from schemas.topics import Kind, Topics
 from schemas.wire import format_instant
@@ -152,11 +153,14 @@ async def controlling(broker: RunningBroker, *, replies: bool = True) -> AsyncIt
 
 @asynccontextmanager
 async def node(
-    settings: NodeSettings, *, own_time: Callable[[], datetime] = clock.own_time
+    settings: NodeSettings,
+    *,
+    own_time: Callable[[], datetime] = clock.own_time,
+    pulse: Pulse | None = None,
 ) -> AsyncIterator[asyncio.Task[int]]:
-    """A node as a task, whose own clock may be wrong; leaving the block stops it cleanly."""
+    """A node as a task, whose clock may be wrong and whose machine may sleep; leaving the block stops it cleanly."""
     stop = asyncio.Event()
-    running = asyncio.create_task(app.run(settings, stop, own_time=own_time), name="node")
+    running = asyncio.create_task(app.run(settings, stop, own_time=own_time, pulse=pulse), name="node")
     try:
         yield running
     finally:
