@@ -17,6 +17,7 @@ from broker.session import Congested, ConnectionLost, PayloadTooLarge, PublishRe
 from controller.mqtt import letters
 from controller.mqtt.agenda import Agenda
 from controller.mqtt.letters import Letter
+from controller.mqtt.notes import Notes
 from controller.mqtt.pending import EPOCH, Pending, Step
 from controller.services import settling
 from controller.services.orders import Status
@@ -58,6 +59,7 @@ class Courier:
         self._ready: set[str] = set()  # devices that may be sent commands
         self._agenda = Agenda()
         self._untaken = 0  # publishings without a PUBACK
+        self._notes = Notes(store, now)
 
     def __len__(self) -> int:
         return len(self._open)
@@ -73,6 +75,8 @@ class Courier:
 
     def note(self, row: ToolExecution, *, final: bool) -> None:
         """A command reached another status."""
+        if row.accepted_at is not None or final:
+            self._notes.drop(row.id)
         each = self._open.get(row.id)
         if each is None:
             return
@@ -116,6 +120,7 @@ class Courier:
 
     def end(self) -> None:
         """The session is gone; the next connect brings every presence anew."""
+        self._notes.write()
         self._ready.clear()
 
     async def work_off(self, session: Session | None) -> float:
@@ -243,9 +248,10 @@ class Courier:
             return  # it goes again: on the next session, or in a while
         error = taken.exception()
         if error is None:
-            work = partial(settling.published, command_id=command_id, attempt=attempt, now=self._now())
-        else:
-            work = partial(settling.not_taken, command_id=command_id, error=_refusal(error), now=self._now())
+            if command_id in self._open:
+                self._notes.add(command_id, attempt)
+            return
+        work = partial(settling.not_taken, command_id=command_id, error=_refusal(error), now=self._now())
         self._store.write_soon(work)
 
     def _later(self, each: Pending, now: datetime) -> None:

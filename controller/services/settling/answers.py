@@ -59,6 +59,7 @@ def settle(session: Session, device_id: str, reply: Reply, *, now: datetime) -> 
         _note_contradiction(session, row, reply, now=now)
         return Settled.NOTHING
     row.accepted_at = row.accepted_at or now
+    row.published_at, row.attempt = row.published_at or now, max(row.attempt, 1)  # so it did reach its device
     if status.is_final:
         row.executed_at = row.executed_at or reply.at
         finish(
