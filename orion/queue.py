@@ -35,15 +35,14 @@ def rows(client: Client, device_id: str | None, *, now: datetime) -> list[Json]:
 
 def waits_for(command: Json, devices: Mapping[str, Mapping[str, Any]]) -> str:
     """Why a command has not begun, for a person."""
-    device_id = command["device_id"]
     match command["status"]:
         case "awaiting_approval":
             return f"a person's yes: orion approvals approve {command['approval_id']}"
         case "waiting":
-            return f"{device_id}, which is {receipts.standing(devices.get(device_id, {}))}"
+            return f"its device: {receipts.standing(devices.get(command['device_id'], {}))}"
         case "sent":
             again = f", sent {command['attempt']} times" if command["attempt"] > 1 else ""
-            return f"{device_id} to take it{again}"
+            return f"its device to take it{again}"
     if command["follows"] is not None and isinstance(command["condition"], dict):
         return f"{command['condition']['tool']} to answer true"
     if command["follows"] is not None:

@@ -5,14 +5,13 @@ What a device found goes to stdout; how it went is talk, on stderr.
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from controller.assistant import sanitize
 from orion import exits
 from orion.exits import Exit
 from orion.following import ENDS, MOVING
-from orion.terminal import MAX_CELL, MAX_SHOWN, Terminal
+from orion.terminal import MAX_CELL, MAX_SHOWN, Terminal, moment
 
 FACTS = (
     "command_id", "device_id", "group", "tool", "arguments", "dry_run", "when_online", "condition", "undoes",
@@ -176,10 +175,8 @@ def _brief(value: Any) -> str:
 
 
 def clock(instant: str) -> str:
-    """A moment as the clock on the wall shows it here; with the date when it is not today."""
-    at = datetime.fromisoformat(instant).astimezone()
-    today = datetime.now(UTC).astimezone().date()
-    return at.strftime("%H:%M" if at.date() == today else "%Y-%m-%d %H:%M")
+    """A moment to the minute."""
+    return moment(instant, "%H:%M")
 
 
 def span(seconds: float) -> str:

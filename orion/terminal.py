@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +21,14 @@ if TYPE_CHECKING:  # loaded only where something is drawn
 
 MAX_SHOWN = 200_000  # characters of one text
 MAX_CELL = 300
+WHOLE = 36  # characters, as an id has, that a column keeps in one piece while there is room
+FOLDED = 12  # characters that a longer one can do with
+GAP = 3  # characters between two columns
 WAITS_SILENTLY = 3.0  # seconds before somebody who waits is told for whom
 YES = frozenset({"y", "yes", "j", "ja"})
 NO = frozenset({"n", "no", "nee", ""})
 
+_MOMENT = re.compile(r"\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d\.\d{3}Z")
 _UNUSUAL = re.compile(r"[^\n\t -~]")
 
 
@@ -111,7 +116,8 @@ class Terminal:
         if not items:
             self.say(none)
             return
-        self.table(list(columns.values()), [[_cell(item.get(key)) for key in columns] for item in items])
+        cell = _looked_at if self.draws else _cell
+        self.table(list(columns.values()), [[cell(item.get(key)) for key in columns] for item in items])
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Rows under headings."""
@@ -120,12 +126,21 @@ class Terminal:
                 self.write("\t".join(sanitize.exact(cell, MAX_CELL) for cell in row))
             return
         from rich import box  # a short command without tables starts faster
+        from rich.cells import cell_len
         from rich.table import Table
         from rich.text import Text
 
-        drawn = Table(*headings, box=box.SIMPLE_HEAD, pad_edge=False)
-        for row in rows:
-            drawn.add_row(*(Text(sanitize.exact(cell, MAX_CELL), overflow="fold") for cell in row))
+        drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        cells = [[sanitize.exact(cell, MAX_CELL) for cell in row] for row in rows]
+        widths = [max(map(cell_len, column)) for column in zip(headings, *cells, strict=True)]
+        needed = sum(GAP + (width if width <= WHOLE else FOLDED) for width in widths)
+        fits = (
+            needed <= self.out.width
+        )  # what does not fit is folded: cropped, it would be somebody else's id
+        for heading, width in zip(headings, widths, strict=True):
+            drawn.add_column(heading, no_wrap=fits and width <= WHOLE)
+        for row in cells:
+            drawn.add_row(*(Text(cell, overflow="fold") for cell in row))
         self.out.print(drawn)
 
     def facts(self, data: Mapping[str, Any]) -> None:
@@ -210,6 +225,19 @@ def _fact(value: Any) -> str:
     # blanks around a name are told by quotes; what has lines, as the content of a file, keeps them
     text = _cell(value)
     return text if isinstance(value, str) and "\n" in text else sanitize.exact(text, MAX_SHOWN)
+
+
+def moment(instant: str, form: str = "%H:%M:%S") -> str:
+    """A moment as the clock on the wall shows it here; with the date when it is not today."""
+    at = datetime.fromisoformat(instant).astimezone()
+    is_today = at.date() == datetime.now(UTC).astimezone().date()
+    return at.strftime(form if is_today else f"%Y-%m-%d {form}")
+
+
+def _looked_at(value: Any) -> str:
+    """A cell for a person: of a moment, what matters."""
+    is_moment = isinstance(value, str) and _MOMENT.fullmatch(value)
+    return moment(value) if is_moment else _cell(value)
 
 
 def _cell(value: Any) -> str:

@@ -41,7 +41,6 @@ def listed(
         "whom": "device",
         "tool": "tool",
         "arguments": "arguments",
-        "decision": "decision",
         "status": "status",
     }
     if invocation.terminal.answer(found):

@@ -124,14 +124,14 @@ def test_an_order_that_waits_says_until_when_and_where_it_stands(capsys: pytest.
             {"status": "awaiting_approval", "approval_id": "a-1"},
             "a person's yes: orion approvals approve a-1",
         ),
-        ({"status": "waiting"}, "laptop, which is offline (sleeping)"),
-        ({"status": "waiting", "device_id": "gone"}, "gone, which is unknown"),
+        ({"status": "waiting"}, "its device: offline (sleeping)"),
+        ({"status": "waiting", "device_id": "gone"}, "its device: unknown"),
         ({"follows": "c-0"}, "the command before it: c-0"),
         ({"follows": "c-0", "condition": {"tool": "path_info", "arguments": {}}}, "path_info to answer true"),
         ({"parent_id": "c-0"}, "its turn in the group"),
         ({}, "the broker to take it"),
-        ({"status": "sent", "attempt": 1}, "laptop to take it"),
-        ({"status": "sent", "attempt": 3}, "laptop to take it, sent 3 times"),
+        ({"status": "sent", "attempt": 1}, "its device to take it"),
+        ({"status": "sent", "attempt": 3}, "its device to take it, sent 3 times"),
     ],
 )
 def test_the_queue_says_what_each_command_waits_for(changes: dict[str, Any], reason: str) -> None:

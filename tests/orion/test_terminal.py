@@ -52,6 +52,23 @@ def test_a_name_is_shown_to_the_letter(capsys: pytest.CaptureFixture[str], name:
     assert said.out == f"  {name}\npath  {name}\npath\n{name}\n"
 
 
+@pytest.mark.parametrize("columns", [30, 44, 60, 130])
+def test_a_table_loses_nothing_on_a_narrow_screen(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    row = ["01a1fa9b-cf2c-7aca-9967-c1040ddf9307", "東京の写真", "create_directory", "a longer reason " * 4]
+    with a_screen() as screen:
+        monkeypatch.setenv("TERM", "xterm")  # a dumb one is always 80 wide
+        Terminal().table(["id", "name", "tool", "why"], [row])
+        sys.stdout.write("end")
+        sys.stdout.flush()
+
+        seen = seen_on(screen, "end")
+
+    letters = "".join(row).replace(" ", "")
+    assert {each: seen.count(each) >= letters.count(each) for each in letters} == dict.fromkeys(letters, True)
+    assert (row[0] in seen) is (columns == 130)
+
+
 def test_names_that_differ_unseen_look_different(capsys: pytest.CaptureFixture[str]) -> None:
     terminal = Terminal()
 
