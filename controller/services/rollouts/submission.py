@@ -88,6 +88,7 @@ def _parent(request: GroupRequest, found: Sequence[Device], *, actor: Actor, now
         decision=Verdict.DENY.value,
         risk=Risk.LOW.value,
         when_online=order.when_online,
+        condition=order.condition.to_json() if order.condition else None,
         status=Status.QUEUED.value,
         timeout_s=min(order.timeout_s or commands.TIMEOUT, commands.MAX_TIMEOUT),
         valid_s=order.valid_s,

@@ -8,6 +8,7 @@ from sqlmodel import Session, select
 from controller.errors import Conflict, UnknownGroup
 from controller.services import approvals, commands, devices, rollouts, settling
 from controller.services.cards import ApprovalStatus
+from controller.services.conditions import Condition
 from controller.services.orders import Status
 from controller.services.policy import PolicyProfile
 from controller.services.rollouts import Pace, members
@@ -440,3 +441,89 @@ def test_a_reply_cannot_settle_the_order_itself(session: Session) -> None:
 
     assert settled is settling.Settled.REFUSED
     assert parent.status == Status.ACCEPTED
+
+
+def away(session: Session, device_id: str) -> None:
+    """The device says goodbye."""
+    devices.store_presence(session, device_id, a_presence("offline"), now=NOON)
+
+
+def back(session: Session, device_id: str) -> None:
+    """The device comes back."""
+    devices.store_presence(session, device_id, a_presence(), now=later(10))
+    settling.device_came(session, device_id, now=later(10))
+
+
+def test_devices_that_are_away_are_waited_for_without_holding_up_the_others(session: Session) -> None:
+    ids = a_lab(session, 3)
+    away(session, ids[0])
+
+    parent = ordered(session, an_order(pace=Pace(max_in_flight=1), when_online=True, valid_s=600))
+
+    assert statuses(session, parent) == ["waiting", "queued", "held"]
+    for row in children_of(session, parent)[1:]:
+        answer(session, row)
+    assert (parent.status, parent.progress) == (Status.WAITING, pytest.approx(2 / 3))
+    assert parent.rollout is not None
+    assert (parent.rollout["waiting"], parent.rollout["open"]) == (1, 1)
+    assert parent.expires_at == later(600)
+
+
+def test_a_device_that_comes_back_takes_its_turn_like_the_others(session: Session) -> None:
+    ids = a_lab(session, 2)
+    away(session, ids[0])
+    parent = ordered(session, an_order(pace=Pace(max_in_flight=1), when_online=True, valid_s=600))
+    assert statuses(session, parent) == ["waiting", "queued"]
+
+    back(session, ids[0])
+    rollouts.advance(session, parent.id, now=later(10))
+    assert statuses(session, parent) == ["held", "queued"]
+    answer(session, children_of(session, parent)[1])
+
+    assert statuses(session, parent) == ["queued", "succeeded"]
+    assert children_of(session, parent)[0].expires_at == later(600)  # counted from the submit
+
+
+def test_a_device_that_stays_away_ends_the_order_when_its_time_is_over(session: Session) -> None:
+    [device_id] = a_lab(session, 1)
+    away(session, device_id)
+    parent = ordered(session, an_order(when_online=True, valid_s=600))
+
+    settling.expire(session, now=later(601))
+    rollouts.advance(session, parent.id, now=later(601))
+
+    assert statuses(session, parent) == ["expired"]
+    assert (parent.status, parent.error) == (
+        Status.FAILED,
+        {"code": ErrorCode.DEVICE_OFFLINE, "message": "1 of 1 failed."},
+    )
+
+
+def test_what_stops_the_order_stops_those_that_wait_for_their_devices(session: Session) -> None:
+    ids = a_lab(session, 2)
+    away(session, ids[0])
+    order = an_order(pace=Pace(stop_after=1), when_online=True, valid_s=600)
+    parent = ordered(session, order)
+
+    answer(session, children_of(session, parent)[1], ReplyStatus.FAILED)
+
+    assert statuses(session, parent) == ["cancelled", "failed"]
+
+
+def test_each_device_answers_the_precondition_for_itself(session: Session) -> None:
+    a_lab(session, 2)
+    there = Condition("path_info", {"path": "Test"}, "exists")
+    parent = ordered(session, an_order(pace=Pace(max_in_flight=1), condition=there))
+    assert parent.condition == {"tool": "path_info", "arguments": {"path": "Test"}, "field": "exists"}
+
+    for expected in ("cancelled", "queued"):
+        question = next(
+            row for row in commands.listed(session) if row.tool_name == "path_info" and row.success is None
+        )
+        exists = expected == "queued"
+        reply = a_reply(question.id, result={"exists": exists})
+        settling.settle(session, question.device_id, reply, now=NOON)
+        rollouts.advance(session, parent.id, now=NOON)
+
+    assert statuses(session, parent) == ["cancelled", "queued"]
+    assert children_of(session, parent)[0].error_message == "Not run: path_info said exists = false."
