@@ -42,7 +42,13 @@ def list_directory(call: Call) -> Result:
                 rows.append(described(name, folder.lstat(name)))
             except FileNotFoundError:
                 continue  # it went while we looked
-    result = {"path": call.text("path"), "entries": rows, "total": total, "truncated": total > len(first)}
+    result = {
+        "path": call.text("path"),
+        "empty": total == 0,
+        "entries": rows,
+        "total": total,
+        "truncated": total > len(first),
+    }
     while size_of(result) > MAX_RESULT_BYTES:
         rows[:] = rows[: len(rows) * 3 // 4]
         result["truncated"] = True

@@ -71,7 +71,12 @@ def search_files(call: Call) -> Result:
     with fence.locate(call.text("path")) as place, place.opened() as folder:
         search = _Search(call, fence, _matcher(pattern), call.whole("limit", 100))
         search.below(folder, 0)
-    result = {"path": call.text("path"), "matches": search.found, "truncated": search.truncated}
+    result = {
+        "path": call.text("path"),
+        "found": bool(search.found),
+        "matches": search.found,
+        "truncated": search.truncated,
+    }
     while size_of(result) > MAX_RESULT_BYTES:
         search.found[:] = search.found[: len(search.found) * 3 // 4]
         result["truncated"] = True
