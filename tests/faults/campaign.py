@@ -67,8 +67,6 @@ class Campaign:
             await asyncio.gather(breaking, pressing, return_exceptions=True)
             self._mend()
             await loading
-        if not load.can_wait:
-            self._on.notes.append("No order waited for its device: the API takes none.")
         self._count_what_is_left()
 
     def _finished(self, breaking: asyncio.Task[None]) -> bool:

@@ -7,6 +7,7 @@ something outside of it agrees.
 import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.faults.stand import Stand, rows
 
 FINAL = frozenset({"succeeded", "failed", "denied", "rejected", "expired", "cancelled", "interrupted"})
 WITHOUT_EFFECT = frozenset({"rejected", "expired", "cancelled", "denied", "failed"})
+NEVER = datetime.max.replace(tzinfo=UTC)
 TOLD = 5  # examples a fault names
 
 
@@ -51,6 +53,17 @@ class Row:
     status: str
     number: int
     error: str
+    is_group: bool  # an order to a group: its children have the effects
+    has_parent: bool
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A device's final word on a command, and when it was said first."""
+
+    status: str
+    at: datetime
 
 
 def noted(folder: Path) -> Noted:
@@ -91,19 +104,29 @@ def books(on: Stand) -> Judgement:
 
 def _orders(found: Judgement, on: Stand, table: dict[str, Row]) -> None:
     ledger = on.ledger
+    looks = set(ledger.asks.values())
     found.unless((one for one in ledger.returned if one not in table), "returned submits are lost")
-    numbers = Counter(row.number for row in table.values())
-    found.unless((one for one, times in numbers.items() if times > 1), "one submit made several commands")
-    found.unless((one for one in numbers if one not in ledger.tried), "commands that nobody submitted")
-    known = {what.number for what in ledger.returned.values()} | ledger.cut
-    found.unless((one for one in numbers if one not in known), "commands whose submit was refused")
+    asked = Counter(row.number for row in table.values() if not row.has_parent and row.number not in looks)
+    found.unless((one for one, times in asked.items() if times > 1), "one submit made several commands")
+    numbers = {row.number for row in table.values()}
+    found.unless(numbers - set(ledger.tried), "commands that nobody submitted")
+    known = {what.number for what in ledger.returned.values()} | ledger.cut | looks
+    found.unless(numbers - known, "commands whose submit was refused")
+    shares = Counter((row.number, row.device_id) for row in table.values() if row.has_parent)
+    found.unless(
+        (one for one, times in shares.items() if times > 1), "a device got an order to a group twice"
+    )
+    whole = {number for number, device in shares}
+    partial = (one for one in whole if sum(number == one for number, _ in shares) != len(on.nodes))
+    found.unless(partial, "an order to a group did not reach every device of it")
     found.figures["submits that returned"] = len(ledger.returned)
     found.figures["submits whose answer was cut"] = len(ledger.cut)
-    found.figures["of these, commands that exist"] = sum(
-        row.id not in ledger.returned for row in table.values()
-    )
+    found.figures["of these, commands that exist"] = len(ledger.cut & set(asked))
+    found.figures["commands, with those of groups and conditions"] = len(table)
     found.figures["cancels taken"] = len(ledger.cancelled)
-    found.figures["orders that could wait for their device"] = ledger.waiting_orders
+    found.figures["orders that could wait for their device"] = len(ledger.waiting & set(asked))
+    found.figures["orders with a condition"] = len(ledger.asks.keys() & set(asked))
+    found.figures["orders to a group"] = len(ledger.groups & set(asked))
 
 
 def _effects(found: Judgement, on: Stand, table: dict[str, Row], effects: Counter[str]) -> None:
@@ -113,10 +136,13 @@ def _effects(found: Judgement, on: Stand, table: dict[str, Row], effects: Counte
     found.unless(once, "took effect more than once")
     for row in table.values():
         took = row.id in effects
+        if row.is_group:
+            continue
         if row.status == "succeeded" and not took:
             found.unless([row.id], "succeeded without effect")
         if row.status in WITHOUT_EFFECT and took:
             found.unless([row.id], f"{row.status}, and took effect")
+    _conditions(found, on, table, effects)
     by_status = Counter(table[one].status for one in effects if one in table)
     found.figures["effects"] = len(effects)
     found.figures["effects of succeeded commands"] = by_status["succeeded"]
@@ -124,6 +150,15 @@ def _effects(found: Judgement, on: Stand, table: dict[str, Row], effects: Counte
     found.figures["resumable commands that ran again"] = len(doubled) - len(once)
     if len(effects) != by_status["succeeded"] + by_status["interrupted"]:
         found.faults.append("effects are not those of succeeded and interrupted commands")
+
+
+def _conditions(found: Judgement, on: Stand, table: dict[str, Row], effects: Counter[str]) -> None:
+    """What ran on a condition ran after a look that answered true."""
+    ran = {row.number for row in table.values() if row.id in effects}
+    looked = {row.number for row in table.values() if row.id in effects and row.status == "succeeded"}
+    asks = on.ledger.asks
+    found.unless((one for one in ran & asks.keys() if asks[one] not in looked), "ran without a look before")
+    found.unless(ran & on.ledger.refused, "ran though its condition is never true")
 
 
 def _events(found: Judgement, on: Stand) -> None:
@@ -148,22 +183,30 @@ def _words(found: Judgement, on: Stand, table: dict[str, Row]) -> None:
         (f"{one}: {sorted(said)}" for one, said in heard.items() if len(said) > 1 and one not in forgotten),
         "a device contradicted its own final reply",
     )
-    known: defaultdict[str, set[str]] = defaultdict(set)
-    for name in on.nodes:
-        for one, reply in rows(on.journal_of(name), "SELECT id, reply FROM commands WHERE reply IS NOT NULL"):
-            known[one].add(str(json.loads(reply)["status"]))
-    for one, said in heard.items():
-        known[one] |= said
+    known = _journals(on)
     for row in table.values():
-        said = known.get(row.id, set())
-        if row.id in forgotten:
+        own = known.get(row.id)
+        said = heard.get(row.id, set()) | ({own.status} if own else set())
+        if row.id in forgotten or row.is_group:
             continue
-        if row.status in ("succeeded", "failed", "rejected") and said != {row.status}:
+        unheard = row.status == "rejected" and not said  # by a node that could not write it down
+        if row.status in ("succeeded", "failed", "rejected") and said != {row.status} and not unheard:
             found.unless([f"{row.id}: {sorted(said)}"], f"{row.status}, and its device did not say so")
-        if row.status == "interrupted" and said and said != {"interrupted"}:
-            found.unless([f"{row.id}: {sorted(said)}"], "given up, though its device knew its end")
-    gave_up = sum(row.status == "interrupted" and not known.get(row.id) for row in table.values())
+        if row.status == "interrupted" and own and own.status != "interrupted" and own.at < row.ended_at:
+            found.unless([f"{row.id}: {own.status}"], "given up, though its device knew its end")
+    alone = (row for row in table.values() if not row.is_group and row.id not in known)
+    gave_up = sum(row.status == "interrupted" for row in alone)
     found.figures["interrupted, said by the controller alone"] = gave_up
+
+
+def _journals(on: Stand) -> dict[str, Word]:
+    """What the devices have as the end of each command, in their own journals."""
+    found: dict[str, Word] = {}
+    for name in on.nodes:
+        for one, text in rows(on.journal_of(name), "SELECT id, reply FROM commands WHERE reply IS NOT NULL"):
+            reply = json.loads(text)
+            found[one] = Word(str(reply["status"]), datetime.fromisoformat(reply["at"]))
+    return found
 
 
 def _refusal_forgotten(row: Row | None, said: set[str]) -> bool:
@@ -210,11 +253,23 @@ async def _api(found: Judgement, on: Stand) -> None:
 
 
 def _rows(on: Stand) -> list[Row]:
-    query = "SELECT id, device_id, tool_name, status, parameters, error_message FROM tool_executions"
+    query = (
+        "SELECT id, device_id, tool_name, status, parameters, error_message, group_name, parent_id, finished_at "
+        "FROM tool_executions"
+    )
     return [
-        Row(one, device, tool, status, json.loads(parameters).get("number", 0), error or "")
-        for one, device, tool, status, parameters, error in rows(on.database, query)
-        if tool.startswith("mark_")
+        Row(
+            one,
+            device,
+            tool,
+            status,
+            json.loads(parameters)["number"],
+            error or "",
+            group is not None,
+            parent is not None,
+            datetime.fromisoformat(ended).replace(tzinfo=UTC) if ended else NEVER,
+        )
+        for one, device, tool, status, parameters, error, group, parent, ended in rows(on.database, query)
     ]
 
 

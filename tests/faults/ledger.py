@@ -8,6 +8,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.faults.orders import FALSE, Order
+
 FRESH = 4.0  # seconds that a submit without a final reply counts as in flight
 
 
@@ -17,7 +19,7 @@ class Submitted:
 
     number: int
     tool: str
-    device_id: str
+    device_id: str | None  # None: a group
 
 
 @dataclass(slots=True)
@@ -30,8 +32,28 @@ class Ledger:
     cancelled: set[str] = field(default_factory=set)  # a cancel was asked for and taken
     finals: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # on the wire
     repeated: Counter[str] = field(default_factory=Counter)  # by hand, by kind of message
-    waiting_orders: int = 0
-    _open: dict[str, tuple[str, float]] = field(default_factory=dict)
+    asks: dict[int, int] = field(default_factory=dict)  # an order → the look that must answer true
+    refused: set[int] = field(default_factory=set)  # orders whose look must never answer true
+    groups: set[int] = field(default_factory=set)
+    waiting: set[int] = field(default_factory=set)  # orders that could wait for their device
+    _open: dict[str, tuple[str | None, float]] = field(default_factory=dict)
+
+    def trying(self, order: Order) -> None:
+        """A submit is about to be sent."""
+        self.tried[order.number] += 1
+        if order.asks is not None:
+            self.tried[order.asks] += 1
+            self.asks[order.number] = order.asks
+            if order.body["condition"]["field"] == FALSE:
+                self.refused.add(order.number)
+        if order.device_id is None:
+            self.groups.add(order.number)
+        if order.waits:
+            self.waiting.add(order.number)
+
+    def unheard(self, order: Order) -> None:
+        """A submit that nobody can have heard."""
+        del self.tried[order.number]
 
     def opened(self, command_id: str, what: Submitted, *, is_open: bool) -> None:
         """A submit has returned."""
@@ -48,7 +70,7 @@ class Ledger:
         """Whether something submitted a moment ago, to this device or any, is not answered."""
         now = time.monotonic()
         self._open = {key: one for key, one in self._open.items() if now - one[1] < FRESH}
-        return any(device_id in (None, whose) for whose, _ in self._open.values())
+        return any(device_id is None or whose in (None, device_id) for whose, _ in self._open.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,12 @@
 import asyncio
 from collections.abc import Mapping
 from random import Random
-from typing import Any
 
 import httpx
 
-from tests.faults import marks
 from tests.faults.ledger import Ledger, Submitted
-from tests.faults.plan import CONTROLLER, Size
-from tests.faults.points import Needs
+from tests.faults.orders import Order, Orders
+from tests.faults.plan import Size
 from tests.faults.programs import Program
 
 WORKERS = 6
@@ -31,13 +29,11 @@ class Load:
         seed: int,
     ) -> None:
         self._client = client
-        self._programs = programs
-        self._nodes = [name for name in programs if name.startswith("node-")]
         self._ledger = ledger
-        self._size = size
+        self._every_s = size.submit_every_s * WORKERS
         self._random = Random(seed)  # noqa: S311 - repeatable, not secret
-        self._number = 0
-        self.can_wait = True  # whether orders may wait for their device; the API says
+        nodes = [name for name in programs if name.startswith("node-")]
+        self._orders = Orders(programs, nodes, size, self._random)
 
     async def run(self, enough: asyncio.Event) -> None:
         """Order until `enough`."""
@@ -47,37 +43,30 @@ class Load:
 
     async def _work(self, enough: asyncio.Event) -> None:
         while not enough.is_set():
-            await self._one()
-            await asyncio.sleep(self._size.submit_every_s * WORKERS * self._random.uniform(0.5, 1.5))
+            await self._submit(self._orders.draw())
+            await asyncio.sleep(self._every_s * self._random.uniform(0.5, 1.5))
 
-    async def _one(self) -> None:
-        pressing = self._pressing()
-        device_id = self._device(pressing)
-        wanted = self._wanted(device_id, pressing)
-        self._number += 1
-        number = wanted["arguments"]["number"] = self._number
-        self._ledger.tried[number] += 1
+    async def _submit(self, order: Order) -> None:
+        ledger = self._ledger
+        ledger.trying(order)
         try:
-            answer = await self._client.post("/commands", json=wanted)
+            answer = await self._client.post("/commands", json=order.body)
         except (httpx.ConnectError, httpx.ConnectTimeout):
-            del self._ledger.tried[number]  # nobody heard it
+            ledger.unheard(order)
             await asyncio.sleep(AWAY)
             return
         except httpx.TransportError:
-            self._ledger.cut.add(number)
+            ledger.cut.add(order.number)
             return
-        if answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY and "when_online" in wanted:
-            self.can_wait = False
-            return
+        if answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
+            raise RuntimeError(f"the API does not understand the harness: {answer.text}")
         if answer.status_code != httpx.codes.ACCEPTED:
-            self._ledger.cut.add(number)  # whatever it says, the database decides
+            ledger.cut.add(order.number)  # whatever it says, the database decides
             return
         row = answer.json()
-        what = Submitted(number, wanted["tool"], device_id)
-        self._ledger.opened(row["command_id"], what, is_open=row["status"] not in FINAL)
-        if "when_online" in wanted:
-            self._ledger.waiting_orders += 1
-        if self._random.random() < (0.7 if pressing.get(Needs.CANCEL) else 0.08):
+        what = Submitted(order.number, order.tool, order.device_id)
+        ledger.opened(row["command_id"], what, is_open=row["status"] not in FINAL)
+        if order.cancel:
             await self._cancel(row["command_id"])
 
     async def _cancel(self, command_id: str) -> None:
@@ -88,49 +77,6 @@ class Load:
             return
         if answer.is_success:
             self._ledger.cancelled.add(command_id)
-
-    def _pressing(self) -> dict[Needs, list[str]]:
-        """What the programs' next points need, and of which device."""
-        found: dict[Needs, list[str]] = {}
-        for name, program in self._programs.items():
-            if program.wanted is not None and program.up.is_set():
-                found.setdefault(program.wanted, []).extend(self._nodes if name == CONTROLLER else [name])
-        return found
-
-    def _device(self, pressing: dict[Needs, list[str]]) -> str:
-        urgent = [*pressing.get(Needs.CANCEL, []), *pressing.get(Needs.COMMAND, [])]
-        up = [name for name in self._nodes if self._programs[name].up.is_set()]
-        if urgent and self._random.random() < 0.6:
-            return self._random.choice(urgent)
-        return self._random.choice(up if up and self._random.random() < 0.95 else self._nodes)
-
-    def _wanted(self, device_id: str, pressing: dict[Needs, list[str]]) -> dict[str, Any]:
-        random = self._random
-        if device_id in pressing.get(Needs.CANCEL, ()):
-            tool, seconds = marks.SLOW, 0.8
-        else:
-            tool, seconds = random.choices(
-                (
-                    (marks.QUICK, 0.0),
-                    (marks.SLOW, round(random.uniform(0.1, 1.2), 2)),
-                    (marks.DEAF, random.choice((0.4, 1.5))),
-                    (marks.FAILING, 0.0),
-                    (marks.LOOK, round(random.uniform(0.0, 0.3), 2)),
-                ),
-                weights=(60, 20, 4, 4, 12),
-            )[0]
-        short = random.random() < 0.1
-        wanted: dict[str, Any] = {
-            "device_id": device_id,
-            "tool": tool,
-            "arguments": {"seconds": seconds},
-            "valid_s": round(random.uniform(0.3, 2.0), 2) if short else self._size.valid_s,
-            "timeout_s": self._size.timeout_s,
-        }
-        waits = not self._programs[device_id].up.is_set() or random.random() < 0.1
-        if self.can_wait and waits:
-            wanted["when_online"] = True
-        return wanted
 
 
 def client(port: int, token: str) -> httpx.AsyncClient:

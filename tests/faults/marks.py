@@ -66,7 +66,7 @@ def install(path: Path) -> None:
 
 
 def _made(spec: Tool, run: Run) -> BuiltIn:
-    return BuiltIn(spec, run)
+    return BuiltIn(spec, run, resumable=spec.name in RESUMABLE)
 
 
 def _runs(path: Path) -> dict[str, Run]:

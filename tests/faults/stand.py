@@ -18,6 +18,7 @@ from schemas.topics import Topics
 from tests.broker.running import free_port
 from tests.faults import disk, load
 from tests.faults.ledger import Ledger
+from tests.faults.orders import GROUP
 from tests.faults.plan import BROKER, CONTROLLER, Plan, node_names
 from tests.faults.programs import Program
 from tests.faults.proxy import Proxy
@@ -39,12 +40,9 @@ class Stand:
     proxies: dict[str, Proxy]
     client: httpx.AsyncClient
     tap: Tap
+    nodes: list[str]
     small_disk: Path | None  # the last node's
     notes: list[str] = field(default_factory=list)  # what could not be done
-
-    @property
-    def nodes(self) -> list[str]:
-        return [name for name in self.programs if name.startswith("node-")]
 
     @property
     def database(self) -> Path:
@@ -128,7 +126,7 @@ async def stand(
                 }
             )
         await _online(client, len(nodes))
-        yield Stand(folder, plan, ledger, programs, proxies, client, tap, small, notes)
+        yield Stand(folder, plan, ledger, programs, proxies, client, tap, nodes, small, notes)
 
 
 def _program(
@@ -175,7 +173,7 @@ def _through(endpoint: Endpoint, proxy: Proxy) -> dict[str, Any]:
 
 
 async def _place(client: httpx.AsyncClient, name: str) -> str:
-    answer = await client.post("/devices", json={"device_id": name, "adopt": True})
+    answer = await client.post("/devices", json={"device_id": name, "adopt": True, "groups": [GROUP]})
     answer.raise_for_status()
     password: str = answer.json()["mqtt"]["password"]
     return password

@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -58,10 +58,12 @@ def stand(tmp_path: Path, books: Path) -> Stand:
         {},
         httpx.AsyncClient(),
         Tap(nowhere, Topics(), ledger, 1),
+        ["node-1"],
         None,
     )
     shutil.copy(books, on.database)
     (tmp_path / "marks").write_text(f"{ORDER}\n")
+    journal(on, {ORDER: "succeeded"}, at=NOW)
     note(tmp_path / "events", "tried", "node-1", "key-1")
     note(tmp_path / "events", "kept", "node-1", "key-1", EVENT)
     return on
@@ -84,6 +86,7 @@ def a_command(command_id: str, *, number: int, status: str = "succeeded") -> Too
         valid_s=1,
         issued_at=NOW,
         expires_at=NOW,
+        finished_at=NOW + timedelta(seconds=1),
     )
 
 
@@ -101,6 +104,24 @@ def an_event(event_id: str, *, key: str) -> EventRow:
         created_at=NOW,
         received_at=NOW,
     )
+
+
+def journal(on: Stand, known: dict[str, str], *, at: datetime) -> None:
+    """The device's own books."""
+    path = on.journal_of("node-1")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE commands (id TEXT, reply BLOB)")
+        for one, status in known.items():
+            reply = json.dumps({"status": status, "at": at.isoformat()})
+            database.execute("INSERT INTO commands VALUES (?, ?)", (one, reply))
+
+
+def unsaid(on: Stand) -> None:
+    """The device has never said anything."""
+    on.ledger.finals.clear()
+    journal(on, {}, at=NOW)
 
 
 def sql(statement: str, *values: object) -> Change:
@@ -145,6 +166,11 @@ WRONG: dict[str, tuple[Change, str]] = {
     "a lost submit": (sql("DELETE FROM tool_executions"), "returned submits are lost"),
     "a doubled submit": (add(a_command("order-2", number=1)), "one submit made several commands"),
     "an order of nobody": (add(a_command("order-2", number=2)), "commands that nobody submitted"),
+    "a look that was never asked": (
+        lambda on: on.ledger.asks.update({1: 2}),
+        "ran without a look before",
+    ),
+    "a condition that was not true": (lambda on: on.ledger.refused.add(1), "its condition is never true"),
     "two effects": (marked(f"{ORDER}\n{ORDER}\n"), "took effect more than once"),
     "no effect": (marked(""), "succeeded without effect"),
     "an effect of nothing": (marked(f"{ORDER}\norder-9\n"), "effects of commands that do not exist"),
@@ -156,14 +182,8 @@ WRONG: dict[str, tuple[Change, str]] = {
     "an invented event": (add(an_event("event-2", key="key-2")), "stored events that nobody produced"),
     "another one's event": (sql("UPDATE events SET device_id = 'x'"), "events under another device's name"),
     "two final words": (lambda on: on.ledger.final(ORDER, "failed"), "a device contradicted its own"),
-    "an invented success": (
-        lambda on: on.ledger.finals.clear(),
-        "succeeded, and its device did not say so",
-    ),
-    "a success given up": (
-        lambda on: (ended("interrupted")(on), on.ledger.finals.update({ORDER: {"succeeded"}})),
-        "given up, though its device knew its end",
-    ),
+    "an invented success": (unsaid, "succeeded, and its device did not say so"),
+    "a success given up": (ended("interrupted"), "given up, though its device knew its end"),
     "no end in the audit": (sql("DELETE FROM audit_log"), "without exactly one final entry"),
     "two ends in the audit": (add(an_end(ORDER, "failed")), "without exactly one final entry"),
     "a hole in the audit": (sql("UPDATE audit_log SET number = 2"), "numbers have holes or doubles"),
@@ -179,6 +199,13 @@ def test_what_is_wrong_is_found(stand: Stand, wrong: str) -> None:
     found = judge.books(stand)
 
     assert any(sentence in fault for fault in found.faults), json.dumps(found.faults)
+
+
+def test_what_a_device_learns_after_the_controller_gave_up_is_no_fault(stand: Stand) -> None:
+    ended("interrupted")(stand)
+    journal(stand, {ORDER: "succeeded"}, at=NOW + timedelta(seconds=9))
+
+    assert judge.books(stand).faults == []
 
 
 def test_an_event_that_is_not_stored_yet_is_waited_for(stand: Stand) -> None:
