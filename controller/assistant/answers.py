@@ -44,7 +44,7 @@ def receipt(row: ToolExecution, language: Language) -> str:
     offline = status is Status.EXPIRED and (row.error or {}).get("code") == ErrorCode.DEVICE_OFFLINE
     return STATUS[language]["offline" if offline else status.value].format(
         what=_what(row, language),
-        where=row.device_id,
+        where=_where(row),
         reason=_reason(row, language),
         approval_id=row.approval_id,
     )
@@ -111,9 +111,14 @@ def _what(row: ToolExecution, language: Language) -> str:
     return f"{row.tool_name}({arguments})"
 
 
+def _where(row: ToolExecution) -> str:
+    """The device, or the group that an order went to."""
+    return row.device_id or sanitize.exact(row.group_name or "", MAX_VALUE)
+
+
 def _filled(template: str, row: ToolExecution) -> str:
     values = {name: _short(value) for name, value in row.parameters.items()}
-    return template.format_map(_Blank(values | {"where": row.device_id}))
+    return template.format_map(_Blank(values | {"where": _where(row)}))
 
 
 def _short(value: Any) -> str:
@@ -124,10 +129,12 @@ def _success(row: ToolExecution, language: Language) -> str:
     templates: Phrases = DONE[language]
     result = row.result or {}
     template = templates.get(row.tool_name)
+    if row.group_name is not None:  # what each device said is with its own command
+        return STATUS[language]["succeeded"].format(what=_what(row, language), where=_where(row))
     if row.dry_run:
-        line = STATUS[language]["preview"].format(what=_what(row, language), where=row.device_id)
+        line = STATUS[language]["preview"].format(what=_what(row, language), where=_where(row))
     elif template is None:
-        line = STATUS[language]["succeeded"].format(what=_what(row, language), where=row.device_id)
+        line = STATUS[language]["succeeded"].format(what=_what(row, language), where=_where(row))
     else:
         line = _filled(templates.get(_variant(row.tool_name, result), template), row)
     return "\n".join([line, *shown(row.tool_name, result, language)])

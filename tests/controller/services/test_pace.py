@@ -27,7 +27,7 @@ def starts(pace: Pace, looks: list[datetime], *, waiting: int = 400) -> list[dat
 
 @given(rate=RATES, gaps=GAPS)
 @example(rate=5.0, gaps=[0.01] * 60)
-@example(rate=100.0, gaps=[0.001, 0.3, 0.3, 0.3, 0.3])
+@example(rate=100.0, gaps=[0.06] + [0.01] * 100)
 def test_no_second_holds_more_than_the_rate_and_one(rate: float, gaps: list[float]) -> None:
     looks = [NOON]
     for gap in gaps:
