@@ -21,13 +21,14 @@ from device_node.link import Link
 from device_node.mending import Mending
 from device_node.refusals import Refusals
 from device_node.replies import Replies
+from device_node.reserve import Reserve
 from device_node.runner import Runner
 from device_node.safety.errors import ToolError
 from device_node.safety.policy import LocalPolicy, PolicyError
 from device_node.settings import NodeSettings
 from device_node.sleep import Pulse, Watcher
 from device_node.spool import Spool
-from device_node.tools import trash
+from device_node.tools import trash, unfinished
 from device_node.tools.tool import NodeContext, Result
 from schemas.commands import Ack
 from schemas.devices import Profile
@@ -121,7 +122,7 @@ async def run(
     events = Events(
         topics.device(settings.device_id, Kind.EVENT), journal, spool, now=time.now, made=time.made
     )
-    refusals = Refusals()
+    refusals = Refusals(Reserve(settings.directory / "refused"))
 
     async def say_what_we_are() -> Profile:
         return await asyncio.to_thread(
@@ -163,6 +164,7 @@ async def run(
 
     mending = Mending(journal, events, refusals, recover)
     try:
+        await refusals.load(runner.refused_before)
         await mending.begin()
         async with asyncio.TaskGroup() as group:
             helpers = [
@@ -192,14 +194,17 @@ async def run(
 
 def _prepare(settings: NodeSettings, control: Control, time: clock.Clock) -> NodeContext:
     policy = LocalPolicy.load(settings.policy_path)
-    settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return NodeContext(
+    with contextlib.suppress(OSError):  # the journal tells of it
+        settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    context = NodeContext(
         policy=policy,
         data_dir=settings.directory,
         control=control,
         now=time.now,
         own=(*(settings.data_dir / name for name in OWN), settings.policy_path),
     )
+    unfinished.recover(context)
+    return context
 
 
 async def _forget(journal: Journal, context: NodeContext, time: clock.Clock) -> None:

@@ -68,7 +68,7 @@ class Mending:
                 await self._journal.open()
             while answers := self._refusals.oldest(AT_ONCE):
                 await self._journal.settle(answers)
-                self._refusals.drop(answers)
+                await self._refusals.drop(answers)
             if self._told is None:
                 return
             await self._events.keep_held()

@@ -18,6 +18,7 @@ from device_node.jobs import Job, Jobs
 from device_node.journal import Answer, Entry, Journal, JournalFull, JournalUnusable, State
 from device_node.refusals import Refusals
 from device_node.replies import Replies
+from device_node.reserve import Refused
 from device_node.spool import Sent
 from device_node.tools.tool import NodeContext
 from schemas.commands import Command, ReplyStatus
@@ -74,6 +75,18 @@ class Runner:
             if (job := self._resumed(entry)) is None or not self._jobs.put(job):
                 await self._replies.interrupted(entry.command_id, entry.reply_to or "")
 
+    def refused_before(self, refused: Refused) -> Answer:
+        """Say once more what an earlier life said without its journal."""
+        status, code = ReplyStatus.REJECTED, ErrorCode.INTERNAL
+        message = "The device could not write this command down when it came, so it did not run it."
+        if refused.interrupted:
+            status, code = ReplyStatus.INTERRUPTED, ErrorCode.INTERRUPTED
+            message = "The device could not read its journal when this came: whether it had run is not known."
+        payload = self._replies.payload(
+            refused.command_id, status, error=ErrorBody(code=code, message=message)
+        )
+        return Answer(refused.command_id, "", refused.expires_at, payload)
+
     async def command(self, message: Received) -> After:
         """Take a command in. When this returns it is journalled or answered: it may be acknowledged.
 
@@ -96,9 +109,9 @@ class Runner:
                 command=message.payload if _resumable(arrival.command) else None,
             )
         except JournalFull as full:
-            return self._refuse_unwritten(arrival, ReplyStatus.REJECTED, ErrorCode.BUSY, str(full))
+            return await self._refuse_unwritten(arrival, ReplyStatus.REJECTED, ErrorCode.BUSY, str(full))
         except JournalUnusable as trouble:
-            return self._refuse_without_journal(arrival, message, trouble)
+            return await self._refuse_without_journal(arrival, message, trouble)
         if known is None or known.state is State.RECEIVED:
             await self._take_on(arrival)
         else:
@@ -175,23 +188,24 @@ class Runner:
             arrival.command_id, arrival.reply_to, status, error=ErrorBody(code=code, message=message)
         )
 
-    def _refuse_without_journal(self, arrival: Arrival, message: Received, trouble: JournalUnusable) -> After:
+    async def _refuse_without_journal(
+        self, arrival: Arrival, message: Received, trouble: JournalUnusable
+    ) -> After:
         repeated = message.dup or (arrival.command is not None and arrival.command.attempt > 1)
         if repeated and not trouble.readable:
             said = f"Whether it has run already is not known. {trouble}"
-            return self._refuse_unwritten(arrival, ReplyStatus.INTERRUPTED, ErrorCode.INTERRUPTED, said)
-        return self._refuse_unwritten(arrival, ReplyStatus.REJECTED, ErrorCode.INTERNAL, str(trouble))
+            return await self._refuse_unwritten(arrival, ReplyStatus.INTERRUPTED, ErrorCode.INTERRUPTED, said)
+        return await self._refuse_unwritten(arrival, ReplyStatus.REJECTED, ErrorCode.INTERNAL, str(trouble))
 
-    def _refuse_unwritten(
+    async def _refuse_unwritten(
         self, arrival: Arrival, status: ReplyStatus, code: ErrorCode, message: str
     ) -> After:
         """Answer what is not in the journal, and must therefore not be delivered again once it is answered."""
         payload = self._replies.payload(
             arrival.command_id, status, error=ErrorBody(code=code, message=message)
         )
-        self._refusals.add(
-            Answer(arrival.command_id, arrival.reply_to, arrival.expires_at.timestamp(), payload)
-        )
+        answer = Answer(arrival.command_id, arrival.reply_to, arrival.expires_at.timestamp(), payload)
+        await self._refusals.add(answer, interrupted=status is ReplyStatus.INTERRUPTED)
         return self._saying(arrival.reply_to, payload)
 
     def _saying(self, reply_to: str, payload: bytes) -> After:

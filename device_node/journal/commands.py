@@ -117,6 +117,8 @@ def settle(database: sqlite3.Connection, answers: Iterable[Answer], *, limits: L
     if totals(database)["commands"] >= limits.commands:
         raise JournalFull("The device's journal is full of commands that have not expired.")
     for answer in answers:
+        if _is_told(known(database, answer.command_id), answer):
+            continue
         database.execute("DELETE FROM spool WHERE kind = 'reply' AND id = ?", (answer.command_id,))
         database.execute(
             "INSERT INTO commands (id, state, reply_to, expires_at, reply) VALUES (?, ?, ?, ?, ?) "
@@ -165,6 +167,17 @@ def _shorten(database: sqlite3.Connection) -> int:
     for position, reply in rows:
         database.execute("UPDATE commands SET reply = ? WHERE position = ?", (_brief(reply), position))
     return len(rows)
+
+
+def _is_told(found: Entry | None, answer: Answer) -> bool:
+    """Whether the final reply says the same already, in whatever words."""
+    if found is None or found.reply is None:
+        return False
+    try:
+        status = Reply.restore(found.reply.decode()).status
+        return status is Reply.restore(answer.reply.decode()).status
+    except (ValidationError, UnicodeDecodeError):
+        return False
 
 
 def _brief(payload: bytes) -> bytes:

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
 
@@ -110,10 +109,9 @@ class Journal:
 
         Blocks; called from the tool's thread. `again` allows a second start.
         """
-        if self._writer is None:
-            raise self._closed()
+        writer = self._opened()
         try:
-            return self._writer.submit(
+            return writer.submit(
                 lambda db: commands.start(db, command_id, again=again), flushed=changes
             ).result()
         except JournalUnusable as trouble:
@@ -204,9 +202,10 @@ class Journal:
         )
 
     async def _write(self, unit: Unit[T]) -> T:
+        writer = self._opened()
         try:
             async with self._room:
-                value = await asyncio.wrap_future(self._submit(unit, writes=True))
+                value = await asyncio.wrap_future(writer.submit(unit))
         except JournalUnusable as trouble:
             self._failed(trouble)
             raise
@@ -214,23 +213,21 @@ class Journal:
         return value
 
     async def _read(self, unit: Unit[T]) -> T:
+        writer = self._opened()
         try:
             async with self._room:
-                return await asyncio.wrap_future(self._submit(unit, writes=False))
+                return await asyncio.wrap_future(writer.submit(unit, writes=False))
         except JournalUnusable as trouble:
             self._failed(trouble)
             raise
-
-    def _submit(self, unit: Unit[T], *, writes: bool) -> Future[T]:
-        if self._writer is None:
-            raise self._closed()
-        return self._writer.submit(unit, writes=writes)
 
     def _failed(self, trouble: JournalUnusable) -> None:
         self.trouble = trouble
         self._listener(trouble)
 
-    def _closed(self) -> JournalUnusable:
+    def _opened(self) -> Writer:
+        if self._writer is not None:
+            return self._writer
         if (cause := self.trouble) is None:
-            return errors.closed(self.path)
-        return JournalUnusable(cause.path, cause.reason, cause.remedy, code=cause.code)
+            raise errors.closed(self.path)
+        raise JournalUnusable(cause.path, cause.reason, cause.remedy, code=cause.code)

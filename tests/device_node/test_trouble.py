@@ -22,6 +22,7 @@ from tests.device_node.harness import (
     settings_for,
 )
 from tests.device_node.journal.disk import Disk, small_disk
+from tests.device_node.process import node_process
 
 
 @pytest.fixture(autouse=True)
@@ -163,6 +164,40 @@ async def test_node_on_a_full_disk_refuses_the_new_and_knows_the_old(
         await side.next("event", lambda event: "resolves" in event)
         await side.still_answers()
     assert not (tmp_path / "allowed" / "new").exists()
+
+
+async def test_refusal_on_a_full_disk_outlives_the_program(
+    broker: RunningBroker, tmp_path: Path, disk: Disk
+) -> None:
+    settings = settings_for(await broker.add_device(DEVICE), tmp_path, data_dir=disk.path / "data")
+    command = making(tmp_path / "allowed", "never")
+    async with controlling(broker) as side:
+        async with node_process(settings, tmp_path) as process:
+            await side.next("presence")
+            await disk.fill()
+            await until_refused(side)
+            assert (await side.ask(command))["status"] == "rejected"
+            process.kill()
+            await process.wait()
+        await disk.free()
+        async with node_process(settings, tmp_path) as process:
+            await side.next("presence", lambda presence: presence["state"] == "online")
+            assert (await side.ask({**command, "attempt": 2}))["status"] == "rejected"
+            process.kill()
+            await process.wait()
+        async with node(settings):
+            assert (await side.ask({**command, "attempt": 3}))["status"] == "rejected"
+            await side.still_answers()
+    assert not (tmp_path / "allowed" / "never").exists()
+
+
+async def test_file_in_the_place_of_the_nodes_folder_is_told(broker: RunningBroker, tmp_path: Path) -> None:
+    settings = settings_for(await broker.add_device(DEVICE), tmp_path)
+    settings.directory.parent.mkdir(parents=True)
+    settings.directory.write_text("a file")
+    async with controlling(broker) as side, node(settings):
+        await told(side, "journal_unusable")
+        assert (await side.ask(a_command()))["status"] == "rejected"
 
 
 async def test_result_that_finds_no_room_is_kept_back_and_not_lost(

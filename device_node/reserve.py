@@ -1,0 +1,99 @@
+"""Room that was taken while there was some: what was refused on a full disk outlives the program.
+
+The file is written in place and never grows. Each refused id has a record of its own in it
+until the journal has taken it over.
+"""
+
+import os
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+RECORDS = 1_000
+_BODY = struct.Struct("<dBH256s")  # expiry, status, length of the id, the id
+_CHECK = struct.Struct("<I")
+SIZE = _BODY.size + _CHECK.size  # bytes of one record
+_EMPTY = bytes(SIZE)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One id that was answered: `rejected`, or else `interrupted`."""
+
+    command_id: str
+    expires_at: float
+    interrupted: bool
+
+
+class Reserve:
+    """The file of one node. Its methods block, and raise `OSError` when it cannot be used."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._places: dict[str, int] = {}
+        self._free = list(reversed(range(RECORDS)))
+
+    def open(self) -> list[Refused]:
+        """Take the room if that is not done yet; what earlier lives had to refuse."""
+        if not self._path.exists() or self._path.stat().st_size != RECORDS * SIZE:
+            draft = self._path.with_name(self._path.name + ".new")
+            with draft.open("wb") as file:
+                draft.chmod(0o600)
+                file.write(_EMPTY * RECORDS)
+            draft.replace(self._path)
+        content = self._path.read_bytes()
+        found: list[Refused] = []
+        self._places.clear()
+        self._free.clear()
+        for place in reversed(range(RECORDS)):
+            refused = _read(content[place * SIZE : (place + 1) * SIZE])
+            if refused is None:
+                self._free.append(place)
+            else:
+                self._places[refused.command_id] = place
+                found.append(refused)
+        return found
+
+    def put(self, refused: Refused) -> bool:
+        """Write it down; False when every place is taken."""
+        if not self._free:
+            return False
+        place = self._free[-1]
+        self._write(place, _record(refused))
+        self._free.pop()
+        self._places[refused.command_id] = place
+        return True
+
+    def drop(self, command_ids: list[str]) -> None:
+        """The journal has these now."""
+        for one in command_ids:
+            if (place := self._places.get(one)) is not None:
+                self._write(place, _EMPTY)
+                del self._places[one]
+                self._free.append(place)
+
+    def _write(self, place: int, record: bytes) -> None:
+        descriptor = os.open(self._path, os.O_WRONLY | getattr(os, "O_BINARY", 0))
+        try:
+            os.lseek(descriptor, place * SIZE, os.SEEK_SET)
+            os.write(descriptor, record)
+        finally:
+            os.close(descriptor)
+
+
+def _record(refused: Refused) -> bytes:
+    name = refused.command_id.encode()
+    body = _BODY.pack(refused.expires_at, 1 + refused.interrupted, len(name), name)
+    return body + _CHECK.pack(zlib.crc32(body))
+
+
+def _read(record: bytes) -> Refused | None:
+    body, check = record[: _BODY.size], record[_BODY.size :]
+    expires_at, status, length, name = _BODY.unpack(body)
+    if status not in (1, 2) or _CHECK.pack(zlib.crc32(body)) != check:
+        return None
+    try:
+        return Refused(name[:length].decode(), expires_at, status == 2)
+    except UnicodeDecodeError:
+        return None
