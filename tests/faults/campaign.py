@@ -18,6 +18,7 @@ from tests.faults.stand import Stand, stand
 from tests.faults.zygote import send
 
 PRESS_EVERY = 0.25  # seconds between two cancels by hand for a point that needs one
+AWAY_FOR = 1.8  # seconds: longer than the delay of a will
 SETTLE_LOOK_EVERY = 0.25
 SAVED_WITHIN = 0.1  # seconds for Mosquitto to write its file
 LINES = {Kind.CUT: Line.CUT, Kind.SILENT: Line.SILENT, Kind.HALF: Line.HALF}
@@ -52,19 +53,20 @@ class Campaign:
         load = Load(self._on.client, self._on.programs, self._on.ledger, self._plan.size, self._plan.seed)
         loading = asyncio.create_task(load.run(enough), name="load")
         pressing = asyncio.create_task(self._press(), name="press")
+        parting = asyncio.create_task(self._part(), name="part")
         breaking = asyncio.create_task(self._break(), name="break")
         began = monotonic()
         try:
             while not self._finished(breaking) and monotonic() - began < self._plan.size.within_s:
                 await asyncio.sleep(0.1)
-                for task in (loading, breaking, pressing):
+                for task in (loading, breaking, pressing, parting):
                     if task.done():
                         task.result()
         finally:
             enough.set()
-            for task in (breaking, pressing):
+            for task in (breaking, pressing, parting):
                 task.cancel()
-            await asyncio.gather(breaking, pressing, return_exceptions=True)
+            await asyncio.gather(breaking, pressing, parting, return_exceptions=True)
             self._mend()
             await loading
         self._count_what_is_left()
@@ -175,12 +177,29 @@ class Campaign:
                 if self._on.programs[name].wanted is Needs.CANCEL:
                     self._on.tap.cancel_again(name)
 
+    async def _part(self) -> None:
+        """A controller that is to die over an order that waits needs a device that is away."""
+        on = self._on
+        turns = 0
+        while True:
+            await asyncio.sleep(PRESS_EVERY)
+            if on.programs[CONTROLLER].wanted is not Needs.WAITING or not on.programs[CONTROLLER].up.is_set():
+                continue
+            name = on.nodes[turns % len(on.nodes)]
+            turns += 1
+            on.programs[name].away = True
+            on.proxies[name].break_off(Line.CUT)
+            await asyncio.sleep(AWAY_FOR)
+            on.proxies[name].restore()
+            on.programs[name].away = False
+
     def _mend(self) -> None:
         on = self._on
         happenings.quiet(on.folder / "events").touch()
         for proxy in on.proxies.values():
             proxy.restore()
         for program in on.programs.values():
+            program.away = False
             program.go_on()
         if on.small_disk is not None:
             disk.free(on.small_disk)

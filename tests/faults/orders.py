@@ -73,7 +73,7 @@ class Orders:
                 "arguments": {"number": asks},
                 "field": random.choice((TRUE, TRUE, FALSE)),
             }
-        elif random.random() < 0.02:
+        elif random.random() < (0.3 if Needs.GROUP in self.pressing else 0.02):
             del body["device_id"]
             body |= {"group": GROUP, "rate_per_s": 20.0, "max_in_flight": 2}
         cancel = random.random() < (0.7 if Needs.CANCEL in self.pressing else 0.08)
@@ -114,4 +114,5 @@ class Orders:
         return random.choices(tools, weights=(60, 20, 4, 4, 12))[0]
 
     def _is_up(self, device_id: str) -> bool:
-        return self.programs[device_id].up.is_set()
+        program = self.programs[device_id]
+        return program.up.is_set() and not program.away

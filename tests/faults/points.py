@@ -26,6 +26,7 @@ class Needs(StrEnum):
     CANCEL = "cancel"
     EVENT = "event"
     WAITING = "waiting"  # an order for a device that is away
+    GROUP = "group"  # an order to a group
     NOTHING = "nothing"  # a start is enough
 
 
@@ -74,6 +75,10 @@ def _some(arguments: tuple[Any, ...], _result: Any) -> bool:
     return bool(arguments[1])
 
 
+def _given(_arguments: tuple[Any, ...], result: Any) -> bool:
+    return bool(result)
+
+
 def _new(_arguments: tuple[Any, ...], result: Any) -> bool:
     return result is None
 
@@ -90,6 +95,13 @@ _SESSION = ("broker.session.connection", "Session")
 CONTROLLER: dict[str, Point] = {
     "submit before COMMIT": Point(Moment(*_COMMANDS, "submit", after=True)),
     "submit after COMMIT": Point(Moment(*_OUTBOX, "hear", wanted=_queued)),
+    "sent again, before COMMIT": Point(Moment(*_SETTLING, "depart", after=True, wanted=_given)),
+    "waited for, before COMMIT": Point(
+        Moment("controller.services.settling.moving", "", "leave", after=True), Needs.WAITING
+    ),
+    "group moved on, before COMMIT": Point(
+        Moment("controller.services.rollouts", "", "advance", after=True), Needs.GROUP
+    ),
     "before publish": Point(Moment(*_LETTERS, "command")),
     "published, before PUBACK": Point(Moment(*_LETTERS, "command", after=True), then=WRITTEN),
     "PUBACK, before its note": Point(Moment(*_SETTLING, "published")),

@@ -39,6 +39,7 @@ class Program:
         self.tag: str = order["tag"]
         self.up = asyncio.Event()  # it has said that it is ready
         self.done = asyncio.Event()  # all its lives are over but the last
+        self.away = False  # its line is cut, so that something must wait for it
         self.over = asyncio.Event()  # it will not be started any more
         self.kills: Counter[str] = Counter()
         self.busy_kills: Counter[str] = Counter()  # with a command in flight
