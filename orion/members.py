@@ -63,8 +63,7 @@ def outcome(client: Client, terminal: Terminal, parent: Json) -> Exit:
         )
     elif moves(parent):
         terminal.say("The others go on by themselves.", "yellow")
-    if code is not Exit.DONE:
-        terminal.say(f"Each of them: orion commands show {parent['command_id']}", "dim")
+    terminal.say(f"Each of them: orion commands show {parent['command_id']}", "dim")
     return code
 
 

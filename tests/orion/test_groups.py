@@ -8,7 +8,7 @@ import pytest
 
 from tests.orion.installation import Installation, until
 from tests.orion.lamp import Lamp, a_place, lit, lit_up
-from tests.orion.looking import Looking
+from tests.orion.looking import Looking, on_a_terminal
 
 GROUP = ("--group", "lab")
 LIGHT = ("light", "on=true")
@@ -140,3 +140,56 @@ def test_a_group_that_there_is_not_is_said_with_those_that_there_are(
 
     assert done.returncode == 1
     assert "lab" in done.stderr
+
+
+@pytest.fixture
+def computers(installation: Installation) -> Iterator[None]:
+    """A group of one computer, whose tools can ask."""
+    installation.data("devices", "policy", "laptop", "--group", "desk")
+    installation.data("run", "laptop", "create_directory", "path=Grouped")
+    yield
+    installation.data("devices", "policy", "laptop", "--group", "nothing")
+
+
+def test_a_group_is_asked_for_on_one_card_and_runs_after_the_yes(
+    installation: Installation, computers: None
+) -> None:
+    words = ("run", "--group", "desk", "delete_path", "path=Grouped")
+
+    code, seen = on_a_terminal(installation, *words, prompt=b"Do this? [y/N] ", reply=b"y\n")
+
+    assert code == 0
+    assert f"path = {installation.files / 'Grouped'}" in seen
+    assert "1 of 1 succeeded" in seen
+    assert not (installation.files / "Grouped").exists()
+
+
+def test_a_group_that_waits_for_a_yes_can_be_decided_later(
+    installation: Installation, computers: None
+) -> None:
+    parent = installation.data("run", "--group", "desk", "delete_path", "path=Grouped", exit_code=4)
+    assert parent["status"] == "awaiting_approval"
+
+    done = installation.orion("approvals", "approve", parent["approval_id"])
+
+    assert done.returncode == 0
+    assert "delete_path on group desk: succeeded. 1 of 1 succeeded" in done.stderr
+    assert not (installation.files / "Grouped").exists()
+
+
+def test_members_that_are_away_are_waited_for(installation: Installation) -> None:
+    with a_place(installation, "lamp-9", "--group", "attic") as mqtt:
+        lamp = Lamp(mqtt)
+        lamp.may_end.set()
+        with lit_up(installation, lamp):
+            pass
+        until(lambda: installation.data("devices", "show", "lamp-9")["status"] == "offline")
+        done = installation.orion("run", "--group", "attic", *LIGHT, "--when-online")
+        assert done.returncode == 4
+        assert "1 wait for their devices until " in done.stderr
+        [entry] = installation.data("commands", "queue", "--device", "lamp-9")["items"]
+
+        with lit_up(installation, lamp):
+            until(lambda: installation.data("commands", "show", entry["parent_id"])["status"] == "succeeded")
+
+    assert lamp.took == [entry["command_id"]]
