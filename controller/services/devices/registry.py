@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 from controller.errors import AlreadyExists, NoProfile, ToolsChanged, UnknownDevice
@@ -15,6 +16,8 @@ from controller.store import notices
 from controller.store.tables import Device
 from schemas.devices import Profile, Tool
 from schemas.ids import new_id
+
+_BY_ID = select(Device).where(Device.device_id == bindparam("device_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ def find(session: Session, device_id: str) -> Device | None:
     for known in session.identity_map.values():  # a unit asks for its device more than once
         if isinstance(known, Device) and known.device_id == device_id and known not in session.deleted:
             return known
-    return session.exec(select(Device).where(Device.device_id == device_id)).one_or_none()
+    return session.exec(_BY_ID, params={"device_id": device_id}).one_or_none()
 
 
 def every(session: Session) -> list[Device]:
