@@ -66,10 +66,11 @@ def _write(call: Call, steps: list[Step]) -> None:
         "at": format_instant(call.node.now()),
         "steps": steps,
     }
-    _store(_path(call.node, call.command_id), record)
+    store(_path(call.node, call.command_id), record)
 
 
-def _store(path: Path, record: dict[str, Any]) -> None:
+def store(path: Path, record: dict[str, Any]) -> None:
+    """Write a small file at once and for good: it is there in full or as it was before."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
     with unfinished.open("w", encoding="ascii") as file:
@@ -130,7 +131,7 @@ def claimed(node: NodeContext, record: dict[str, Any]) -> Iterator[Callable[[], 
 
 def _keep(path: Path, record: dict[str, Any]) -> None:
     try:
-        _store(path, record)
+        store(path, record)
     except OSError as error:
         # only a crash before the last step would show it, and then as a step that cannot be taken twice
         logger.warning("Could not keep how far an undo is: %s", error.strerror)

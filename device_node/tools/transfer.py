@@ -14,6 +14,7 @@ from device_node.safety.folder import Folder, is_link
 from device_node.tools import content, extent
 from device_node.tools.progress import ENTRY, Progress
 from device_node.tools.tool import Call
+from device_node.tools.unfinished import Note
 from schemas.errors import ErrorCode
 
 
@@ -53,6 +54,7 @@ def _copy(
                 names = [entry.name for entry in entries]
             for entry in names:
                 _copy(call, fence, inner, entry, copied, entry, progress, depth + 1)
+            copied.sync()
         to.keep(new, info)
     else:
         copy_file(call, source, name, to, new, progress)
@@ -95,7 +97,13 @@ def move(call: Call, fence: Fence, source: Folder, name: str, to: Folder, new: s
     else:
         return
     hidden, copied = content.temporary(), content.temporary()
-    source.replace(name, source, hidden)  # nobody adds to it while it is copied
+    note = Note(call.node, source, name, hidden, to, copied)
+    note.begin()
+    try:
+        source.replace(name, source, hidden)  # nobody adds to it while it is copied
+    except BaseException:
+        note.end()
+        raise
     try:
         whole = extent.of(call, source, hidden, fence=fence)
         removing = ENTRY * (whole.files + whole.folders)
@@ -105,8 +113,10 @@ def move(call: Call, fence: Fence, source: Folder, name: str, to: Folder, new: s
     except BaseException:
         content.discard(to, copied)
         source.place(hidden, source, name)
+        note.end()
         raise
     to.sync()
+    note.arrived()
     try:
         # not given up half way when the call is cancelled: it has been moved
         content.remove(source, hidden, progress.entry)
@@ -115,3 +125,5 @@ def move(call: Call, fence: Fence, source: Folder, name: str, to: Folder, new: s
             ErrorCode.CONFLICT,
             f"It is at its new place, but {shown(source.child(hidden))} could not be removed in full.",
         ) from error
+    finally:
+        note.end()
