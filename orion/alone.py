@@ -64,6 +64,7 @@ def controller(invocation: Invocation, *, led: bool) -> int:
 def node(invocation: Invocation, *, led: bool) -> int:
     """This computer's node; it waits for its broker."""
     from device_node import app
+    from device_node.journal import JournalInUse
     from device_node.safety.policy import PolicyError
 
     async def program(stop: asyncio.Event, ready: serving.Ready) -> int:
@@ -74,6 +75,8 @@ def node(invocation: Invocation, *, led: bool) -> int:
             return await app.run(told, stop)
         except PolicyError as error:
             raise Failure(str(error), code="policy", exit_code=Exit.USAGE) from error
+        except JournalInUse as error:
+            raise Failure(str(error), code="conflict") from error
 
     return serving.serve(invocation, "node", program, led=led)
 

@@ -19,6 +19,7 @@ FACTS = (
     "status", "progress", "error", "result", "undoable", "attempt",
     "issued_at", "expires_at", "published_at", "accepted_at", "finished_at", "duration_ms",
 )  # fmt: skip
+MAX_COLUMNS = 8
 MAX_BRIEF = 60  # characters of one value of a result
 _PLACES = ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
@@ -49,12 +50,34 @@ def outcome(terminal: Terminal, command: Mapping[str, Any]) -> Exit:
         preview(terminal, command.get("result") or {})
     elif code is Exit.DONE:
         terminal.say(f"{subject}: {status}", "green")
-        terminal.facts(command.get("result") or {})
+        _found(terminal, command.get("result") or {})
         if command.get("undoable") and terminal.watched:
             terminal.say(f"Put it back with: orion undo {command['command_id']}", "dim")
     else:
         terminal.say(f"{subject}: {status.replace('_', ' ')}. {reason}".rstrip(), "red")
     return code
+
+
+def _found(terminal: Terminal, result: Mapping[str, Any]) -> None:
+    """What a tool answered; on a screen, a list of things is a table."""
+    lists = {name: value for name, value in result.items() if terminal.draws and _is_table(value)}
+    terminal.facts({name: value for name, value in result.items() if name not in lists})
+    for name, things in lists.items():
+        columns = {key: key for thing in things for key in thing}
+        rows = [{key: _sized(key, value) for key, value in thing.items()} for thing in things]
+        terminal.write(f"{sanitize.exact(name, MAX_CELL)}:")
+        terminal.items(rows, columns, none="")
+
+
+def _is_table(value: Any) -> bool:
+    """Whether these are things of the same kind, each with a few plain facts."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(each, Mapping) for each in value)
+        and len({key for each in value for key in each}) <= MAX_COLUMNS
+        and not any(_nests(fact) for each in value for fact in each.values())
+    )
 
 
 def what(command: Mapping[str, Any]) -> str:
@@ -86,7 +109,7 @@ def _particulars(terminal: Terminal, facts: Mapping[str, Any], indent: str) -> N
     width = max((len(name) for name, value in told.items() if not _nests(value)), default=0)
     for name, value in told.items():
         if not _nests(value):
-            shown = size(value) if is_size(name, value) else value
+            shown = _sized(name, value)
             if isinstance(shown, str):  # no text of a device begins a line of its own here
                 shown = sanitize.exact(shown, MAX_SHOWN)
             terminal.fact(name, shown, width=width, indent=indent)
@@ -101,6 +124,10 @@ def _nests(value: Any) -> bool:
     return isinstance(value, Mapping) or (
         isinstance(value, list) and any(isinstance(each, Mapping) for each in value)
     )
+
+
+def _sized(name: str, value: Any) -> Any:
+    return size(value) if is_size(name, value) else value
 
 
 def is_size(name: str, value: Any) -> bool:

@@ -131,14 +131,14 @@ class Terminal:
         from rich.text import Text
 
         drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        cells = [[sanitize.exact(cell, MAX_CELL) for cell in row] for row in rows]
-        widths = [max(map(cell_len, column)) for column in zip(headings, *cells, strict=True)]
+        heads, *cells = [[sanitize.exact(cell, MAX_CELL) for cell in row] for row in (headings, *rows)]
+        widths = [max(map(cell_len, column)) for column in zip(heads, *cells, strict=True)]
         needed = sum(GAP + (width if width <= WHOLE else FOLDED) for width in widths)
         fits = (
             needed <= self.out.width
         )  # what does not fit is folded: cropped, it would be somebody else's id
-        for heading, width in zip(headings, widths, strict=True):
-            drawn.add_column(heading, no_wrap=fits and width <= WHOLE)
+        for heading, width in zip(heads, widths, strict=True):
+            drawn.add_column(Text(heading), no_wrap=fits and width <= WHOLE)
         for row in cells:
             drawn.add_row(*(Text(cell, overflow="fold") for cell in row))
         self.out.print(drawn)

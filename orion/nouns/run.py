@@ -71,7 +71,9 @@ def run(
     ] = None,
     max_in_flight: Annotated[
         int | None,
-        typer.Option("--max-in-flight", metavar="N", min=1, help="At most so many at the same time."),
+        typer.Option(
+            "--max-in-flight", metavar="N", min=1, help="At most so many at the same time, 20 unless said."
+        ),
     ] = None,
     stop_after: Annotated[
         int | None,

@@ -1,5 +1,6 @@
 """How a command is shown: sizes, times, what waits for what, and nothing that a device could forge."""
 
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from orion import members, queue, receipts
 from orion.exits import Exit
 from orion.terminal import Terminal
+from tests.orion.screen import a_screen, seen_on
 
 
 def a_command(**changes: Any) -> dict[str, Any]:
@@ -99,6 +101,23 @@ def test_what_was_undone_is_said_step_by_step(capsys: pytest.CaptureFixture[str]
     said = capsys.readouterr()
     assert said.err == "move_path on laptop was undone:\n"
     assert said.out == "  Move /b back to /a.\n  And\\nthis.\n"
+
+
+def test_on_a_screen_a_list_of_things_is_a_table_that_nothing_in_it_can_steer() -> None:
+    things = [{"name": "a", "size": 2_000_000}, {"name": "\x1b[2Jb", "up\x1b[2J[red]": True}]
+    nested = [{"deep": {"er": 1}}]
+    command = a_command(status="succeeded", result={"total": 2, "entries": things, "more": nested})
+    with a_screen() as screen:
+        receipts.outcome(Terminal(), command)
+        sys.stdout.write("end")
+        sys.stdout.flush()
+
+        seen = seen_on(screen, "end").replace("\x1b[0m", "")
+
+    assert "2.0 MB" in seen
+    assert r"up\x1b[2J[red]" in seen
+    assert '[{"deep": {"er": 1}}]' in seen
+    assert "\x1b" not in seen
 
 
 def test_a_name_of_a_result_cannot_look_like_another_line(capsys: pytest.CaptureFixture[str]) -> None:

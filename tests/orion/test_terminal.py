@@ -3,11 +3,7 @@
 import json
 import logging
 import os
-import pty
 import sys
-import tty
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +11,7 @@ import pytest
 from orion import logs, trace
 from orion.terminal import Terminal
 from tests.orion.installation import clean_environment, orion
+from tests.orion.screen import a_screen, seen_on
 
 ESCAPE = "\x1b[2J\x1b]0;owned\x07"
 
@@ -89,32 +86,6 @@ def test_lines_and_tabs_of_a_text_stay(capsys: pytest.CaptureFixture[str]) -> No
     Terminal().facts({"content": "one\r\n\ttwo \n"})
 
     assert capsys.readouterr().out == "content  one\n\ttwo \n\n"
-
-
-@contextmanager
-def a_screen() -> Iterator[int]:
-    """A terminal for a person, who sits at the other end."""
-    leader, follower = pty.openpty()
-    tty.setraw(follower)
-    with (
-        open(follower, "w", encoding="utf-8", closefd=False) as written,
-        open(follower, encoding="utf-8", closefd=False) as read,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        patch.setenv("TERM", "dumb")
-        for name, stream in (("stdin", read), ("stdout", written), ("stderr", written)):
-            patch.setattr(sys, name, stream)
-        yield leader
-    os.close(leader)
-    os.close(follower)
-
-
-def seen_on(leader: int, last: str) -> str:
-    """What is on the screen once it ends in `last`."""
-    seen = ""
-    while not seen.endswith(last):
-        seen += os.read(leader, 4096).decode()
-    return seen
 
 
 @pytest.mark.parametrize(
