@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import decision, footprint, inflight, ingest, planning, start
+from bench import decision, footprint, groups, inflight, ingest, planning, start
 from bench.figures import Figure
 from bench.stand import Stand, stand
 from broker.identities import Identities, await_active
@@ -28,6 +28,9 @@ async def _with_broker(data_dir: Path, *, long: bool) -> list[Figure]:
         with console.status("Measuring events of a thousand devices"):
             crowd = await _controller(identities, running, "crowd")
             figures += await ingest.measure(running, crowd, asker, long=long)
+        with console.status("Sending orders to groups"):
+            members = await _controller(identities, running, "lab")
+            figures += await groups.measure(running, members)
         with console.status(f"Watching an idle node for {footprint.IDLE_FOR:.0f} s"):
             figures += await footprint.measure(running.node_pid)
         with console.status("Starting controllers"):

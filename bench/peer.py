@@ -1,4 +1,4 @@
-"""The other side of a measurement, in a process of its own: our node, a bare echo, or a crowd of devices.
+"""The other side of a measurement, in a process of its own: our node, a bare echo, or many devices.
 
 What to be comes on standard input as one JSON object, so that no password stands in an
 argument list; the end of standard input is the order to stop.
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench import crowd
+from bench import crowd, lab
 from broker.session import Connected, Endpoint, PublishProperties, Session, Subscription, keep_connected
 from device_node import app as node
 from device_node.settings import NodeSettings
@@ -30,6 +30,9 @@ async def serve(wanted: dict[str, Any], stop: asyncio.Event) -> None:
         return
     if wanted["be"] == "crowd":
         await crowd.play(wanted, endpoint)
+        return
+    if wanted["be"] == "lab":
+        await lab.play(wanted, endpoint, stop)
         return
     await keep_connected(
         lambda: Session(endpoint, client_id=endpoint.username or ""),

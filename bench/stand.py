@@ -18,6 +18,7 @@ from broker.supervisor import supervised
 from controller.mqtt.inbox import Inbox
 from controller.mqtt.link import Link
 from controller.mqtt.outbox import Outbox
+from controller.pacer import Pacer
 from controller.services import devices
 from controller.services.actors import Actor, Role
 from controller.services.replies import Replies
@@ -67,14 +68,18 @@ async def stand(data_dir: Path) -> AsyncIterator[Stand]:
             endpoint, instance="main", topics=topics, inbox=Inbox(store, outbox, topics), outbox=outbox
         )
 
+        pacer = Pacer(store)
+
         def hear(notices: list[Notice]) -> None:
             for notice in notices:
                 outbox.hear(notice)
                 replies.hear(notice)
+                pacer.hear(notice)
 
         store.listen(hear)
         stop = asyncio.Event()
         linked = asyncio.create_task(link.run(stop), name="link")
+        pacing = asyncio.create_task(pacer.run(), name="pacer")
         try:
             place = await _place(store, identities.add_device, endpoint)
             async with peer(_node(data_dir, place), until="") as process:
@@ -83,6 +88,8 @@ async def stand(data_dir: Path) -> AsyncIterator[Stand]:
         finally:
             stop.set()
             await linked
+            pacing.cancel()
+            await asyncio.wait((pacing,))
             await asyncio.to_thread(store.close)
 
 
