@@ -108,6 +108,7 @@ async def run(
 
     Raises:
         PolicyError: the owner's policy file cannot be used.
+        JournalInUse: another node runs with the same data folder.
     """
     boot_id = new_id()
     topics = Topics(settings.prefix)

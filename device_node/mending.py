@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from device_node.events import Events
-from device_node.journal import Journal, JournalFull, JournalUnusable
+from device_node.journal import Journal, JournalFull, JournalInUse, JournalUnusable
 from device_node.refusals import Refusals
 from schemas.events import Severity
 from schemas.wire import JsonObject
@@ -39,10 +39,16 @@ class Mending:
         journal.listen(self._noticed)
 
     async def begin(self) -> None:
-        """Open the journal if that is possible now."""
+        """Open the journal if that is possible now.
+
+        Raises:
+            JournalInUse: another node has it, and this one must not run beside it.
+        """
         try:
             await self._journal.open()
             await self._recover()
+        except JournalInUse:
+            raise
         except JournalUnusable as trouble:
             self._noticed(trouble)
 

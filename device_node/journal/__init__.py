@@ -6,7 +6,7 @@ a single writer thread behind it puts what waits together into one transaction.
 
 from device_node.journal.commands import Answer
 from device_node.journal.entries import Entry, Kind, Limits, Severity, Spooled, State
-from device_node.journal.errors import JournalFull, JournalUnusable
+from device_node.journal.errors import JournalFull, JournalInUse, JournalUnusable
 from device_node.journal.journal import Journal
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Entry",
     "Journal",
     "JournalFull",
+    "JournalInUse",
     "JournalUnusable",
     "Kind",
     "Limits",

@@ -1,6 +1,7 @@
 """What can keep the journal from doing its work, each with what to do about it.
 
 * JournalUnusable: the file cannot be read or written now
+  - JournalInUse: another program has it
 * JournalFull: it holds as much as it may
 """
 
@@ -19,7 +20,6 @@ _CAUSES: dict[int, tuple[str, str]] = {
     sqlite3.SQLITE_READONLY: ("it cannot be written", _UNWRITABLE),
     sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", _UNWRITABLE),
     sqlite3.SQLITE_PERM: ("it cannot be opened", _UNWRITABLE),
-    sqlite3.SQLITE_BUSY: ("another program has it open", "Stop the other node."),
 }
 
 
@@ -36,6 +36,13 @@ class JournalUnusable(Exception):
         self.remedy = remedy
         self.code = code  # of the event that tells of it
         self.readable = False
+
+
+class JournalInUse(JournalUnusable):
+    """Another program has the file; with two nodes on it, neither could keep a promise."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "another program has it open", "Stop the other node of this device.")
 
 
 class JournalFull(Exception):
@@ -67,6 +74,8 @@ def unusable(path: Path, error: sqlite3.Error | OSError) -> JournalUnusable:
         return JournalUnusable(path, "the disk is full", "Free space on that disk.", code="disk_full")
     if isinstance(error, OSError):
         return JournalUnusable(path, error.strerror or type(error).__name__, _UNWRITABLE)
+    if _primary(error) == sqlite3.SQLITE_BUSY:
+        return JournalInUse(path)
     cause = _CAUSES.get(_primary(error))
     if cause is None:
         return JournalUnusable(path, f"SQLite says {error}", "Look at the disk and at the system's log.")

@@ -7,6 +7,7 @@ import pytest
 
 from broker.session import Endpoint
 from device_node import app
+from device_node.journal import JournalInUse
 from device_node.safety.policy import PolicyError
 from schemas.topics import Kind
 from tests.broker.running import RunningBroker, free_port
@@ -93,3 +94,15 @@ async def test_what_was_deleted_long_ago_leaves_the_trash_for_good(
         async with asyncio.timeout(5):
             while await asyncio.to_thread(old.exists):
                 await asyncio.sleep(0.02)
+
+
+async def test_second_node_on_the_same_folder_does_not_start(
+    broker: RunningBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("device_node.journal.database.WAIT_FOR_LOCK", 0.1)
+    settings = settings_for(await broker.add_device(DEVICE), tmp_path)
+    async with controlling(broker) as side, node(settings):
+        await side.next("presence")
+        with pytest.raises(JournalInUse, match="another program"):
+            await app.run(settings, asyncio.Event())
+        await side.still_answers()
