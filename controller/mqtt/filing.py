@@ -62,7 +62,9 @@ class Filing:
     async def file(self, wanted: list[Unit]) -> list[Receipt]:
         """Return once every unit is stored, or refused for good."""
         receipts: list[Receipt] = []
-        waiting = wanted
+        waiting = await self._try(wanted, receipts)
+        if not waiting:
+            return receipts
         retrying = AsyncRetrying(
             wait=wait_random_exponential(multiplier=0.1, max=AGAIN_AT_MOST),
             retry=retry_if_exception_type(_NotStored),
