@@ -31,6 +31,8 @@ def device(row: Device) -> Json:
             "status": row.status,
             "status_reason": row.status_reason,
             "last_seen_at": row.last_seen_at,
+            "last_heartbeat": row.last_heartbeat,
+            "clock_skew_s": row.clock_skew_s,
         }
     )
 
@@ -60,7 +62,6 @@ def device_whole(row: Device) -> Json:
         "home": profile.home if profile else None,
         "registered_at": row.registered_at,
         "adopted_at": row.adopted_at,
-        "last_heartbeat": row.last_heartbeat,
         "heartbeat": row.heartbeat,
         "owner_allows": {
             "tools": row.allowed_tools,

@@ -109,12 +109,31 @@ def _there(invocation: Invocation) -> Iterator[Check]:
     yield _finding("model", found, good=trouble is None, remedy=remedy, state="missing")
     online = sum(device["status"] == "online" for device in devices)
     yield _finding("devices", f"{len(devices)}, of which {online} online", good=True)
+    yield from _ailing(told["devices"])
     waiting = [device["device_id"] for device in devices if not device["adopted"]]
     if waiting:
         remedy = f"orion devices adopt {waiting[0]}"
         yield _finding(
             "adoption", f"waiting: {', '.join(waiting)}", good=False, remedy=remedy, state="waiting"
         )
+
+
+def _ailing(told: dict[str, Any]) -> Iterator[Check]:
+    """Devices that are silent, doubled or have a wrong clock; nothing when all are well."""
+    skewed = [f"{device_id} ({skew_s:+.0f} s)" for device_id, skew_s in told["skewed"].items()]
+    kinds = (
+        ("silent devices", told["stale"], "stale", "look whether they run and are connected"),
+        (
+            "doubled devices",
+            told["conflicting"],
+            "wrong",
+            "stop the second program that connects with the same id",
+        ),
+        ("device clocks", skewed, "wrong", "set the clocks of these devices by NTP"),
+    )
+    for check, found, state, remedy in kinds:
+        if found:
+            yield _finding(check, ", ".join(found), good=False, state=state, remedy=remedy)
 
 
 def _database(database: dict[str, Any]) -> Check:

@@ -2,7 +2,9 @@
 
 import asyncio
 import shutil
+from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter
@@ -12,7 +14,7 @@ from broker.identities import await_active
 from broker.session import ConnectFailed, Endpoint
 from controller.api.deps import Asking, Controller
 from controller.errors import Conflict, OrionError
-from controller.services import audit, health
+from controller.services import audit, devices, health
 from schemas.ids import Username
 from schemas.wire import format_instant
 
@@ -38,11 +40,13 @@ async def well(controller: Controller) -> dict[str, Any]:
 async def doctor(controller: Controller, _actor: Asking) -> dict[str, Any]:
     """What the controller knows of its own state; the command line adds the machine's side."""
     settings = controller.settings
+    now = datetime.now(UTC)
     database = await controller.store.read(health.database)
+    ailing = await controller.store.read(partial(devices.ailing, now=now, max_skew_s=settings.max_skew_s))
     usage = await asyncio.to_thread(shutil.disk_usage, settings.data_dir)
     return {
         "instance": settings.instance,
-        "at": format_instant(datetime.now(UTC)),
+        "at": format_instant(now),
         "broker": {
             "host": settings.endpoint.host,
             "port": settings.endpoint.port,
@@ -50,6 +54,7 @@ async def doctor(controller: Controller, _actor: Asking) -> dict[str, Any]:
             "administered": controller.identities is not None,
         },
         "database": database,
+        "devices": asdict(ailing),
         "disk_free_bytes": usage.free,
         "model": {
             "host": settings.model.host,

@@ -5,6 +5,7 @@ life (`boot_id`) as its profile, offline only by word of that life, and stale wh
 beat in that life and fell silent.
 """
 
+from controller.services.devices.ailments import Ailments, ailing
 from controller.services.devices.clocks import MAX_SKEW
 from controller.services.devices.heartbeats import store_heartbeat
 from controller.services.devices.presence import nobody_is_known_online, store_presence, store_profile
@@ -26,12 +27,14 @@ from controller.services.devices.status import DeviceStatus, absence
 
 __all__ = [
     "MAX_SKEW",
+    "Ailments",
     "DeviceStatus",
     "NewDevice",
     "PolicyChange",
     "absence",
     "add",
     "adopt",
+    "ailing",
     "call_stale",
     "change",
     "every",

@@ -39,13 +39,22 @@ def store_heartbeat(
     clocks.judge(session, row, skews, now=now, max_skew_s=max_skew_s)
     if row.status == DeviceStatus.ONLINE:
         row.silent_since = now
-    elif row.status == DeviceStatus.STALE:
+    elif _was_only_unheard(row):
         return _revive(session, row, now=now)
     return None
 
 
+def _was_only_unheard(row: Device) -> bool:
+    """Whether this life said `online`, never said otherwise, and we had lost sight of it."""
+    return row.status == DeviceStatus.STALE or (
+        row.status == DeviceStatus.OFFLINE and row.status_reason in status.OUR_REASONS
+    )
+
+
 def _revive(session: Session, row: Device, *, now: datetime) -> Device | None:
-    audit.record(session, "device.heard_again", now=now, device_id=row.device_id)
+    if row.status == DeviceStatus.STALE:
+        audit.record(session, "device.heard_again", now=now, device_id=row.device_id)
+    row.status_reason = None
     profile = profile_of(row)
     same_life = profile is not None and profile.boot_id == row.boot_id
     status.settle(session, row, DeviceStatus.ONLINE if same_life else DeviceStatus.ARRIVING, now=now)

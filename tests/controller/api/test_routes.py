@@ -16,7 +16,7 @@ from schemas.assistant import MAX_TEXT, Response
 from schemas.errors import ErrorCode
 from tests.broker.running import RunningBroker
 from tests.controller.api.conftest import Api
-from tests.factories import NOON, a_profile, a_reply, an_event
+from tests.factories import NOON, a_heartbeat, a_profile, a_reply, an_event, later
 from tests.flows.installation import installation
 
 CREATE = {"device_id": "laptop", "tool": "create_directory", "arguments": {"path": "Test"}}
@@ -196,6 +196,21 @@ async def test_the_doctor_looks_at_everything(api: Api) -> None:
     assert found["broker"]["connected"] is False
     assert found["model"]["trouble"]
     assert found["disk_free_bytes"] > 0
+    assert found["devices"] == {"stale": [], "conflicting": [], "skewed": {}}
+
+
+async def test_the_doctor_names_devices_that_need_a_look(api: Api, laptop: str) -> None:
+    def silence(session: Session) -> None:
+        devices.store_heartbeat(session, laptop, a_heartbeat(at=later(99)), now=NOON)
+        devices.call_stale(session, now=later(91), heartbeat_s=30.0, listening_since=later(-100))
+
+    await api.store.write(silence)
+
+    (listed,) = (await api.http.get("devices")).json()["items"]
+    assert (listed["status"], listed["clock_skew_s"]) == ("stale", 99.0)
+    assert listed["last_heartbeat"] == "2026-02-12T12:00:00.000Z"
+    found = (await api.http.get("system/doctor")).json()["devices"]
+    assert found == {"stale": [laptop], "conflicting": [], "skewed": {laptop: 99.0}}
 
 
 async def test_a_foreign_broker_is_not_administered_here(api: Api) -> None:

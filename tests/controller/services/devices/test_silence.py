@@ -10,7 +10,7 @@ from controller.services.devices import DeviceStatus
 from controller.services.devices.status import BROKER_RESTARTED
 from controller.store import notices
 from controller.store.tables import Device
-from tests.factories import ADMIN, NOON, a_heartbeat, a_presence, a_profile, a_request, later
+from tests.factories import ADMIN, NOON, a_heartbeat, a_place, a_presence, a_profile, a_request, later
 
 EVERY = 30.0
 SINCE = later(-3600)
@@ -257,3 +257,28 @@ def test_a_reason_is_kept_short(session: Session, laptop: Device) -> None:
     devices.store_presence(session, "laptop", a_presence("offline", reason="x" * 10_000), now=later(1))
 
     assert laptop.status_reason == "x" * 100
+
+
+def test_a_heartbeat_finds_a_device_again_that_a_restart_lost_sight_of(
+    session: Session, laptop: Device
+) -> None:
+    devices.nobody_is_known_online(session)  # and what the broker stored was a late will
+
+    assert beat(session, 1) is laptop
+    assert (laptop.status, laptop.status_reason) == (DeviceStatus.ONLINE, None)
+
+
+def test_what_a_person_should_look_at_is_named(session: Session, laptop: Device) -> None:
+    for device_id, skew in (("a-clock", 31.0), ("b-clock", -31.0), ("well", 29.0)):
+        row = devices.add(session, a_place(device_id), actor=ADMIN, now=NOON)
+        row.clock_skew_s = skew
+    for boot_id, at in (("boot-2", 1), ("boot-1", 2)):
+        profile = a_profile(boot_id=boot_id, tools=[], at=later(at))
+        devices.store_profile(session, "laptop", profile, now=later(at))
+        devices.store_presence(session, "laptop", a_presence(boot_id=boot_id, at=later(at)), now=later(at))
+    beat(session, 3)
+    sweep(session, 94)
+
+    found = devices.ailing(session, now=later(100))
+    assert found == devices.Ailments(["laptop"], ["laptop"], {"a-clock": 31.0, "b-clock": -31.0})
+    assert devices.ailing(session, now=later(3 * 3_600)).conflicting == []
