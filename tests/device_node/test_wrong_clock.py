@@ -1,6 +1,7 @@
 """A node whose clock is days wrong, on a real broker, neither loses an order nor runs a late one."""
 
 import asyncio
+import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tests.device_node.harness import (
     node,
     settings_for,
 )
+from tests.device_node.process import node_process
 
 DAYS = timedelta(days=3)
 
@@ -149,4 +151,21 @@ async def test_ids_are_kept_while_only_the_own_clock_says_that_they_are_old(
             await side.next("presence", lambda presence: presence["state"] == "online")
             await asyncio.to_thread((tmp_path / "allowed" / "once").rmdir)
             assert await side.ask(command, expiry_s=60) == first
+    assert list((tmp_path / "allowed").iterdir()) == []
+
+
+async def test_order_that_lay_in_the_socket_of_a_stopped_node_does_not_run_late(
+    broker: RunningBroker, tmp_path: Path
+) -> None:
+    """The broker's word of its remaining life was true when it was sent, not when it was read."""
+    settings = settings_for(await broker.add_device(DEVICE), tmp_path)
+    async with controlling(broker) as side, node_process(settings, tmp_path) as process:
+        await side.next("heartbeat")
+        process.send_signal(signal.SIGSTOP)
+        late = making(tmp_path, "late", **lasting(1))
+        await side.send(Kind.COMMAND, late, expiry_s=1)
+        while datetime.now(UTC) < datetime.fromisoformat(late["expires_at"]) + timedelta(seconds=2):
+            await asyncio.sleep(0.1)
+        process.send_signal(signal.SIGCONT)
+        assert (await side.final(late["id"]))["status"] == "expired"
     assert list((tmp_path / "allowed").iterdir()) == []
