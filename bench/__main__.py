@@ -11,7 +11,7 @@ from rich.table import Table
 
 from bench import decision, footprint, groups, inflight, ingest, planning, start
 from bench.figures import Figure
-from bench.stand import Stand, stand
+from bench.stand import Stand, joined, stand
 from broker.identities import Identities, await_active
 from broker.session import Endpoint
 
@@ -19,8 +19,8 @@ console = Console(stderr=True)
 
 
 async def _with_broker(data_dir: Path, *, long: bool) -> list[Figure]:
-    async with stand(data_dir) as running:
-        identities = Identities(data_dir / "broker")
+    async with stand(data_dir) as running, joined(running, "node", data_dir / "node-data") as node_pid:
+        identities = running.identities
         with console.status("Measuring commands on the way"):
             echo = await _controller(identities, running, "echo")
             asker = await _controller(identities, running, "asker")
@@ -32,7 +32,7 @@ async def _with_broker(data_dir: Path, *, long: bool) -> list[Figure]:
             members = await _controller(identities, running, "lab")
             figures += await groups.measure(running, members)
         with console.status(f"Watching an idle node for {footprint.IDLE_FOR:.0f} s"):
-            figures += await footprint.measure(running.node_pid)
+            figures += await footprint.measure(node_pid)
         with console.status("Starting controllers"):
             other = await _controller(identities, running, "start")
             figures += await asyncio.to_thread(start.measure, data_dir / "start", other)

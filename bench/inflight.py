@@ -6,17 +6,17 @@ the way; a write with `fdatasync` on the same disk is timed in every turn.
 
 import asyncio
 import itertools
-import os
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 
+from bench import disk
 from bench.echo import Echo
 from bench.figures import Figure, percentile
-from bench.stand import ACTOR, Stand, peer
+from bench.stand import ACTOR, Stand, joined, peer
 from broker.session import Endpoint
 from controller.services import commands, waiting
 from controller.services.commands import CommandRequest
@@ -25,8 +25,6 @@ from schemas.wire import JsonObject
 LEVELS = (1, 10, 100)  # on the way at once
 TURNS = 6  # the first warms up
 PER_TURN = {1: 40, 10: 150, 100: 400}
-FLUSHES = 10  # in a turn
-BLOCK = b"x" * 4096
 
 
 @dataclass
@@ -36,15 +34,20 @@ class Samples:
     latencies: list[float] = field(default_factory=list)
     paces: list[float] = field(default_factory=list)
 
+    @property
+    def p50(self) -> float:
+        return percentile(self.latencies, 50)
+
     def said(self) -> str:
-        return (
-            f"{percentile(self.latencies, 50):.3g}/{percentile(self.latencies, 99):.3g} ms"
-            f", {percentile(self.paces, 50):.0f}/s"
-        )
+        p99, pace = percentile(self.latencies, 99), percentile(self.paces, 50)
+        return f"{self.p50:.3g}/{p99:.3g} ms, {pace:.0f}/s"
 
 
 async def measure(stand: Stand, echo_place: Endpoint, asker_place: Endpoint) -> list[Figure]:
-    """p50/p99 and pace of a tool that reads and of one that changes, at every level."""
+    """p50/p99 and pace of a tool that reads and of one that changes, at every level.
+
+    The same node with its journal in memory tells what writing it to the disk costs.
+    """
     listen, answer = stand.topics.prefix + "/bench/asked", stand.topics.prefix + "/bench/answered"
     wanted = {
         "be": "echo",
@@ -52,40 +55,64 @@ async def measure(stand: Stand, echo_place: Endpoint, asker_place: Endpoint) -> 
         "listen": listen,
         "answer": answer,
     }
-    files = stand.data_dir / "files"
     numbers = itertools.count()
-    look = partial(_command, stand, "list_directory", lambda: {"path": str(files / "empty")})
-    change = partial(_command, stand, "create_directory", lambda: {"path": str(files / f"{next(numbers)}")})
-    await asyncio.to_thread((files / "empty").mkdir)
-    figures: list[Figure] = []
-    async with peer(wanted, until="ready"), Echo.connected(asker_place, listen, answer) as echo:
+
+    def new_folder() -> JsonObject:
+        return {"path": str(stand.files / f"{next(numbers)}")}
+
+    (empty := stand.files / "empty").mkdir()
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(peer(wanted, until="ready"))
+        echo = await stack.enter_async_context(Echo.connected(asker_place, listen, answer))
+        works: dict[str, Callable[[], Awaitable[None]]] = {
+            "looks": partial(_command, stand, "node", "list_directory", lambda: {"path": str(empty)}),
+            "changes": partial(_command, stand, "node", "create_directory", new_folder),
+            "echo": echo.once,
+        }
+        if (folder := stack.enter_context(disk.in_memory())) is not None:
+            await stack.enter_async_context(joined(stand, "memory", folder))
+            works["in memory"] = partial(_command, stand, "memory", "create_directory", new_folder)
+        figures: list[Figure] = []
         for level in LEVELS:
-            flushes: list[float] = []
-            works: dict[str, Callable[[], Awaitable[None]]] = {
-                "looks": look,
-                "changes": change,
-                "echo": echo.once,
-            }
-            samples = {name: Samples() for name in works}
-            for turn in range(TURNS):
-                for name, work in works.items():
-                    await _run(level, PER_TURN[level], work, samples[name] if turn else Samples())
-                flushes += await asyncio.to_thread(_flushes, stand.data_dir / "flushed")
-            figures += [
-                _figure(level, name, samples, percentile(flushes, 50)) for name in ("looks", "changes")
-            ]
-    return figures
+            figures += await _measured(stand, level, works)
+        return figures
 
 
-def _figure(level: int, name: str, samples: dict[str, Samples], flush: float) -> Figure:
-    ours, bare = (percentile(samples[each].latencies, 50) for each in (name, "echo"))
+async def _measured(
+    stand: Stand, level: int, works: dict[str, Callable[[], Awaitable[None]]]
+) -> list[Figure]:
+    flushes: list[float] = []
+    samples = {name: Samples() for name in works}
+    for turn in range(TURNS):
+        for name, work in works.items():
+            await _run(level, PER_TURN[level], work, samples[name] if turn else Samples())
+        flushes += await asyncio.to_thread(disk.flushes, stand.data_dir / "flushed")
+    found = [_figure(level, name, samples) for name in ("looks", "changes")]
+    if level == 1 and "in memory" in samples:
+        found.append(_cost(samples, percentile(flushes, 50)))
+    return found
+
+
+def _figure(level: int, name: str, samples: dict[str, Samples]) -> Figure:
     return Figure(
         f"command that {name}, {level} on the way, p50/p99",
         samples[name].said(),
-        f"echo {samples['echo'].said()}; a flush {flush:.2g} ms",
-        ours / bare,
-        "p50 within the echo and two flushes" if level == 1 else "",
-        ours <= bare + 2 * flush if level == 1 else None,
+        f"bare MQTT echo {samples['echo'].said()}",
+        samples[name].p50 / samples["echo"].p50,
+        "as near to the echo as can be" if level == 1 else "",
+    )
+
+
+def _cost(samples: dict[str, Samples], flush: float) -> Figure:
+    """What it costs that a command that changes something is on the disk before it is done."""
+    cost = samples["changes"].p50 - samples["in memory"].p50
+    return Figure(
+        "durability of a command that changes, p50",
+        f"{cost:+.2g} ms",
+        f"journal in memory {samples['in memory'].p50:.3g} ms; one fdatasync {flush:.2g} ms",
+        samples["changes"].p50 / samples["in memory"].p50,
+        "a flush on each side",
+        cost <= 2 * flush,
     )
 
 
@@ -106,23 +133,11 @@ async def _run(level: int, count: int, work: Callable[[], Awaitable[None]], samp
     samples.paces.append(count / (time.perf_counter() - begun))
 
 
-async def _command(stand: Stand, tool: str, arguments: Callable[[], JsonObject]) -> None:
-    request = CommandRequest("node", tool, arguments())
+async def _command(stand: Stand, device_id: str, tool: str, arguments: Callable[[], JsonObject]) -> None:
+    request = CommandRequest(device_id, tool, arguments())
     row = await stand.store.write(
         lambda session: commands.submit(session, request, actor=ACTOR, now=datetime.now(UTC))
     )
     (ended,) = await waiting.until_settled(stand.store, stand.replies, [row.id], within_s=30)
     if ended.status != "succeeded":
         raise RuntimeError(f"the measured command {ended.status}: {ended.error_message}")
-
-
-def _flushes(path: Path) -> list[float]:
-    """How long it takes to write a block and have it on the disk, in ms."""
-    found: list[float] = []
-    with path.open("wb", buffering=0) as file:
-        for _ in range(FLUSHES):
-            begun = time.perf_counter()
-            file.write(BLOCK)
-            os.fdatasync(file.fileno())
-            found.append((time.perf_counter() - begun) * 1e3)
-    return found

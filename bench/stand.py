@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from broker.identities import await_active
+from broker.identities import Identities, await_active
 from broker.session import Endpoint
 from broker.settings import BrokerSettings
 from broker.supervisor import supervised
@@ -48,12 +48,17 @@ class Stand:
     controller: Endpoint
     topics: Topics
     data_dir: Path
-    node_pid: int
+    identities: Identities
+
+    @property
+    def files(self) -> Path:
+        """Where the nodes may work."""
+        return self.data_dir / "files"
 
 
 @asynccontextmanager
 async def stand(data_dir: Path) -> AsyncIterator[Stand]:
-    """Everything up, a node named `node` adopted and online."""
+    """Broker and controller up; nodes are `joined`."""
     settings = BrokerSettings(data_dir=data_dir, port=free_port())
     async with supervised(settings) as supervisor:
         identities = supervisor.identities
@@ -80,11 +85,10 @@ async def stand(data_dir: Path) -> AsyncIterator[Stand]:
         stop = asyncio.Event()
         linked = asyncio.create_task(link.run(stop), name="link")
         pacing = asyncio.create_task(pacer.run(), name="pacer")
+        running = Stand(store, replies, endpoint, topics, data_dir, identities)
+        running.files.mkdir()
         try:
-            place = await _place(store, identities.add_device, endpoint)
-            async with peer(_node(data_dir, place), until="") as process:
-                await _until_online(store)
-                yield Stand(store, replies, endpoint, topics, data_dir, process.pid)
+            yield running
         finally:
             stop.set()
             await linked
@@ -93,25 +97,25 @@ async def stand(data_dir: Path) -> AsyncIterator[Stand]:
             await asyncio.to_thread(store.close)
 
 
-async def _place(store: Store, add_device: Any, endpoint: Endpoint) -> Endpoint:
-    password = await asyncio.to_thread(add_device, "node")
-    place = Endpoint(endpoint.host, endpoint.port, "node", password)
+@asynccontextmanager
+async def joined(stand: Stand, device_id: str, data_dir: Path) -> AsyncIterator[int]:
+    """A node with its journal in `data_dir`, adopted and online; its process id."""
+    password = await asyncio.to_thread(stand.identities.add_device, device_id)
+    place = Endpoint(stand.controller.host, stand.controller.port, device_id, password)
     await await_active(place)
-    new = devices.NewDevice("node", adopt_first=True)
-    await store.write(lambda session: devices.add(session, new, actor=ACTOR, now=datetime.now(UTC)))
-    return place
-
-
-def _node(data_dir: Path, place: Endpoint) -> dict[str, Any]:
-    folder, policy = data_dir / "files", data_dir / "policy.toml"
-    folder.mkdir(exist_ok=True)
-    policy.write_text(f"allowed_paths = ['{folder}']\n")
-    return {
+    new = devices.NewDevice(device_id, adopt_first=True)
+    await stand.store.write(lambda session: devices.add(session, new, actor=ACTOR, now=datetime.now(UTC)))
+    policy = stand.data_dir / "policy.toml"
+    policy.write_text(f"allowed_paths = ['{stand.files}']\n")
+    wanted = {
         "be": "node",
         "endpoint": asdict(place) | {"tls": None},
-        "data_dir": str(data_dir / "node-data"),
+        "data_dir": str(data_dir),
         "policy": str(policy),
     }
+    async with peer(wanted, until="") as process:
+        await _until_online(stand.store, device_id)
+        yield process.pid
 
 
 @asynccontextmanager
@@ -133,7 +137,7 @@ async def peer(wanted: dict[str, Any], *, until: str) -> AsyncIterator[asyncio.s
         await process.wait()
 
 
-async def _until_online(store: Store) -> None:
+async def _until_online(store: Store, device_id: str) -> None:
     async with asyncio.timeout(START_WITHIN):
-        while (await store.read(lambda session: devices.get(session, "node"))).status != "online":
+        while (await store.read(lambda session: devices.get(session, device_id))).status != "online":
             await asyncio.sleep(0.02)
