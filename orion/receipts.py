@@ -155,6 +155,7 @@ def write(terminal: Terminal, command: Mapping[str, Any]) -> None:
     shown = {name: command.get(name) for name in FACTS}
     shown |= {name: shown[name] or None for name in ("dry_run", "when_online", "undoable", "attempt")}
     shown["error"] = f"{error['code']}: {error['message']}" if error else None
+    shown["condition"] = _condition(command.get("condition"))
     if command["status"] not in MOVING:
         shown["progress"] = None
     if rollout:
@@ -164,6 +165,14 @@ def write(terminal: Terminal, command: Mapping[str, Any]) -> None:
     if rows:
         terminal.write("")
         terminal.table(["layer", "verdict", "reason"], rows)
+
+
+def _condition(condition: Any) -> str | None:
+    """What must be true before an order leaves, as it is typed after `--if`."""
+    if not isinstance(condition, Mapping):
+        return condition
+    given = [f"{name}={_brief(value)}" for name, value in condition["arguments"].items()]
+    return " ".join([condition["tool"], *given, *([condition["field"]] if condition.get("field") else [])])
 
 
 def standing(device: Mapping[str, Any]) -> str:

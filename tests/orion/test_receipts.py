@@ -159,6 +159,25 @@ def test_the_queue_says_what_each_command_waits_for(changes: dict[str, Any], rea
     assert queue.waits_for(a_command(**changes), devices) == reason
 
 
+@pytest.mark.parametrize(
+    ("condition", "line"),
+    [
+        ("online", "condition   online"),
+        (
+            {"tool": "path_info", "arguments": {"path": "/b"}, "field": "exists"},
+            "condition   path_info path=/b exists",
+        ),
+        ({"tool": "t", "arguments": {}, "checked_by": "c-2"}, "condition   t"),
+    ],
+)
+def test_a_condition_is_shown_as_it_is_typed(
+    capsys: pytest.CaptureFixture[str], condition: Any, line: str
+) -> None:
+    receipts.write(Terminal(), a_command(condition=condition))
+
+    assert line in capsys.readouterr().out.splitlines()
+
+
 def test_the_counts_of_a_group_name_only_what_there_is() -> None:
     rollout = a_rollout(total=25, succeeded=20, failed=2, denied=1, waiting=2)
 
