@@ -6,6 +6,9 @@ says so before, and goes when the move has ended, one way or the other.
 
 import json
 import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,28 +64,40 @@ def recover(node: NodeContext) -> None:
 
 
 def _end(node: NodeContext, facts: dict[str, Any]) -> None:
-    fence = node.fence()
     if not facts["arrived"]:
         _discard_copy(node, facts["copied"])
-    with fence.locate(facts["hidden"], follow=False) as hidden:
-        if not hidden.exists():
+    with _located(node, facts["hidden"]) as (folder, hidden):
+        if not folder.exists(hidden):
             return
         if facts["arrived"]:
-            content.remove(hidden.folder, hidden.name)
+            content.remove(folder, hidden)
             logger.info("What was left of %s is removed: it had been moved", shown(facts["name"]))
             return
-        hidden.folder.place(hidden.name, hidden.folder, Path(facts["name"]).name)
-        hidden.folder.sync()
+        folder.place(hidden, folder, os.path.basename(facts["name"]))  # noqa: PTH119 - it may be no text
+        folder.sync()
         logger.info("%s is back: moving it had been cut off", shown(facts["name"]))
 
 
 def _discard_copy(node: NodeContext, path: str) -> None:
     try:
-        with node.fence().locate(path, follow=False) as copied:
-            if copied.exists():
-                content.discard(copied.folder, copied.name)
-    except ToolError as error:  # it was on its way to the trash, which is emptied in time
-        logger.debug("A half copy stays for now: %s", error.message)
+        with _located(node, path) as (folder, name):
+            if folder.exists(name):
+                content.discard(folder, name)
+    except (ToolError, OSError) as error:
+        logger.debug("A half copy stays for now: %s", error)
+
+
+@contextmanager
+def _located(node: NodeContext, path: str) -> Iterator[tuple[Folder, str]]:
+    """The folder that holds a path, and its name there: in an allowed folder, or in the node's own trash."""
+    above, name = os.path.split(path)
+    trash, entry = os.path.split(above)
+    if trash == os.path.realpath(node.data_dir / "trash"):
+        with node.open_data("trash", entry) as folder:
+            yield folder, name
+        return
+    with node.fence().locate(path, follow=False) as place:
+        yield place.folder, place.name
 
 
 def _folder(node: NodeContext) -> Path:

@@ -20,9 +20,11 @@ from pathlib import Path
 from device_node.safety.policy import LocalPolicy
 from device_node.tools import TOOLS
 from device_node.tools.tool import Call, NodeContext
-near, far, data, at, tool = sys.argv[1:]
+near, far, data, at, tool = sys.argv[1:6]
 node = NodeContext(LocalPolicy.model_validate({"allowed_paths": (near, far)}), Path(data), None)
 arguments = {"path": far + "/tree"}
+if tool == "undo":
+    arguments = {"command_id": "earlier"}
 if tool == "move_path":
     arguments = {"source": far + "/tree", "destination": near + "/tree"}
 call = Call("c1", tool, arguments, node)
@@ -84,6 +86,19 @@ def test_deletion_that_was_killed_while_it_copied_is_put_back(desk: Desk, far: P
     unfinished.recover(desk.node)
 
     assert tree(far) == before
+
+
+def test_undo_of_a_deletion_that_was_killed_can_be_said_again(desk: Desk, far: Path) -> None:
+    before = tree(far)
+    desk.run("delete_path", "earlier", path=str(far / "tree"))
+    killed_at(0.5, desk, far, "undo")
+    assert tree(far) != before
+
+    unfinished.recover(desk.node)
+    desk.run("undo", command_id="earlier")
+
+    assert tree(far) == before
+    assert not list(far.glob(".orion-*"))
 
 
 def test_what_took_its_place_meanwhile_is_not_touched(
