@@ -61,14 +61,17 @@ class Spool:
         return len(self._waiting)
 
     async def load(self) -> None:
-        """Take over what earlier lives left. What is here already stays behind it."""
-        newer, self._waiting = self._waiting, OrderedDict()
-        self._never_sent = dict.fromkeys(Kind, 0)
-        for one in await self._journal.waiting():
-            self._put((one.kind, one.id), _Waiting(one.topic))
-        for key, waiting in newer.items():
-            if key not in self._waiting:
-                self._put(key, waiting)
+        """Take over what earlier lives left; what is here already keeps its place behind it."""
+        rows = await self._journal.waiting()
+        here, self._waiting = self._waiting, OrderedDict()
+        for one in rows:
+            key = (one.kind, one.id)
+            self._waiting[key] = here.pop(key) if key in here else _Waiting(one.topic)
+        self._waiting.update(here)
+        for kind in Kind:
+            self._never_sent[kind] = sum(
+                key[0] is kind and not waiting.sent_before for key, waiting in self._waiting.items()
+            )
         self._unsent = deque(key for key in self._waiting if key not in self._flights)
         self._changed.set()
 
@@ -193,6 +196,10 @@ class Spool:
             # what the file holds waits for the file; what memory holds does not
             logger.debug("Cannot read what waits for an Ack: %s", trouble)
             payloads = {}
+        else:  # what the journal does not have any more is not to be sent any more
+            for kind, one in kept:
+                if (kind, one) not in payloads:
+                    self.drop(kind, [one])
         late: list[Key] = []
         for key in here:
             if (waiting := self._waiting.get(key)) is None:

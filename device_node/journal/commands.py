@@ -14,7 +14,7 @@ from device_node.journal.errors import JournalFull
 from schemas.commands import Reply
 
 KEEP = 86_400.0  # seconds after its expiry that an id is remembered
-BRIEF = 1_024  # bytes; a reply of that size is not worth shortening
+BRIEF = 512  # bytes; a reply of that size is not worth shortening
 SHORTEN_AT_ONCE = 200  # replies
 NO_LONGER_KEPT = "The device no longer keeps the result of this command."
 

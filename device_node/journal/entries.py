@@ -58,7 +58,7 @@ class Spooled:
 class Limits:
     """How much one journal may hold."""
 
-    commands: int = 50_000
-    command_bytes: int = 64 * 1024 * 1024  # of replies and orders
+    commands: int = 200_000  # ids; each is kept a day longer than its command could run
+    command_bytes: int = 128 * 1024 * 1024  # of replies and orders
     spooled: int = 10_000
     spooled_bytes: int = 64 * 1024 * 1024
