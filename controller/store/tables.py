@@ -221,6 +221,7 @@ class EventRow(SQLModel, table=True):
     """Something a device noticed; stored once per device and id."""
 
     __tablename__ = "events"
+    __table_args__ = (Index("ix_events_of_device", "device_id", "received_at"),)
 
     id: str = Field(primary_key=True)
     device_id: str = Field(primary_key=True)
@@ -230,7 +231,7 @@ class EventRow(SQLModel, table=True):
     acknowledged: bool = False
     resolved: bool = Field(default=False, index=True)
     created_at: datetime = _time(nullable=False, index=True)
-    received_at: datetime = _time(nullable=False)
+    received_at: datetime = _time(nullable=False, index=True)
     acknowledged_at: datetime | None = _time()
     resolved_at: datetime | None = _time()
 

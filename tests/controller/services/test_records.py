@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
+from sqlalchemy import event as sa_event
 from sqlmodel import Session
 
 from controller.errors import UnknownCommand, UnknownSession
@@ -102,6 +104,22 @@ def test_the_newest_events_come_first_and_are_limited(session: Session, laptop: 
         events.store(session, "laptop", an_event(f"{number}"), now=later(number))
 
     assert [row.id for row in events.recent(session, limit=2)] == ["4", "3"]
+
+
+@pytest.mark.parametrize("device_id", [None, "laptop"])
+def test_the_newest_events_are_found_without_reading_all(session: Session, device_id: str | None) -> None:
+    plans: list[str] = []
+
+    @sa_event.listens_for(session.get_bind(), "before_cursor_execute", retval=False)
+    def explain(_connection: object, cursor: Any, statement: str, parameters: Any, *_rest: object) -> None:
+        if not plans and "FROM events" in statement:
+            plans.extend(row[3] for row in cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))
+
+    events.recent(session, device_id=device_id)
+
+    assert plans
+    assert all(plan.startswith("SEARCH") or "USING INDEX" in plan for plan in plans), plans
+    assert not any("TEMP B-TREE" in plan for plan in plans), plans
 
 
 def test_a_conversation_belongs_to_who_began_it(session: Session) -> None:
