@@ -170,7 +170,7 @@ def write(terminal: Terminal, command: Mapping[str, Any]) -> None:
 def _condition(condition: Any) -> str | None:
     """What must be true before an order leaves, as it is typed after `--if`."""
     if not isinstance(condition, Mapping):
-        return condition
+        return None if condition is None else str(condition)
     given = [f"{name}={_brief(value)}" for name, value in condition["arguments"].items()]
     return " ".join([condition["tool"], *given, *([condition["field"]] if condition.get("field") else [])])
 

@@ -145,10 +145,10 @@ class Terminal:
 
     def facts(self, data: Mapping[str, Any]) -> None:
         """One thing, a line for each of its facts."""
-        width = max((len(name) for name in data), default=0)
-        for name, value in data.items():
-            if value not in (None, "", [], {}):
-                self.fact(name, value, width=width)
+        told = {name: value for name, value in data.items() if value not in (None, "", [], {})}
+        width = max(map(len, told), default=0)
+        for name, value in told.items():
+            self.fact(name, value, width=width)
 
     def fact(self, name: str, value: Any, *, width: int = 0, indent: str = "") -> None:
         """One line: what it is, and its value."""
