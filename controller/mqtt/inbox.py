@@ -5,6 +5,7 @@ stored is kept and tried again, and meanwhile the broker waits.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -17,11 +18,13 @@ from controller.mqtt.filing import Filing
 from controller.mqtt.floods import Floods
 from controller.mqtt.outbox import Outbox
 from controller.mqtt.routes import ROUTES, Arrived, Route, heartbeats
-from controller.services.devices import MAX_SKEW
-from controller.store.store import Store
+from controller.services import devices
+from controller.store.store import Store, StoreBusy, StoreFailed
 from schemas.devices import Heartbeat
 from schemas.topics import Kind, Topics
 from schemas.wire import MalformedMessage
+
+logger = logging.getLogger(__name__)
 
 BATCH = 256  # messages in one transaction
 FLUSH_EVERY = timedelta(seconds=5)  # heartbeats reach the store in batches
@@ -45,12 +48,13 @@ class Inbox:
         topics: Topics,
         *,
         complaints: Complaints | None = None,
-        max_skew_s: float = MAX_SKEW,
+        max_skew_s: float = devices.MAX_SKEW,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._outbox = outbox
         self._topics = topics
         self.complaints = complaints or Complaints()
+        self._store = store
         self._filing = Filing(store, self.complaints)
         self.floods = Floods(self.complaints)
         self._now = now
@@ -67,6 +71,13 @@ class Inbox:
             await self._handle(batch)
             for message in batch:
                 session.ack(message)
+
+    async def forget_lives(self) -> None:
+        """Believe nobody online: the broker kept nothing for us, and so nothing of anybody."""
+        try:
+            await self._store.write(partial(devices.nobody_is_known_online, reason=devices.BROKER_RESTARTED))
+        except (StoreBusy, StoreFailed) as error:
+            logger.warning("Devices may be shown online that are not: %s", error)
 
     async def _receive(self, session: Session) -> list[Received]:
         """What has arrived; nothing when heartbeats wait and it stays quiet."""

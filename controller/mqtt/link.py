@@ -84,7 +84,8 @@ class Link:
         )
 
     async def _serve(self, session: Session, connected: Connected, stop: asyncio.Event) -> None:
-        logger.debug("Session present: %s", connected.session_present)
+        if not connected.session_present:
+            await self._inbox.forget_lives()
         async with asyncio.TaskGroup() as group:
             working = [
                 group.create_task(self._inbox.serve(session), name="inbox"),

@@ -23,9 +23,10 @@ from controller.services.devices.registry import (
     unadopted,
 )
 from controller.services.devices.silence import call_stale, silent
-from controller.services.devices.status import DeviceStatus, absence
+from controller.services.devices.status import BROKER_RESTARTED, DeviceStatus, absence
 
 __all__ = [
+    "BROKER_RESTARTED",
     "MAX_SKEW",
     "Ailments",
     "DeviceStatus",
