@@ -11,9 +11,9 @@ from controller.services import approvals, commands, devices
 from controller.services.cards import ApprovalStatus
 from controller.services.orders import Status
 from controller.store.store import Session, Store
-from controller.store.tables import ToolExecution
+from controller.store.tables import Device, ToolExecution
 from tests.controller.store.test_store import set_read_only
-from tests.factories import ADMIN, NOON, a_place, a_presence, a_profile, a_request, later
+from tests.factories import ADMIN, NOON, a_heartbeat, a_place, a_presence, a_profile, a_request, later
 
 LATE = later(timedelta(hours=2).total_seconds())
 CREATE = a_request()
@@ -98,3 +98,78 @@ async def test_many_late_commands_are_settled_in_one_sweep(store: Store, rows: l
 
     left = await store.read(partial(commands.listed, status=Status.QUEUED, limit=1_000))
     assert left == []
+
+
+class Watch:
+    """A scheduler that sweeps when the test says so, and one device that has beaten at noon."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.at = 0.0
+        self.hears = True
+        self.scheduler = Scheduler(store, listening=lambda: self.hears, now=lambda: later(self.at))
+
+    async def sweep_until(self, at: float) -> str:
+        """Sweep every second; the status that the device then has."""
+        while self.at < at:
+            self.at += 1
+            await self.scheduler.sweep()
+        return await self.status()
+
+    async def status(self) -> str:
+        row: Device = await self.store.read(lambda session: devices.get(session, "laptop"))
+        return row.status
+
+
+@pytest.fixture
+async def watch(store: Store, rows: list[ToolExecution]) -> Watch:
+    await store.write(lambda session: devices.store_heartbeat(session, "laptop", a_heartbeat(), now=NOON))
+    return Watch(store)
+
+
+async def test_a_device_that_falls_silent_is_found_stale(watch: Watch) -> None:
+    assert await watch.sweep_until(90) == "online"
+    assert await watch.sweep_until(92) == "stale"
+
+
+async def test_a_controller_that_slept_blames_nobody(watch: Watch) -> None:
+    await watch.sweep_until(10)
+    watch.at = 3_600
+
+    assert await watch.sweep_until(3_690) == "online"
+    assert await watch.sweep_until(3_693) == "stale"
+
+
+async def test_a_clock_that_is_set_back_blames_nobody(watch: Watch) -> None:
+    await watch.sweep_until(10)
+    watch.at = -3_600
+    await watch.sweep_until(-3_590)
+
+    watch.at = 50
+    assert await watch.sweep_until(95) == "online"
+
+
+async def test_a_controller_that_hears_nobody_blames_nobody(watch: Watch) -> None:
+    watch.hears = False
+    assert await watch.sweep_until(300) == "online"
+
+    watch.hears = True
+    assert await watch.sweep_until(389) == "online"
+    assert await watch.sweep_until(392) == "stale"
+
+
+async def test_a_store_that_was_away_blames_nobody(watch: Watch) -> None:
+    await watch.sweep_until(89)
+    await asyncio.to_thread(set_read_only, watch.store, "ON")
+    await watch.sweep_until(95)
+    await asyncio.to_thread(set_read_only, watch.store, "OFF")
+
+    assert await watch.sweep_until(180) == "online"
+
+
+async def test_who_is_silent_is_found_by_an_index(store: Store, watch: Watch) -> None:
+    def plan(session: Session) -> str:
+        asked = "EXPLAIN QUERY PLAN SELECT * FROM devices WHERE silent_since < '2026-02-12'"
+        return str(session.connection().exec_driver_sql(asked).all())
+
+    assert "ix_devices_silent_since" in await store.read(plan)
