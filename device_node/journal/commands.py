@@ -108,6 +108,14 @@ def cancel(database: sqlite3.Connection, command_id: str, *, expires_at: float) 
     return found
 
 
+def acknowledge(database: sqlite3.Connection, command_ids: Iterable[str]) -> None:
+    """Their replies are stored for good; an id without a final reply cannot be acknowledged."""
+    database.executemany(
+        "UPDATE commands SET acknowledged = 1 WHERE id = ? AND state = ?",
+        [(one, State.FINISHED) for one in command_ids],
+    )
+
+
 def settle(database: sqlite3.Connection, answers: Iterable[Answer], *, limits: Limits) -> None:
     """Write down what was answered meanwhile; what the file said of these ids was never told.
 

@@ -143,7 +143,7 @@ class Journal:
         def unit(db: sqlite3.Connection) -> None:
             outgoing.remove(db, Kind.REPLY, replies)
             outgoing.remove(db, Kind.EVENT, events)
-            db.executemany("UPDATE commands SET acknowledged = 1 WHERE id = ?", [(one,) for one in replies])
+            commands.acknowledge(db, replies)
 
         await self._write(unit)
 

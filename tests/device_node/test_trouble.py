@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from device_node import mending, replies
 from device_node.settings import NodeSettings
 from schemas.topics import Kind
 from tests.broker.running import RunningBroker
+from tests.conformance.wiretap import Wiretap
 from tests.device_node.harness import (
     DEVICE,
     ControllerSide,
@@ -95,6 +97,26 @@ async def test_unusable_journal_is_told_and_commands_are_refused(
         await beats_on(side)
     assert await asyncio.to_thread(os.listdir, allowed) == []
     assert [record.levelname for record in caplog.records if str(path) in record.getMessage()] == ["ERROR"]
+
+
+async def test_refusal_leaves_after_the_acknowledgement_of_its_command(
+    broker: RunningBroker, tmp_path: Path
+) -> None:
+    """A broker that has seen the refusal cannot deliver the command again once the journal is mended."""
+    endpoint = await broker.add_device(DEVICE)
+    wire = await asyncio.to_thread(Wiretap, endpoint.port)
+    settings = settings_for(replace(endpoint, port=wire.port), tmp_path)
+    await asyncio.to_thread(folder_instead, settings)
+    async with controlling(broker) as side, node(settings):
+        await side.next("presence")
+        command = a_command()
+        await side.ask(command)
+        from_node = [packet for packet in wire.packets() if packet.from_client]
+    await asyncio.to_thread(wire.close)
+    (reply,) = [
+        number for number, packet in enumerate(from_node) if packet.kind == 3 and b'"rejected"' in packet.body
+    ]
+    assert 4 in [packet.kind for packet in from_node[:reply]]  # the PUBACK
 
 
 async def test_command_delivered_a_second_time_is_not_known_to_be_new(

@@ -210,6 +210,18 @@ async def test_old_results_make_room_and_their_statuses_stay(tmp_path: Path) -> 
     await lives.end()
 
 
+async def test_ack_that_comes_before_its_reply_means_nothing(tmp_path: Path) -> None:
+    lives = Lives(tmp_path, Limits(command_bytes=3_000))
+    await lives.begin()
+    await received(lives.journal, "a")
+    await lives.journal.acknowledge(replies=["a"], events=[])
+    await finished(lives.journal, "a", a_reply("a", size=4_000))
+    with pytest.raises(JournalFull):
+        await received(lives.journal, "b")
+    assert await lives.journal.payloads([(Kind.REPLY, "a")]) == {(Kind.REPLY, "a"): a_reply("a", size=4_000)}
+    await lives.end()
+
+
 async def test_too_many_results_without_an_ack_stop_new_commands(tmp_path: Path) -> None:
     lives = Lives(tmp_path, Limits(spooled=3))
     await lives.begin()
