@@ -180,9 +180,10 @@ class Clock:
             return moment + min(max(self._likely, self._low), self._high)
         own = self.own().timestamp() - (self.steady() - moment)
         certain = moment + self._low
-        # somebody may have set the clock right since the offset was kept
+        # somebody may have set the clock right since the offset was kept; it is kept roughly
         guesses = (own + (self._offset or 0.0), own)
-        return next((guess for guess in guesses if guess >= certain), certain)
+        fitting = (guess for guess in guesses if guess >= certain - ROUGHLY - JUMP)
+        return max(certain, next(fitting, certain))
 
     def _hear(self, at: float, arrived_at: float) -> None:
         """The controller wrote this moment down, so it has passed."""

@@ -125,6 +125,17 @@ async def test_offset_outlives_the_program() -> None:
     assert not later.learned
 
 
+async def test_kept_offset_holds_though_the_mark_is_a_little_ahead_of_it() -> None:
+    desk, notes = Desk(wrong_by=3 * 86_400), Notes()
+    desk.learn()
+    await desk.clock.save(notes)
+    notes.values["clock_mark"] += 0.9  # a message came since, and the offset was not worth writing again
+    later = desk.a_clock()
+    await later.load(notes)
+
+    assert abs(later.now() - desk.truth) < timedelta(seconds=1)
+
+
 async def test_kept_offset_is_dropped_when_the_clock_was_set_right_meanwhile() -> None:
     desk, notes = Desk(wrong_by=3 * 86_400), Notes()
     desk.learn()
