@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.flows.installation import Installation
+from tests.broker.running import RunningBroker
+from tests.flows.installation import Installation, installation
 from tests.flows.pump import Pump
 
 PUMPS = [f"pump-{number}" for number in range(1, 6)]
@@ -25,8 +27,7 @@ class Stubborn(Pump):
             super().reply(command, self.status, **more)
 
 
-@pytest.fixture
-async def garden(orion: Installation) -> AsyncIterator[dict[str, Stubborn]]:
+async def planted(orion: Installation) -> dict[str, Stubborn]:
     """Five pumps of one group, adopted and online."""
     pumps: dict[str, Stubborn] = {}
     for device_id in PUMPS:
@@ -36,6 +37,13 @@ async def garden(orion: Installation) -> AsyncIterator[dict[str, Stubborn]]:
         await asyncio.to_thread(pumps[device_id].start)
     for device_id in PUMPS:
         await orion.until_online(device_id)
+    return pumps
+
+
+@pytest.fixture
+async def garden(orion: Installation) -> AsyncIterator[dict[str, Stubborn]]:
+    """Five pumps that are there for the whole test."""
+    pumps = await planted(orion)
     yield pumps
     for pump in pumps.values():
         await asyncio.to_thread(pump.stop)
@@ -112,3 +120,27 @@ async def test_one_that_is_away_gets_it_when_it_is_back(
     await until(orion, parent, ["succeeded"] * 5)
     ended = await orion.http.get(f"commands/{parent['command_id']}", headers={"Prefer": "wait=10"})
     assert ended.json()["status"] == "succeeded"
+
+
+async def test_an_order_goes_on_where_it_stood_before_a_restart(
+    broker: RunningBroker, tmp_path: Path
+) -> None:
+    async with installation(broker, tmp_path) as first:
+        garden = await planted(first)
+        for pump in garden.values():
+            pump.silent = True
+        parent = await order(first, wait=0, max_in_flight=2)
+        async with asyncio.timeout(10):
+            while not all(garden[name].commands for name in PUMPS[:2]):
+                await asyncio.sleep(0.02)
+
+    for pump in garden.values():
+        pump.silent = False
+    await asyncio.to_thread(garden["pump-1"].reply, garden["pump-1"].commands[0], "succeeded")
+
+    async with installation(broker, tmp_path) as second:
+        answer = await second.http.get(f"commands/{parent['command_id']}", headers={"Prefer": "wait=20"})
+        assert answer.json()["status"] == "succeeded"
+        assert [len(pump.ran) for pump in garden.values()] == [1] * 5
+    for pump in garden.values():
+        await asyncio.to_thread(pump.stop)

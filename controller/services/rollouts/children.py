@@ -8,18 +8,29 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, case, func, or_
+from sqlalchemy import ColumnElement, and_, case, func, or_
 from sqlmodel import Session, col, select
 
 from controller.services import orders
+from controller.services.devices.status import OUR_REASONS, DeviceStatus
 from controller.services.orders import Status
-from controller.store.tables import ToolExecution
+from controller.store.tables import Device, ToolExecution
 
 FAILURES = frozenset(
     {Status.FAILED, Status.REJECTED, Status.INTERRUPTED, Status.EXPIRED, Status.DENIED}
 )  # what `stop_after` counts; a person who cancels one does not
 AT_A_TIME = 200  # rows
 
+# a device that was online until we or the broker started anew, or that is just coming
+_UNHEARD = select(Device.device_id).where(
+    or_(
+        col(Device.status) == DeviceStatus.ARRIVING.value,
+        and_(
+            col(Device.status) == DeviceStatus.OFFLINE.value,
+            col(Device.status_reason).in_(sorted(OUR_REASONS)),
+        ),
+    )
+)
 _STOPPABLE = (Status.AWAITING_APPROVAL, Status.WAITING, Status.QUEUED)
 
 
@@ -83,9 +94,21 @@ def tally(session: Session, parent_id: str) -> Tally:
     return Tally(by_status, held, in_flight)
 
 
-def held(session: Session, parent_id: str, *, most: int | None) -> Iterator[ToolExecution]:
-    """Those that are held back, by device; so many at most are wanted of them."""
-    yield from _found(session, parent_id, _is_held(), at_a_time=min(most or AT_A_TIME, AT_A_TIME))
+def held(session: Session, parent_id: str, *, most: int | None, all_of_them: bool) -> Iterator[ToolExecution]:
+    """Those that are held back, by device; so many at most are wanted of them.
+
+    Not `all_of_them`: without those whose device has not said yet whether it is there.
+    """
+    wanted = _is_held() if all_of_them else (*_is_held(), col(ToolExecution.device_id).not_in(_UNHEARD))
+    yield from _found(session, parent_id, wanted, at_a_time=min(most or AT_A_TIME, AT_A_TIME))
+
+
+def any_unheard(session: Session, parent_id: str) -> bool:
+    """Whether one is held back whose device has not said yet whether it is there."""
+    query = select(ToolExecution.id).where(
+        ToolExecution.parent_id == parent_id, *_is_held(), col(ToolExecution.device_id).in_(_UNHEARD)
+    )
+    return session.exec(query.limit(1)).first() is not None
 
 
 def not_left(session: Session, parent_id: str) -> Iterator[ToolExecution]:

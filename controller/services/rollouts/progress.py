@@ -4,7 +4,7 @@ Called again and again, by whoever hears that something happened: all it needs s
 the rows, and what it has done once it does not do again.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
@@ -18,6 +18,9 @@ from controller.store import notices
 from controller.store.tables import ApprovalRow, ToolExecution
 from schemas.errors import ErrorBody, ErrorCode
 from schemas.wire import JsonObject
+
+PATIENCE = timedelta(seconds=30)  # with devices that were online until we or the broker started anew
+LOOK_AGAIN = timedelta(seconds=0.5)  # meanwhile
 
 _PACE = ("rate_per_s", "max_in_flight", "stop_after")
 
@@ -33,7 +36,11 @@ def open_ids(session: Session) -> list[str]:
 
 def recorded(pace: Pace) -> JsonObject:
     """What a parent's row keeps of its pace at the start."""
-    return {name: getattr(pace, name) for name in _PACE} | {"stopped": False, "next_at": None}
+    return {name: getattr(pace, name) for name in _PACE} | {
+        "stopped": False,
+        "next_at": None,
+        "patient_until": None,
+    }
 
 
 def advance(session: Session, parent_id: str, *, now: datetime) -> datetime | None:
@@ -46,16 +53,37 @@ def advance(session: Session, parent_id: str, *, now: datetime) -> datetime | No
         return None
     pace = pace_of(parent)
     _expire(session, parent, now=now)
-    tally, next_at = _let_leave(session, parent, pace, now=now)
+    patient_until = _patience(session, parent, now=now)
+    is_patient = patient_until is not None and now < patient_until
+    tally, next_at = _let_leave(session, parent, pace, all_of_them=not is_patient, now=now)
     stopped = bool(parent.rollout["stopped"])
     if pace.has_failed(tally.failures) and _stop(session, parent, tally, now=now):
         stopped = True
         tally = children.tally(session, parent.id)
-    _note(session, parent, tally, stopped=stopped, next_at=next_at)
+    state: JsonObject = {
+        "stopped": stopped,
+        "next_at": _noted(next_at),
+        "patient_until": _noted(patient_until),
+    }
+    _note(session, parent, tally, state)
     if tally.open == 0:
         _end(session, parent, tally, now=now)
         return None
-    return pace.due_at(next_at, now) if tally.held and pace.room(tally.in_flight) != 0 else None
+    if not tally.held or pace.room(tally.in_flight) == 0:
+        return None
+    return max(pace.due_at(next_at, now), now + LOOK_AGAIN if is_patient else now)
+
+
+def _patience(session: Session, parent: ToolExecution, *, now: datetime) -> datetime | None:
+    """Until when devices that have not spoken since a restart are not taken for absent; None: all have."""
+    if not children.any_unheard(session, parent.id):
+        return None
+    noted = (parent.rollout or {}).get("patient_until")
+    return datetime.fromisoformat(noted) if noted else now + PATIENCE
+
+
+def _noted(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
 
 
 def cancel(session: Session, command_id: str, *, actor: Actor, now: datetime) -> ToolExecution:
@@ -90,15 +118,20 @@ def _expire(session: Session, parent: ToolExecution, *, now: datetime) -> None:
 
 
 def _let_leave(
-    session: Session, parent: ToolExecution, pace: Pace, *, now: datetime
+    session: Session, parent: ToolExecution, pace: Pace, *, all_of_them: bool, now: datetime
 ) -> tuple[Tally, datetime | None]:
     """Let leave as many as the limits allow; how far it is then, and when the next may by the rate."""
     tally = children.tally(session, parent.id)
     in_flight, failures, moved = tally.in_flight, tally.failures, False
     noted = (parent.rollout or {})["next_at"]
     next_at = datetime.fromisoformat(noted) if noted else None
-    waiting = children.held(session, parent.id, most=pace.room(in_flight)) if tally.held else iter(())
-    while not pace.has_failed(failures) and pace.room(in_flight) != 0 and now >= pace.due_at(next_at, now):
+    waiting = children.held(session, parent.id, most=pace.room(in_flight), all_of_them=all_of_them)
+    while (
+        tally.held
+        and not pace.has_failed(failures)
+        and pace.room(in_flight) != 0
+        and now >= pace.due_at(next_at, now)
+    ):
         child = next(waiting, None)
         if child is None:
             break
@@ -132,13 +165,10 @@ def close_card(session: Session, parent: ToolExecution, *, now: datetime) -> Non
         cards.close(session, card, cards.ApprovalStatus.CANCELLED, now=now)
 
 
-def _note(
-    session: Session, parent: ToolExecution, tally: Tally, *, stopped: bool, next_at: datetime | None
-) -> None:
+def _note(session: Session, parent: ToolExecution, tally: Tally, state: JsonObject) -> None:
     """Write down how far it is, and tell if that is news."""
     before = (parent.status, parent.rollout)
-    noted = next_at.isoformat() if next_at else None
-    parent.rollout = (parent.rollout or {}) | tally.counts() | {"stopped": stopped, "next_at": noted}
+    parent.rollout = (parent.rollout or {}) | tally.counts() | state
     parent.progress = 1 - tally.open / tally.total
     if tally.open:
         parent.status = _standing(parent, tally).value

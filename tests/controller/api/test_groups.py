@@ -45,6 +45,7 @@ async def test_an_order_to_a_group_shows_how_far_it_is(api: Api, lab: list[str])
         "stop_after": 1,
         "stopped": False,
         "next_at": None,
+        "patient_until": None,
     }
     found = await children(api, view["command_id"])
     assert [each["device_id"] for each in found] == lab

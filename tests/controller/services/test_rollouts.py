@@ -528,3 +528,32 @@ def test_each_device_answers_the_precondition_for_itself(session: Session) -> No
 
     assert statuses(session, parent) == ["cancelled", "queued"]
     assert children_of(session, parent)[0].error_message == "Not run: path_info said exists = false."
+
+
+def test_devices_that_have_not_spoken_since_a_restart_are_given_a_moment(session: Session) -> None:
+    ids = a_lab(session, 3)
+    parent = ordered(session, an_order(pace=Pace(max_in_flight=1)))
+    devices.nobody_is_known_online(session)
+    devices.store_presence(session, ids[2], a_presence(), now=NOON)
+
+    answer(session, children_of(session, parent)[0])
+    assert statuses(session, parent) == ["succeeded", "held", "queued"]
+    devices.store_presence(session, ids[1], a_presence(), now=later(5))
+    answer(session, children_of(session, parent)[2])
+
+    assert statuses(session, parent) == ["succeeded", "queued", "succeeded"]
+
+
+def test_one_that_stays_silent_after_a_restart_is_away(session: Session) -> None:
+    a_lab(session, 2)
+    parent = ordered(session, an_order(pace=Pace(max_in_flight=1)))
+    devices.nobody_is_known_online(session)
+
+    answer(session, children_of(session, parent)[0])
+    look_at = rollouts.advance(session, parent.id, now=later(29))
+    assert statuses(session, parent) == ["succeeded", "held"]
+    assert look_at is not None
+    rollouts.advance(session, parent.id, now=later(31))
+
+    assert statuses(session, parent) == ["succeeded", "expired"]
+    assert parent.status == Status.FAILED

@@ -169,6 +169,10 @@ class Rollouts(RuleBasedStateMachine):
 
         self.step(work)
 
+    @rule()
+    def the_controller_starts_anew(self) -> None:
+        self.step(devices.nobody_is_known_online)
+
     @rule(seconds=st.sampled_from([0.1, 0.3, 1, 5, 100, 1_000]))
     def time_passes(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
