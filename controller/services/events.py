@@ -69,6 +69,8 @@ def with_a_place(session: Session, device_ids: Collection[str]) -> frozenset[str
 
 def _row(arrival: Arrival) -> dict[str, Any]:
     event = arrival.event
+    # what only says that another one is over leaves nothing open itself
+    over = event.resolves is not None and event.severity is Severity.INFO
     return {
         "id": event.id,
         "device_id": arrival.device_id,
@@ -76,7 +78,8 @@ def _row(arrival: Arrival) -> dict[str, Any]:
         "severity": event.severity.value,
         "data": event.data,
         "acknowledged": False,
-        "resolved": False,
+        "resolved": over,
+        "resolved_at": arrival.at if over else None,
         "created_at": event.at,
         "received_at": arrival.at,
     }
