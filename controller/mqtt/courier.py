@@ -231,27 +231,33 @@ class Courier:
             message = f"The command has {len(letter.payload)} bytes; a message may have {MAX_PAYLOAD}."
             self._refuse(each, ErrorCode.PAYLOAD_TOO_LARGE, message, now)
             return
-        each.attempt, each.unsent = attempt, False
+        first, each.attempt, each.unsent = each.unsent, attempt, False
         self._untaken += 1
         taken = session.publish(letter.topic, letter.payload, properties=letter.properties)
-        taken.add_done_callback(partial(self._note_taken, row.id, attempt))
+        taken.add_done_callback(partial(self._note_taken, row.id, attempt, first=first))
 
     def _refuse(self, each: Pending, code: ErrorCode, message: str, now: datetime) -> None:
-        error = ErrorBody(code=code, message=message)
-        self._store.write_soon(partial(settling.not_taken, command_id=each.command_id, error=error, now=now))
+        if each.unsent:  # an earlier life may have said it otherwise, and then nobody knows
+            error = ErrorBody(code=code, message=message)
+            self._store.write_soon(
+                partial(settling.not_taken, command_id=each.command_id, error=error, now=now)
+            )
 
-    def _note_taken(self, command_id: str, attempt: int, taken: asyncio.Future[int]) -> None:
+    def _note_taken(self, command_id: str, attempt: int, taken: asyncio.Future[int], *, first: bool) -> None:
+        """Note what the broker made of a publishing; only of the first does a refusal tell that it never left."""
         self._untaken -= 1
         if self._untaken == WINDOW - 1:
             self._wake()
-        if taken.cancelled() or isinstance(taken.exception(), ConnectionLost | Congested):
+        error = None if taken.cancelled() else taken.exception()
+        if taken.cancelled() or isinstance(error, ConnectionLost | Congested):
             return  # it goes again: on the next session, or in a while
-        error = taken.exception()
         if error is None:
-            if command_id in self._open:
-                self._notes.add(command_id, attempt)
+            work = partial(settling.published, command_id=command_id, attempt=attempt, now=self._now())
+        elif first:
+            work = partial(settling.not_taken, command_id=command_id, error=_refusal(error), now=self._now())
+        else:
+            logger.warning("The broker did not take command %s again: %s", command_id, error)
             return
-        work = partial(settling.not_taken, command_id=command_id, error=_refusal(error), now=self._now())
         self._store.write_soon(work)
 
     def _later(self, each: Pending, now: datetime) -> None:

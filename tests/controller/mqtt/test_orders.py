@@ -14,7 +14,7 @@ from controller.store.store import Session, Store
 from controller.store.tables import ToolExecution
 from schemas.topics import Kind, Topics
 from tests.broker.running import RunningBroker
-from tests.controller.mqtt.door import Clock, Door, Peer, arrive, device, opened, peer, until
+from tests.controller.mqtt.door import Clock, Door, Peer, arrive, device, lose_readiness, opened, peer, until
 from tests.factories import ADMIN, a_place, a_presence, a_profile, a_reply, a_request, an_event
 
 MANY = 1_000
@@ -148,3 +148,29 @@ async def test_an_attempt_is_written_down_before_it_is_published_again(door: Doo
         assert (await laptop.heard("/command")).json["attempt"] == attempt
         stored: ToolExecution = await door.command(row.id)
         assert stored.attempt == attempt
+
+
+async def test_what_may_have_left_in_an_earlier_life_is_not_called_failed_because_it_cannot_be_said_again(
+    broker: RunningBroker, store: Store
+) -> None:
+    async with opened(broker, store) as first, device(first) as laptop:
+        await arrive(first, laptop)
+        await lose_readiness(first)
+        row = await first.submit(a_request(valid_s=600.0))
+
+        def spoil(session: Session) -> None:
+            commands.get(session, row.id).session_id = "x" * 65
+
+        await store.write(spoil)
+
+    place = broker.endpoint("laptop", await asyncio.to_thread(broker.identities.rotate, "laptop"))
+    await await_active(place)
+    filters = [broker.topics.device("laptop", Kind.COMMAND)]
+    async with peer(place, broker.topics, filters) as laptop, opened(broker, store) as second:
+        await arrive(second, laptop, boot_id="boot-2")
+        good = await second.submit(a_request())
+        assert (await laptop.heard("/command")).json["id"] == good.id
+        await laptop.say(Kind.REPLY, a_reply(good.id))
+        await second.until_status(good.id, Status.SUCCEEDED)
+
+        assert (await second.command(row.id)).status == Status.QUEUED
