@@ -5,6 +5,7 @@ taken while the machine is awake, and let go of when what is to be done before h
 """
 
 import asyncio
+import importlib
 import logging
 import os
 from collections.abc import Awaitable, Callable
@@ -94,6 +95,8 @@ async def _serve(bus: "MessageBus", signals: "asyncio.Queue[Message]", told: Tol
 
 async def _connect() -> "MessageBus":
     try:
+        # reading it from the disk takes a while; after that the imports below cost nothing
+        await asyncio.to_thread(importlib.import_module, "dbus_fast.aio")
         from dbus_fast import BusType, InvalidAddressError
         from dbus_fast.aio import MessageBus
         from dbus_fast.errors import AuthError
