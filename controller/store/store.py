@@ -15,7 +15,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from sqlalchemy.exc import OperationalError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError, StatementError
 from sqlmodel import Session
 
 from controller.errors import OrionError
@@ -197,7 +197,7 @@ class Store:
             heard = []
         except (SQLAlchemyError, _TransactionLost) as error:
             logger.exception("A transaction of %d units failed", len(wanted))
-            failure = StoreFailed(f"The database refused the transaction: {type(error).__name__}.")
+            failure = StoreFailed(f"The database refused the transaction: {_cause(error)}.")
             heard = []
             for unit in wanted:
                 unit.error = unit.error or failure
@@ -218,7 +218,7 @@ def _run(session: Session, unit: _Unit, *, alone: bool) -> None:
             session.flush()
     except StatementError as error:
         if isinstance(error, OperationalError):
-            unit.error = StoreFailed("The database could not take the change now.")
+            unit.error = StoreFailed(f"The database could not take the change now: {_cause(error)}.")
         else:
             unit.error = StoreRefused(f"The database refused the change: {type(error).__name__}.")
         logger.warning("A unit of work failed in the database: %s", type(error).__name__)
@@ -230,6 +230,17 @@ def _run(session: Session, unit: _Unit, *, alone: bool) -> None:
         del notices.of(session)[before:]  # what was rolled back did not happen
     # each unit has its own objects: a rollback would expire those of the units before it
     session.expunge_all()
+
+
+def _cause(error: BaseException) -> str:
+    """What the database said first, in a line, as that the disk is full; not the statement, which holds data."""
+    said = type(error).__name__
+    following: BaseException | None = error
+    while following is not None:  # a rollback that fails as well says nothing new
+        if isinstance(following, DBAPIError) and following.orig is not None:
+            said = str(following.orig).partition("\n")[0] or said
+        following = following.__context__
+    return said
 
 
 def _check_transaction(session: Session) -> None:

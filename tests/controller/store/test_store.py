@@ -141,6 +141,7 @@ async def test_a_full_disk_fails_the_whole_batch_and_the_program_goes_on(store: 
     outcomes = await batch(store, noting("before"), full, noting("behind"))
 
     assert all(isinstance(outcome, StoreFailed) for outcome in outcomes), outcomes
+    assert "database or disk is full" in str(outcomes[1])
     assert heard == []
     assert await store.read(actions) == []
     await store.write(
