@@ -24,6 +24,7 @@ VALID_FOR = 60.0  # seconds that a command may wait for its device
 VALID_AT_MOST = 7 * 24 * 3600.0
 TIMEOUT = 60.0  # seconds of a tool that names none
 MAX_TIMEOUT = 3600.0
+UNDO = "undo"  # the built-in tool that puts back
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +114,19 @@ def _record(
         risk=decision.risk.value,
         when_online=request.when_online,
         condition=request.condition.to_json() if request.condition else None,
-        undoes=request.undoes,
+        undoes=request.undoes or _named_to_undo(request.tool, whole),
         status=Status.QUEUED.value,
         timeout_s=min(timeout, MAX_TIMEOUT),
         valid_s=request.valid_s,
         issued_at=now,
         expires_at=now + timedelta(seconds=request.valid_s),
     )
+
+
+def _named_to_undo(tool: str, call: JsonObject) -> str | None:
+    """The command that a call of the undo tool puts back, by whichever door it came."""
+    named = call.get("command_id") if tool == UNDO else None
+    return named if isinstance(named, str) else None
 
 
 def code(row: ToolExecution) -> ErrorCode:

@@ -13,9 +13,9 @@ from controller.services import commands, orders
 from controller.services.actors import Actor
 from controller.services.commands import CommandRequest
 from controller.services.orders import Status
+from controller.services.requests import UNDO
 from controller.store.tables import ToolExecution
 
-TOOL = "undo"
 _HOLDS = [status.value for status in (*orders.OPEN, Status.SUCCEEDED)]  # an undo of these stands in the way
 
 
@@ -39,7 +39,7 @@ def submit(
     if obstacle is not None:
         raise Conflict(obstacle)
     request = CommandRequest(
-        row.device_id, TOOL, {"command_id": row.id}, dry_run=dry_run, valid_s=valid_s, undoes=row.id
+        row.device_id, UNDO, {"command_id": row.id}, dry_run=dry_run, valid_s=valid_s, undoes=row.id
     )
     return commands.submit(session, request, actor=actor, now=now)
 

@@ -102,3 +102,22 @@ def test_what_has_not_succeeded_is_not_undone(session: Session, laptop: Device) 
 def test_an_unknown_command_is_not_undone(session: Session, laptop: Device) -> None:
     with pytest.raises(UnknownCommand):
         undoing.submit(session, "nothing", actor=ADMIN, now=NOON)
+
+
+def test_the_tool_itself_undoes_by_any_door(session: Session, laptop: Device) -> None:
+    row = done(session)
+
+    request = a_request("undo", arguments={"command_id": row.id})
+    back = commands.submit(session, request, actor=ADMIN, now=later(2))
+
+    assert back.undoes == row.id
+    with pytest.raises(Conflict, match="is about to be"):
+        undo(session, row)
+
+
+def test_what_is_no_command_id_is_not_taken_for_one(session: Session, laptop: Device) -> None:
+    request = a_request("undo", arguments={"command_id": 7})
+
+    row = commands.submit(session, request, actor=ADMIN, now=NOON)
+
+    assert (row.status, row.undoes) == (Status.DENIED, None)
