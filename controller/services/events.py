@@ -51,7 +51,7 @@ def store_all(session: Session, arrivals: Sequence[Arrival]) -> int:
         return 0
     session.flush()
     connection = session.connection()
-    new = connection.execute(upserts.insert_new(connection, _EVENTS), [_row(each) for each in arrivals])
+    new = connection.execute(upserts.insert_new(connection.dialect, _EVENTS), [_row(each) for each in arrivals])
     over = [
         {"over_id": each.event.resolves, "over_device": each.device_id, "over_at": each.at}
         for each in arrivals
