@@ -7,7 +7,7 @@ from typing import Any
 from orion import receipts
 from orion.client import Client, Json
 
-MOST = 500  # of each status
+MOST = 10_000  # of each status
 STATUSES = ("awaiting_approval", "waiting", "queued", "sent")
 
 

@@ -49,9 +49,16 @@ def listed(
     invocation.terminal.items(rows, columns, none="No command is on record.")
 
 
-def waiting(invocation: Invocation, device: Device = None) -> None:
+def waiting(
+    invocation: Invocation,
+    device: Device = None,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, help="Show at most so many, the first ones.")
+    ] = 100,
+) -> None:
     """What has not begun: in order, since when, how long it still may wait, and what it waits for."""
     rows = queue.rows(invocation.client, device, now=datetime.now(UTC))
+    more = len(rows) - limit
     columns = {
         "position": "#",
         "device_id": "device",
@@ -61,7 +68,9 @@ def waiting(invocation: Invocation, device: Device = None) -> None:
         "waits_for": "waits for",
         "command_id": "id",
     }
-    invocation.terminal.items(rows, columns, none="Nothing waits.")
+    invocation.terminal.items(rows[:limit], columns, none="Nothing waits.")
+    if more > 0:
+        invocation.terminal.say(f"… and {more} more; --limit shows them")
 
 
 def show(invocation: Invocation, command_id: Id) -> None:

@@ -75,6 +75,8 @@ def test_the_queue_tells_what_waits_in_order_and_why(installation: Installation,
     assert queued[0]["expires_in"] in ("10 m", "9 m 59 s", "9 m 58 s")
     assert queued[1]["expires_in"] in ("2 h", "1 h 59 m")
     assert queued[0]["waits_for"].startswith("its device: offline")
+    shortened = installation.orion("commands", "queue", "--device", "lamp", "--limit", "1")
+    assert (len(shortened.stdout.splitlines()), "and 1 more" in shortened.stderr) == (2, True)
     assert shown.stdout.splitlines()[0].split("\t") == [
         "#", "device", "tool", "since", "expires in", "waits for", "id",
     ]  # fmt: skip
