@@ -46,14 +46,18 @@ class Installation:
 
     async def until_online(self, device_id: str) -> None:
         """Wait until the controller believes that the device is there."""
+        await self.until_status(device_id, "online")
+
+    async def until_status(self, device_id: str, status: str) -> None:
+        """Wait until that is what the controller believes of the device."""
         async with asyncio.timeout(START_WITHIN):
-            while (await self.http.get(f"devices/{device_id}")).json()["status"] != "online":
+            while (await self.http.get(f"devices/{device_id}")).json()["status"] != status:
                 await asyncio.sleep(0.02)
 
 
 @asynccontextmanager
 async def installation(
-    broker: RunningBroker, data_dir: Path, *, model: ModelSettings | None = None
+    broker: RunningBroker, data_dir: Path, *, model: ModelSettings | None = None, heartbeat_s: float = 30.0
 ) -> AsyncIterator[Installation]:
     """Run a controller on this broker until the block ends."""
     settings = ControllerSettings(
@@ -62,6 +66,7 @@ async def installation(
         identities_dir=broker.settings.directory,
         database_url=engine.sqlite_url(data_dir / "orion.db"),
         http_port=0,
+        heartbeat_s=heartbeat_s,
         model=model or ModelSettings(host=NO_MODEL),
     )
     stop = asyncio.Event()
