@@ -5,6 +5,7 @@ COMMIT, never before. A unit may be run twice, of which only the second counts: 
 changes nothing but the database.
 """
 
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -18,6 +19,7 @@ from device_node.journal import errors
 from device_node.journal.errors import JournalUnusable
 
 MAX_BATCH = 256  # units in one transaction
+IDLE = 0.5  # seconds without work, after which the log is emptied while nobody waits for it
 
 T = TypeVar("T")
 Unit = Callable[[sqlite3.Connection], T]
@@ -46,6 +48,7 @@ class Writer:
         self._queue: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._gate = threading.Lock()  # nothing is put behind the end
         self._ended = False
+        self._logged = False  # since the last time that the log was emptied
         self._level = "NORMAL"
         self._thread = threading.Thread(target=self._work, name="journal-writer", daemon=True)
         self._thread.start()
@@ -73,7 +76,7 @@ class Writer:
         self._thread.join()
 
     def _work(self) -> None:
-        while (first := self._queue.get()) is not None:
+        while (first := self._next()) is not None:
             batch = [first]
             ending = False
             while len(batch) < MAX_BATCH and not self._queue.empty():
@@ -86,22 +89,44 @@ class Writer:
                 break
         self._database.close()
 
+    def _next(self) -> _Task | None:
+        """The next task. A log that grew is emptied in a pause, so that no command has to wait for that."""
+        if self._logged:
+            try:
+                return self._queue.get(timeout=IDLE)
+            except queue.Empty:
+                self._logged = False
+                self._empty_log()
+        return self._queue.get()
+
     def _settle(self, batch: list[_Task]) -> None:
-        try:
-            self._commit(batch)
-        except (sqlite3.Error, _TransactionLost) as error:
-            if len(batch) > 1:  # one of them does not fit: the others must not suffer for it
-                for task in batch:
-                    self._settle([task])
-                return
-            batch[0].error = _cause(error)
+        if not self._attempt(batch) and len(batch) > 1:
+            for task in batch:  # one of them does not fit: the others must not suffer for it
+                self._attempt([task])
         for task in batch:
+            if _found_no_room(task.error):  # the log can be written from its beginning again once it is empty
+                self._empty_log()
+                self._attempt([task])
             if task.error is None:
                 task.done.set_result(task.value)
             elif isinstance(task.error, sqlite3.Error):
                 task.done.set_exception(self._translated(task.error))
             else:
                 task.done.set_exception(task.error)
+
+    def _attempt(self, batch: list[_Task]) -> bool:
+        """One transaction; False when all of it failed."""
+        try:
+            self._commit(batch)
+        except (sqlite3.Error, _TransactionLost) as error:
+            for task in batch:
+                task.error = _cause(error)
+            return False
+        return True
+
+    def _empty_log(self) -> None:
+        with contextlib.suppress(sqlite3.Error):  # without room a later time will do
+            self._database.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _commit(self, batch: list[_Task]) -> None:
         database = self._database
@@ -115,6 +140,7 @@ class Writer:
                 self._run(task, writes=writes)
             if writes:
                 database.execute("COMMIT")
+                self._logged = True
         except (sqlite3.Error, _TransactionLost):
             if database.in_transaction:
                 database.execute("ROLLBACK")
@@ -145,6 +171,10 @@ class Writer:
         made = errors.unusable(self._path, error)
         made.__cause__ = error
         return made
+
+
+def _found_no_room(error: Exception | None) -> bool:
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
 
 
 def _cause(error: Exception) -> Exception:

@@ -189,6 +189,18 @@ async def test_full_disk_is_called_full_and_known_ids_stay_known(tmp_path: Path)
         await journal.close()
 
 
+async def test_what_fits_into_the_file_as_it_is_is_written_on_a_full_disk(tmp_path: Path) -> None:
+    async with small_disk(tmp_path / "disk") as disk:
+        journal = await opened(disk.path / "journal.db")
+        for number in range(40):
+            await journal.receive(f"{number}", reply_to="r", expires_at=1.0, now=0.0)
+        await disk.fill()
+        for _ in range(200):  # far more than the log can hold, and nothing that makes the file grow
+            await journal.set_marks({"clock": 1.0})
+        assert await asyncio.to_thread(journal.start, "1", changes=True)
+        await journal.close()
+
+
 async def test_journal_that_cannot_be_made_on_a_full_disk_says_so(tmp_path: Path) -> None:
     async with small_disk(tmp_path / "disk") as disk:
         await disk.fill()

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import wait
 from pathlib import Path
@@ -118,6 +119,18 @@ def test_look_alone_begins_no_transaction(held: Held) -> None:
     held.go()
     wait(looks)
     assert "BEGIN IMMEDIATE" not in held.statements
+
+
+def test_log_is_emptied_in_a_pause(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("device_node.journal.writer.IDLE", 0.01)
+    held.go()
+    held.writer.submit(add("a")).result()
+    patience = time.monotonic() + 10
+    while "PRAGMA wal_checkpoint(PASSIVE)" not in held.statements:
+        assert time.monotonic() < patience
+        time.sleep(0.005)
+    held.writer.submit(words, writes=False).result()  # and a look is nothing to empty it for
+    assert held.statements.count("PRAGMA wal_checkpoint(PASSIVE)") == 1
 
 
 def test_what_was_given_is_done_before_the_end(tmp_path: Path) -> None:
