@@ -125,14 +125,16 @@ def _ask_first(
         error = ErrorBody(code=layer.code or ErrorCode.PERMISSION_DENIED, message=layer.reason)
         finish(session, row, Status.DENIED, now=now, error=error)
         return
+    left = (row.expires_at - now).total_seconds()
     question = CommandRequest(
         row.device_id,
         condition.tool or "",
         condition.arguments,
-        valid_s=min(requests.VALID_FOR, (row.expires_at - now).total_seconds()),
+        valid_s=min(requests.VALID_FOR, left),
         session_id=row.session_id,
     )
     asking = requests.judge(session, question, device=device, actor=actor, now=now, trace_id=row.trace_id)
+    asking.timeout_s = min(asking.timeout_s, left)  # a later answer is of no use
     row.condition = condition.to_json() | {"checked_by": asking.id}
     row.follows = asking.id
     let_go(session, asking, device, now=now)

@@ -291,6 +291,12 @@ def test_an_order_expires_while_its_question_is_out(session: Session, laptop: De
     assert (row.status, row.released_at) == (Status.EXPIRED, None)
 
 
+def test_a_question_runs_no_longer_than_the_order_may_wait(session: Session, laptop: Device) -> None:
+    asking = question(session, submit(session, valid_s=20.0))
+
+    assert (asking.valid_s, asking.timeout_s, asking.expires_at) == (20.0, 20.0, later(20))
+
+
 def test_an_answer_at_the_last_moment_is_too_late(session: Session, laptop: Device) -> None:
     row = submit(session, valid_s=20.0)
 
