@@ -7,6 +7,7 @@ import secrets
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -14,8 +15,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from tests.faults import plan as plans
 from tests.faults import report
-from tests.faults.campaign import carry_out
+from tests.faults.campaign import Outcome, carry_out
+from tests.faults.plan import Plan
 from tests.faults.sabotage import SABOTAGES
+from tests.faults.zygote import zygote
 
 
 def main() -> int:
@@ -32,9 +35,7 @@ def main() -> int:
     columns = (TextColumn("killed"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("killed", total=plan.kills)
-        outcome = asyncio.run(
-            carry_out(plan, folder, sabotage=wanted.sabotage, died=lambda: progress.advance(task))
-        )
+        outcome = asyncio.run(_run(plan, folder, wanted.sabotage, lambda: progress.advance(task)))
     text = report.of(outcome)
     console.print(text, markup=False, highlight=False)
     if wanted.write:
@@ -45,6 +46,11 @@ def main() -> int:
     again = " ".join(sys.argv[1:]) if wanted.seed is not None else f"{' '.join(sys.argv[1:])} --seed {seed}"
     console.print(f"RED. Again with: python -m tests.faults {again}; what is left is in {folder}")
     return 1
+
+
+async def _run(plan: Plan, folder: Path, sabotage: str | None, died: Callable[[], None]) -> Outcome:
+    async with zygote() as driver:
+        return await carry_out(driver, plan, folder, sabotage=sabotage, died=died)
 
 
 def _arguments() -> argparse.Namespace:

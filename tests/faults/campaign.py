@@ -15,7 +15,7 @@ from tests.faults.plan import BROKER, CONTROLLER, Disturbance, Kind, Plan
 from tests.faults.points import Needs
 from tests.faults.proxy import Line
 from tests.faults.stand import Stand, stand
-from tests.faults.zygote import send
+from tests.faults.zygote import Zygote, send
 
 PRESS_EVERY = 0.25  # seconds between two cancels by hand for a point that needs one
 AWAY_FOR = 1.8  # seconds: longer than the delay of a will
@@ -56,6 +56,8 @@ class Campaign:
         parting = asyncio.create_task(self._part(), name="part")
         breaking = asyncio.create_task(self._break(), name="break")
         began = monotonic()
+        for name in (CONTROLLER, *self._on.nodes):
+            self._on.programs[name].kill()  # its planned lives begin
         try:
             while not self._finished(breaking) and monotonic() - began < self._plan.size.within_s:
                 await asyncio.sleep(0.1)
@@ -86,8 +88,7 @@ class Campaign:
         for name, program in self._on.programs.items():
             if program.left:
                 self._on.notes.append(f"{program.left} lives of {name} did not find the time.")
-            program.skip()
-            program.kill() if program.wanted is not None else None
+            program.calm()
             for point, times in program.missed.items():
                 self._on.notes.append(f"{name}: {point!r} was not reached {times} times.")
 
@@ -109,13 +110,13 @@ class Campaign:
     async def _disturb(self, one: Disturbance) -> None:
         match one.kind:
             case Kind.BROKER_KILLED:
-                self._kill_mosquitto()
+                await self._kill_mosquitto()
             case Kind.BROKER_REMEMBERS:
-                self._signal_mosquitto(signal.SIGUSR1)  # it saves
+                await self._signal_mosquitto(signal.SIGUSR1)  # it saves
                 await asyncio.sleep(SAVED_WITHIN)
-                self._kill_mosquitto()
+                await self._kill_mosquitto()
             case Kind.BROKER_FORGETS:
-                self._forget_persistence()
+                await self._forget_persistence()
             case Kind.CUT | Kind.SILENT | Kind.HALF:
                 line = self._on.proxies[one.target]
                 line.break_off(LINES[one.kind])
@@ -152,21 +153,21 @@ class Campaign:
         await asyncio.sleep(seconds)
         await asyncio.to_thread(disk.free, small)
 
-    def _kill_mosquitto(self) -> None:
-        self.mosquitto_kills += self._signal_mosquitto(signal.SIGKILL)
+    async def _kill_mosquitto(self) -> None:
+        self.mosquitto_kills += await self._signal_mosquitto(signal.SIGKILL)
 
-    def _signal_mosquitto(self, what: signal.Signals) -> bool:
-        running = process.running(self._on.broker_directory)
+    async def _signal_mosquitto(self, what: signal.Signals) -> bool:
+        running = await asyncio.to_thread(process.running, self._on.broker_directory)
         if running is None:
             return False
         send(running.pid, what)
         return True
 
-    def _forget_persistence(self) -> None:
+    async def _forget_persistence(self) -> None:
         supervisor = self._on.programs[BROKER]
         supervisor.pause()  # it must not start another one before the file is gone
-        self._kill_mosquitto()
-        (self._on.broker_directory / "mosquitto.db").unlink(missing_ok=True)
+        await self._kill_mosquitto()
+        await asyncio.to_thread((self._on.broker_directory / "mosquitto.db").unlink, missing_ok=True)
         supervisor.kill()
 
     async def _press(self) -> None:
@@ -207,11 +208,16 @@ class Campaign:
 
 
 async def carry_out(
-    plan: Plan, folder: Path, *, sabotage: str | None = None, died: Callable[[], None] = lambda: None
+    driver: Zygote,
+    plan: Plan,
+    folder: Path,
+    *,
+    sabotage: str | None = None,
+    died: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Run a plan and judge it."""
     began = monotonic()
-    async with stand(folder, plan, sabotage=sabotage, died=died) as on:
+    async with stand(driver, folder, plan, sabotage=sabotage, died=died) as on:
         campaign = Campaign(on)
         await campaign.run()
         unsettled = await campaign.settle()

@@ -54,7 +54,7 @@ def main() -> None:
         pid = os.fork()
         if pid == 0:
             become(order)
-        say(tag=order["tag"], started=pid)
+        say(key=order["key"], started=pid)
 
 
 def hasten() -> None:
@@ -85,14 +85,14 @@ def become(order: Order) -> None:
                 die_at["point"],
                 nth=die_at["nth"],
                 after_s=die_at["after_s"],
-                last_words=lambda: say(tag=order["tag"], pid=os.getpid(), reached=die_at["point"]),
+                last_words=lambda: say(key=order["key"], pid=os.getpid(), reached=die_at["point"]),
             )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_until_told(PROGRAMS[order["be"]], order))
     except BaseException:  # the process ends here, and the harness judges by its last words
         ended = traceback.format_exc()
         logging.getLogger(__name__).exception("It ended by itself")
-    say(tag=order["tag"], pid=os.getpid(), ended=ended[-2000:])
+    say(key=order["key"], pid=os.getpid(), ended=ended[-2000:])
     os._exit(0)
 
 
@@ -106,7 +106,7 @@ async def _broker(order: Order, stop: asyncio.Event) -> None:
     settings = BrokerSettings(data_dir=Path(order["data_dir"]), port=order["port"])
     supervisor = Supervisor(settings, backoff=Backoff(first_s=0.05, longest_s=0.2))
     await supervisor.start()
-    say(tag=order["tag"], pid=os.getpid(), ready=True)
+    say(key=order["key"], pid=os.getpid(), ready=True)
     watching = asyncio.create_task(supervisor.watch(), name="broker-watch")
     stopping = asyncio.create_task(stop.wait(), name="stop")
     await asyncio.wait((watching, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -123,7 +123,7 @@ async def _controller(order: Order, stop: asyncio.Event) -> None:
         http_port=order["http_port"],
         model=ModelSettings(host=NO_MODEL),
     )
-    await controller.run(settings, stop, lambda _port: say(tag=order["tag"], pid=os.getpid(), ready=True))
+    await controller.run(settings, stop, lambda _port: say(key=order["key"], pid=os.getpid(), ready=True))
 
 
 async def _node(order: Order, stop: asyncio.Event) -> None:
@@ -138,7 +138,7 @@ async def _node(order: Order, stop: asyncio.Event) -> None:
     )
     marks.install(Path(order["marks"]))
     born = points.Moment("device_node.link", "Link", "_be_born", after=True)
-    points.wrap(born, lambda: say(tag=order["tag"], pid=os.getpid(), ready=True))
+    points.wrap(born, lambda: say(key=order["key"], pid=os.getpid(), ready=True))
     async with happenings.produced(order["tag"], Path(order["events"]), every_s=order["event_every_s"]):
         await node.run(settings, stop)
 

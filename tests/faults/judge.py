@@ -97,7 +97,7 @@ def books(on: Stand) -> Judgement:
     _events(found, on)
     _words(found, on, table)
     _audit(found, on, table)
-    statuses = Counter(row.status for row in table.values())
+    statuses = Counter(row.status for row in table.values() if not row.is_group)
     found.figures |= {f"commands {status}": count for status, count in sorted(statuses.items())}
     return found
 

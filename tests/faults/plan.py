@@ -125,17 +125,17 @@ SHORT = Size(
 # what a sabotage is judged by: little of everything, at the points that show it
 PROBE = Size(
     nodes=1,
-    commands=20,
+    commands=30,
     events=10,
-    each_point=3,
+    each_point=4,
     random_lives=0,
-    disturbances={Kind.REPEATED: 6},
-    submit_every_s=0.08,
-    event_every_s=0.05,
-    valid_s=2.0,
+    disturbances={Kind.REPEATED: 10},
+    submit_every_s=0.1,
+    event_every_s=0.1,
+    valid_s=4.0,
     timeout_s=1.5,
-    within_s=10.0,
-    settle_within_s=10.0,
+    within_s=15.0,
+    settle_within_s=14.0,
 )
 
 

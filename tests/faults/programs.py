@@ -56,6 +56,7 @@ class Program:
         self._ordered = False  # its death was ordered from outside
         self._reached: str | None = None
         self._was_busy = False
+        self._calm = False
         self._closing = False
         self._dead: set[int] = set()
         self._said_why = asyncio.Event()
@@ -65,17 +66,23 @@ class Program:
         """Lives that are still to come."""
         return len(self._lives)
 
-    def skip(self) -> None:
-        """Forget the lives to come."""
+    def calm(self) -> None:
+        """Forget the lives to come: from now on it dies of nothing that was planned."""
         self._lives.clear()
+        self._calm = True
+        if self.wanted is not None:
+            self.kill()
 
     async def run(self) -> None:
-        """Live one life after the other; the last one lasts until `stop`."""
+        """Live one life after the other; the first one lasts until `kill`, the last one until `stop`."""
+        await self._live(None)
         while not self._closing and len(self.crashes) < HOPELESS:
             life, tries = self._lives.popleft() if self._lives else (None, 0)
             if life is None:
                 self.done.set()
             again = await self._live(life)
+            if self._calm:
+                continue
             if again and life is not None and tries > 1:
                 self._lives.append((life, tries - 1))
             elif again and life is not None and self._reached is None:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from enum import StrEnum
 
 CHUNK = 65_536
+CLOSED_WITHIN = 1.0  # seconds; then connections are ended once more
 
 
 class Line(StrEnum):
@@ -30,19 +31,22 @@ class Proxy:
         self._passing = asyncio.Event()
         self._passing.set()
         self._pairs: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self.port = 0
 
     async def open(self) -> None:
         """Listen on a port of the system's choice."""
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._take, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
         self.restore()
         if self._server is not None:
             self._server.close()
-        self._end_all()
+        while self._serving:
+            self._end_all()
+            await asyncio.wait(self._serving, timeout=CLOSED_WITHIN)
 
     def break_off(self, state: Line) -> None:
         """Bring the line into a state other than open."""
@@ -71,14 +75,19 @@ class Proxy:
             for writer in pair:
                 writer.transport.abort()
 
+    def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._accept(reader, writer), name="proxy")
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._state is Line.CUT:
-            writer.transport.abort()
+            await _closed(writer)
             return
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._broker_port)
         except OSError:
-            writer.transport.abort()
+            await _closed(writer)
             return
         for each in (writer, far_writer):
             each.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -96,9 +105,9 @@ class Proxy:
             for task in passing:
                 task.cancel()
             await asyncio.wait(passing)
-            for each in pair:
-                each.transport.abort()
             self._pairs.discard(pair)
+            for each in pair:
+                await _closed(each)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
@@ -106,3 +115,9 @@ class Proxy:
                 await self._passing.wait()
                 writer.write(chunk)
                 await writer.drain()
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+    with suppress(OSError):
+        await writer.wait_closed()

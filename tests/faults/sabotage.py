@@ -21,7 +21,7 @@ from schemas.ids import new_id
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sabotage:
-    """How to break something, the fault that must be found, and the points that bring it to light."""
+    """How to break something, words of the fault that must be found, and the points that bring it to light."""
 
     apply: Callable[[], None]
     found_as: str
@@ -111,8 +111,8 @@ def replace(owner: type, **methods: Callable[..., Any]) -> None:
 
 
 SABOTAGES: dict[str, Sabotage] = {
-    "journal": Sabotage(journal_off, "took effect more than once", frozenset({"reply sent"})),
-    "start": Sabotage(start_not_written, "took effect more than once", frozenset({"after the effect"})),
+    "journal": Sabotage(journal_off, "took effect", frozenset({"reply sent"})),
+    "start": Sabotage(start_not_written, "took effect", frozenset({"after the effect"})),
     "replies": Sabotage(replies_not_kept, "given up, though its device knew its end", frozenset()),
     "acks": Sabotage(acks_first, "kept events are lost", frozenset({"reply or event arrived"})),
     "events": Sabotage(events_doubled, "events stored more than once", frozenset()),

@@ -23,7 +23,7 @@ from tests.faults.plan import BROKER, CONTROLLER, Plan, node_names
 from tests.faults.programs import Program
 from tests.faults.proxy import Proxy
 from tests.faults.tap import Tap, wait_for_line
-from tests.faults.zygote import Zygote, zygote
+from tests.faults.zygote import Zygote
 
 UP_WITHIN = 30.0  # seconds
 HAND = "hand"  # the instance name of the harness's own identity
@@ -59,7 +59,7 @@ class Stand:
 
 @asynccontextmanager
 async def stand(
-    folder: Path, plan: Plan, *, sabotage: str | None, died: Callable[[], None]
+    driver: Zygote, folder: Path, plan: Plan, *, sabotage: str | None, died: Callable[[], None]
 ) -> AsyncIterator[Stand]:
     """Everything up, adopted and online, with nobody killed yet."""
     nodes = node_names(plan.size)
@@ -72,13 +72,16 @@ async def stand(
         for proxy in proxies.values():
             await proxy.open()
             stack.push_async_callback(proxy.close)
-        driver = await stack.enter_async_context(zygote())
         running = await stack.enter_async_context(_tasks())
         programs: dict[str, Program] = {}
 
         async def start(order: dict[str, Any]) -> Program:
             name = order["tag"]
-            order |= {"log": str(folder / f"{name}.log"), "sabotage": sabotage}
+            order |= {
+                "key": f"{folder}/{name}",
+                "log": str(folder / f"{name}.log"),
+                "sabotage": sabotage,
+            }
             program = _program(driver, order, plan, ledger, died)
             programs[name] = program
             running.append(asyncio.create_task(program.run(), name=name))

@@ -12,6 +12,7 @@ from tests.faults import plan as plans
 from tests.faults import points, report
 from tests.faults.campaign import Outcome, carry_out
 from tests.faults.sabotage import SABOTAGES
+from tests.faults.zygote import Zygote, zygote
 
 SEED = 7  # what decides whether a change lands must not depend on chance
 
@@ -21,7 +22,8 @@ def a_seed() -> int:
 
 
 async def test_nothing_is_lost_doubled_or_lied_about_whatever_is_killed(tmp_path: Path) -> None:
-    outcome = await carry_out(plans.make(a_seed(), plans.SHORT), tmp_path)
+    async with zygote() as driver:
+        outcome = await carry_out(driver, plans.make(a_seed(), plans.SHORT), tmp_path)
 
     assert outcome.judgement.green, report.of(outcome)
     reached = [name for name in outcome.kills if name.partition(": ")[2] in points.POINTS]
@@ -29,18 +31,22 @@ async def test_nothing_is_lost_doubled_or_lied_about_whatever_is_killed(tmp_path
 
 
 async def test_the_judgement_goes_red_for_each_pillar_that_is_taken_away(tmp_path: Path) -> None:
-    outcomes = await asyncio.gather(*(sabotaged(name, tmp_path / name) for name in SABOTAGES))
+    async with zygote() as driver, asyncio.TaskGroup() as group:
+        running = {
+            name: group.create_task(sabotaged(driver, name, tmp_path / name), name=name) for name in SABOTAGES
+        }
 
-    for (name, sabotage), outcome in zip(SABOTAGES.items(), outcomes, strict=True):
+    for name, sabotage in SABOTAGES.items():
+        outcome = running[name].result()
         assert any(sabotage.found_as in fault for fault in outcome.judgement.faults), (
             f"{name}\n{report.of(outcome)}"
         )
 
 
-async def sabotaged(name: str, folder: Path) -> Outcome:
+async def sabotaged(driver: Zygote, name: str, folder: Path) -> Outcome:
     await asyncio.to_thread(folder.mkdir)
     size = dataclasses.replace(plans.PROBE, only=SABOTAGES[name].points)
-    return await carry_out(plans.make(SEED, size), folder, sabotage=name)
+    return await carry_out(driver, plans.make(SEED, size), folder, sabotage=name)
 
 
 def test_every_point_of_the_table_exists_in_the_product() -> None:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-LOADED_WITHIN = 30.0  # seconds for the driver's imports
+LOADED_WITHIN = 60.0  # seconds for the driver's imports
 STARTED_WITHIN = 10.0  # seconds for a fork
 
 Fact = dict[str, Any]
@@ -24,15 +24,15 @@ class Zygote:
         self._started: dict[str, asyncio.Future[int]] = {}
 
     async def start(self, order: dict[str, Any], heard: Callable[[Fact], None]) -> int:
-        """Fork one program; its process id."""
-        tag = order["tag"]
-        self._heard[tag] = heard
-        self._started[tag] = asyncio.get_running_loop().create_future()
+        """Fork one program; its process id. `key` in the order tells it from every other."""
+        key = order["key"]
+        self._heard[key] = heard
+        self._started[key] = asyncio.get_running_loop().create_future()
         if self._process.stdin is None:
             raise RuntimeError("the driver has no standard input")
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         async with asyncio.timeout(STARTED_WITHIN):
-            return await self._started[tag]
+            return await self._started[key]
 
     async def listen(self) -> None:
         """Hand on what programs say, until the driver ends."""
@@ -41,8 +41,8 @@ class Zygote:
         while line := await self._process.stdout.readline():
             fact = json.loads(line)
             if "started" in fact:
-                self._started[fact["tag"]].set_result(fact["started"])
-            elif (heard := self._heard.get(fact.get("tag", ""))) is not None:
+                self._started[fact["key"]].set_result(fact["started"])
+            elif (heard := self._heard.get(fact["key"])) is not None:
                 heard(fact)
 
 
