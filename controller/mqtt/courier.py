@@ -68,8 +68,8 @@ class Courier:
         """Carry one more."""
         if each.command_id in self._open:
             return
-        if each.device_id not in self._ready:
-            each.row = None  # it may wait for long: it is read again when its device is there
+        if each.device_id not in self._ready or self._untaken >= WINDOW:
+            each.row = None  # it may wait for long: it is read again when it can go
         self._open[each.command_id] = self._by_device[each.device_id][each.command_id] = each
         self._plan(each)
 
@@ -131,7 +131,7 @@ class Courier:
         asked_of: set[str] = set()
         for name in self._agenda.due(now, most=WINDOW - self._untaken):
             each = self._open[name]
-            ready = session is not None and each.device_id in self._ready
+            ready = session is not None and session.alive and each.device_id in self._ready
             match each.step(now, ready=ready):
                 case Step.FORGET:
                     self._forget(each)

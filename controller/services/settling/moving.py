@@ -145,6 +145,10 @@ def _answered(session: Session, row: ToolExecution, asking: ToolExecution, *, no
     condition = conditions.of(row)
     if condition is None or row.status != Status.QUEUED or row.released_at is not None:
         return
+    if now >= row.expires_at:
+        error = ErrorBody(code=ErrorCode.EXPIRED, message="It expired before its precondition was answered.")
+        finish(session, row, Status.EXPIRED, now=now, error=error)
+        return
     status = Status(asking.status)
     if status is Status.SUCCEEDED:
         no = conditions.objection(condition, asking.result)
