@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
@@ -64,24 +63,27 @@ class Scheduler:
     async def sweep(self) -> None:
         """Do what is due. Looks beside the writer first: mostly there is nothing."""
         try:
-            for service in (settling, approvals):
-                due: Callable[..., Any] = service.due
-                if await self._store.read(partial(due, now=self._now())):
-                    await self._store.write(partial(service.expire, now=self._now()))
+            self._note_listening()
+            since = self._listening_since
+            if await self._store.read(partial(settling.due, now=self._now(), listening_since=since)):
+                await self._store.write(partial(settling.expire, now=self._now(), listening_since=since))
+            if await self._store.read(partial(approvals.due, now=self._now())):
+                await self._store.write(partial(approvals.expire, now=self._now()))
             await self._look_for_silence()
         except OrionError as error:
             self._listening_since = self._now()  # what could not be stored was not heard either
             logger.warning("A sweep failed and is tried again: %s", error)
 
-    async def _look_for_silence(self) -> None:
-        now, every_s = self._now(), self._heartbeat_s
+    def _note_listening(self) -> None:
+        now = self._now()
         gap = (now - self._looked_at).total_seconds()
         self._looked_at = now
         slept = not 0.0 <= gap <= MAX_GAP
         if slept or not self._listening():
             self._listening_since = now
-            return
-        since = self._listening_since
+
+    async def _look_for_silence(self) -> None:
+        now, every_s, since = self._now(), self._heartbeat_s, self._listening_since
         if await self._store.read(
             partial(devices.silent, now=now, heartbeat_s=every_s, listening_since=since)
         ):

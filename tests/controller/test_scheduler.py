@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from controller.scheduler import Scheduler
-from controller.services import approvals, commands, devices
+from controller.services import approvals, commands, devices, settling
 from controller.services.cards import ApprovalStatus
 from controller.services.orders import Status
 from controller.store.store import Session, Store
@@ -43,6 +43,22 @@ async def test_a_sweep_settles_what_is_late(store: Store, rows: list[ToolExecuti
     assert await statuses(store) == [Status.INTERRUPTED, Status.EXPIRED]
     (card,) = await store.read(approvals.listed)
     assert card.status == ApprovalStatus.EXPIRED
+
+
+async def test_a_controller_that_was_away_listens_first_to_what_waits_for_it(
+    store: Store, rows: list[ToolExecution]
+) -> None:
+    overdue = later(CREATE.valid_s + rows[0].timeout_s + settling.GRACE + 1)
+    moment = [overdue]
+    scheduler = Scheduler(store, now=lambda: moment[0])
+
+    await scheduler.sweep()
+    assert (await statuses(store))[0] == Status.QUEUED
+
+    for _ in range(int(settling.GRACE)):
+        moment[0] += timedelta(seconds=1)
+        await scheduler.sweep()
+    assert (await statuses(store))[0] == Status.INTERRUPTED
 
 
 async def test_a_sweep_touches_nothing_that_is_in_time(store: Store, rows: list[ToolExecution]) -> None:

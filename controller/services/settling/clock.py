@@ -12,16 +12,22 @@ from controller.store.tables import ToolExecution
 from schemas.errors import ErrorBody, ErrorCode
 
 GRACE = 5.0  # seconds past a command's deadline in which a reply may still come
+PATIENCE = (
+    60.0  # seconds more for a controller that has not listened so long: the reply may lie at the broker
+)
 
 
-def due(session: Session, *, now: datetime) -> bool:
+def due(session: Session, *, now: datetime, listening_since: datetime | None = None) -> bool:
     """Whether `expire` has anything to do; asked beside the writer."""
-    return bool(_late(session, now) or _kept_too_long(session, now))
+    return bool(_late(session, now, listening_since) or _kept_too_long(session, now))
 
 
-def expire(session: Session, *, now: datetime) -> None:
-    """Settle what may have left and can no longer be answered, and what has waited long enough."""
-    for row in _late(session, now):
+def expire(session: Session, *, now: datetime, listening_since: datetime | None = None) -> None:
+    """Settle what may have left and can no longer be answered, and what has waited long enough.
+
+    `listening_since`: from when on a reply would have been heard; None is long ago.
+    """
+    for row in _late(session, now, listening_since):
         finish(session, row, Status.INTERRUPTED, now=now, error=_last_cause(row))
     for row in _kept_too_long(session, now):
         finish(session, row, Status.EXPIRED, now=now, error=_why_kept(session, row, now))
@@ -35,13 +41,15 @@ def deadline(row: ToolExecution) -> datetime:
     return row.expires_at + timedelta(seconds=row.timeout_s + GRACE)
 
 
-def _late(session: Session, now: datetime) -> list[ToolExecution]:
+def _late(session: Session, now: datetime, listening_since: datetime | None) -> list[ToolExecution]:
+    heard = listening_since is None or listening_since + timedelta(seconds=GRACE) <= now
+    patience = timedelta(seconds=0.0 if heard else PATIENCE)
     query = select(ToolExecution).where(
         col(ToolExecution.status).in_([status.value for status in orders.ON_THE_WAY]),
         col(ToolExecution.released_at).is_not(None),
         col(ToolExecution.expires_at) < now,
     )
-    return [row for row in session.exec(query) if deadline(row) < now]
+    return [row for row in session.exec(query) if deadline(row) + patience < now]
 
 
 def _kept_too_long(session: Session, now: datetime) -> list[ToolExecution]:
