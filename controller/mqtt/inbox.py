@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 256  # messages in one transaction
 FLUSH_EVERY = timedelta(seconds=5)  # heartbeats reach the store in batches
-MAX_HEARTBEATS = 1_000  # devices whose latest waits for that; then sooner
+MAX_HEARTBEATS = BATCH  # devices whose latest waits for that; when there are more, sooner
 
 Message = tuple[Route[Any], Arrived[Any]]
 
