@@ -102,11 +102,9 @@ def heartbeats(
     session: StoreSession, arrived: Sequence[Arrived[Heartbeat]], *, max_skew_s: float = devices.MAX_SKEW
 ) -> list[Receipt]:
     """Keep the latest figures; a device that was silent is back."""
-    for each in arrived:
-        row = devices.store_heartbeat(
-            session, each.device_id, each.message, now=each.at, max_skew_s=max_skew_s
-        )
-        _move_on(session, row, each.at)
+    beats = [devices.Beat(each.device_id, each.message, each.at) for each in arrived]
+    for row in devices.store_heartbeats(session, beats, max_skew_s=max_skew_s):
+        _move_on(session, row, beats[-1].at)
     return []
 
 

@@ -83,7 +83,7 @@ async def test_what_waits_for_a_silent_device_leaves_with_its_next_heartbeat(
 async def test_two_nodes_of_one_name_are_told_of(orion: Installation, tmp_path: Path) -> None:
     connection = (await orion.add_device("laptop", adopt=True))["mqtt"]
     stop = asyncio.Event()
-    running: list[asyncio.Task[None]] = []
+    running: list[asyncio.Task[int]] = []
     for name in ("one", "other"):
         policy = tmp_path / f"{name}.toml"
         await asyncio.to_thread(policy.write_text, "allowed_paths = []\n")
@@ -100,8 +100,8 @@ async def test_two_nodes_of_one_name_are_told_of(orion: Installation, tmp_path: 
         async with asyncio.timeout(WITHIN):
             while not found:
                 await asyncio.sleep(0.02)
-                asked = {"device_id": "laptop", "type": "identity_conflict", "unresolved": True}
-                found = (await orion.http.get("events", params=asked)).json()["items"]
+                asked = "events?device_id=laptop&type=identity_conflict&unresolved=true"
+                found = (await orion.http.get(asked)).json()["items"]
     finally:
         stop.set()
         await asyncio.gather(*running)

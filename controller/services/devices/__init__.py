@@ -7,7 +7,7 @@ beat in that life and fell silent.
 
 from controller.services.devices.ailments import Ailments, ailing
 from controller.services.devices.clocks import MAX_SKEW
-from controller.services.devices.heartbeats import store_heartbeat
+from controller.services.devices.heartbeats import Beat, store_heartbeat, store_heartbeats
 from controller.services.devices.presence import nobody_is_known_online, store_presence, store_profile
 from controller.services.devices.registry import (
     NewDevice,
@@ -29,6 +29,7 @@ __all__ = [
     "BROKER_RESTARTED",
     "MAX_SKEW",
     "Ailments",
+    "Beat",
     "DeviceStatus",
     "NewDevice",
     "PolicyChange",
@@ -46,6 +47,7 @@ __all__ = [
     "remove",
     "silent",
     "store_heartbeat",
+    "store_heartbeats",
     "store_presence",
     "store_profile",
     "unadopted",
