@@ -9,6 +9,9 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from enum import Enum, auto
+from itertools import groupby
+from operator import attrgetter
 
 from broker.session import (
     Connected,
@@ -38,6 +41,14 @@ MAX_WITHHELD = 50  # PUBACKs; the broker sends no more than so many without one
 
 After = Callable[[], object] | None
 Handler = Callable[[Received], Awaitable[After]]  # what it returns is done once the message was acknowledged
+
+
+class Verdict(Enum):
+    """What became of a message; only what is done is acknowledged."""
+
+    DONE = auto()
+    UNKEPT = auto()
+    FAILED = auto()
 
 
 class Link:
@@ -181,25 +192,30 @@ class Link:
     async def _receive(self, session: Session, routes: Mapping[str, Handler]) -> None:
         withheld = 0
         while True:
-            for message in await session.receive(BATCH):
-                after: After = None
-                try:
-                    if (handle := routes.get(message.topic)) is not None:
-                        after = await handle(message)
-                except JournalUnusable as trouble:
-                    # it comes again: after the next connect, or because its sender has no answer
-                    logger.debug("A message on %s could not be kept: %s", message.topic, trouble)
-                    withheld += 1
-                    if withheld <= MAX_WITHHELD:
-                        continue
-                except Exception:  # the line must outlive one message, whatever is in it
-                    logger.exception(
-                        "Could not take in a message on %s; it is not acknowledged", message.topic
-                    )
-                    continue
-                session.ack(message)
-                if after is not None:
-                    after()
+            received = await session.receive(BATCH)
+            # those of one kind in a row are taken in together, so that they share a transaction
+            for _, group in groupby(received, key=attrgetter("topic")):
+                messages = list(group)
+                taken = await asyncio.gather(*(self._take_in(message, routes) for message in messages))
+                for message, (verdict, after) in zip(messages, taken, strict=True):
+                    withheld += verdict is Verdict.UNKEPT
+                    if verdict is Verdict.DONE or (verdict is Verdict.UNKEPT and withheld > MAX_WITHHELD):
+                        session.ack(message)
+                    if after is not None:
+                        after()
+
+    async def _take_in(self, message: Received, routes: Mapping[str, Handler]) -> tuple[Verdict, After]:
+        try:
+            if (handle := routes.get(message.topic)) is not None:
+                return Verdict.DONE, await handle(message)
+        except JournalUnusable as trouble:
+            # it comes again: after the next connect, or because its sender has no answer
+            logger.debug("A message on %s could not be kept: %s", message.topic, trouble)
+            return Verdict.UNKEPT, None
+        except Exception:  # the line must outlive one message, whatever is in it
+            logger.exception("Could not take in a message on %s; it is not acknowledged", message.topic)
+            return Verdict.FAILED, None
+        return Verdict.DONE, None
 
     async def _beat(self, session: Session) -> None:
         while True:

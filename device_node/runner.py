@@ -112,7 +112,9 @@ class Runner:
             return await self._refuse_unwritten(arrival, ReplyStatus.REJECTED, ErrorCode.BUSY, str(full))
         except JournalUnusable as trouble:
             return await self._refuse_without_journal(arrival, message, trouble)
-        if known is None or known.state is State.RECEIVED:
+        if arrival.command_id in self._jobs:  # twice in one batch
+            self._replies.accepted(arrival.command_id, arrival.reply_to)
+        elif known is None or known.state is State.RECEIVED:
             await self._take_on(arrival)
         else:
             await self._answer_again(known, arrival)

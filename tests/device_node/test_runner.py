@@ -72,6 +72,20 @@ async def test_repeated_id_of_a_running_command_is_accepted(controller: Controll
     assert (await controller.final(command["id"]))["status"] == "cancelled"
 
 
+async def test_id_that_arrives_many_times_at_once_runs_once(
+    controller: ControllerSide, tmp_path: Path
+) -> None:
+    mark = tmp_path / "allowed" / "mark"
+    command = a_command("run_command", arguments={"command": f"sh -c 'echo x >> {mark}'"})
+    async with asyncio.TaskGroup() as group:
+        for _ in range(20):
+            group.create_task(controller.send(Kind.COMMAND, command))
+    assert (await controller.final(command["id"]))["status"] == "succeeded"
+    await controller.still_answers()
+    assert await asyncio.to_thread(mark.read_text) == "x\n"
+    assert set(controller.replies_to(command["id"])) <= {"accepted", "succeeded"}
+
+
 async def test_expired_command_does_nothing(controller: ControllerSide, tmp_path: Path) -> None:
     late = format_instant(datetime.now(UTC) - timedelta(seconds=1))
     path = tmp_path / "allowed" / "Late"
