@@ -81,6 +81,7 @@ class Campaign:
             breaking.done()
             and all(program.done.is_set() for program in programs)
             and len(self._on.ledger.returned) >= size.commands
+            and len(self._on.ledger.finals) >= size.commands / 2
             and (len(events) >= size.events or not events)
         )
 
