@@ -10,8 +10,9 @@ import psutil
 import pytest
 
 from orion import following
-from orion.client import Client, NoAnswer
+from orion.client import Client, ClientError, NoAnswer
 from orion.exits import Exit
+from tests.broker.running import free_port
 from tests.orion.installation import Installation, running, until
 from tests.orion.lamp import Lamp, a_place, lit_up
 from tests.orion.looking import Looking
@@ -97,3 +98,29 @@ def test_an_order_whose_answer_is_lost_may_have_been_recorded(tmp_path: Path) ->
 
         thread.join()
     assert error.value.exit_code is Exit.UNKNOWN
+
+
+def test_a_controller_that_stays_away_is_given_up_with_where_to_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "BACK_WITHIN", 0.0)
+    token = tmp_path / "controller" / "token"
+    token.parent.mkdir()
+    token.write_text("secret", encoding="ascii")
+    command = {"command_id": "c-1", "status": "accepted", "rollout": None}
+
+    with pytest.raises(ClientError, match="orion commands show c-1") as error:
+        following.follow(Client("127.0.0.1", free_port(), token), command, lambda _news: None)
+
+    assert error.value.exit_code is Exit.UNKNOWN
+
+
+def test_without_news_the_look_ends_and_says_how_to_go_on(installation: Installation, lamp: Lamp) -> None:
+    client = Client("127.0.0.1", installation.http_port, installation.home / "data" / "controller" / "token")
+    submitted = client.post("/commands", {"device_id": "lamp", "tool": "light", "arguments": {"on": True}})
+    news: list[object] = []
+
+    found = following.follow(client, submitted, lambda each: news.append(each["progress"]), quiet_s=1.0)
+
+    assert (found["status"], found["progress"]) == ("accepted", 0.3)
+    assert news[-1] == 0.3
