@@ -40,7 +40,7 @@ async def measure(stand: Stand, place: Endpoint) -> list[Figure]:
     async with peer(wanted, until="ready"):
         await _until_online(stand, most)
         figures = [await _figure(stand, size, Pace(), goal) for size, goal in SIZES.items()]
-        figures.append(await _figure(stand, most, Pace(max_in_flight=None), SIZES[most]))
+        figures.append(await _figure(stand, most, Pace(max_in_flight=None), SIZES[most], turns=1))
     return figures
 
 
@@ -66,8 +66,8 @@ def _online(session: Session) -> int:
     return sum(row.status == "online" and row.device_id in ours for row in devices.every(session))
 
 
-async def _figure(stand: Stand, size: int, pace: Pace, goal: float) -> Figure:
-    took = Spread.of([await _order(stand, size, pace) for _ in range(TURNS)])
+async def _figure(stand: Stand, size: int, pace: Pace, goal: float, *, turns: int = TURNS) -> Figure:
+    took = Spread.of([await _order(stand, size, pace) for _ in range(turns)])
     limit = "all at once" if pace.max_in_flight is None else f"{pace.max_in_flight} at a time"
     return Figure(
         f"one order to a group of {size:,}, {limit}, until all are final",

@@ -62,9 +62,9 @@ class Pacer:
     async def _left_open(self) -> list[str]:
         while True:
             try:
-                return await self._store.read(rollouts.open_ids)
+                return await self._store.write(rollouts.take_up)
             except OrionError as error:
-                logger.warning("The open orders to groups cannot be read yet: %s", error)
+                logger.warning("The open orders to groups cannot be taken up yet: %s", error)
                 await asyncio.sleep(AGAIN_AFTER)
 
     async def _step(self) -> None:

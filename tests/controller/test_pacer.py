@@ -107,17 +107,41 @@ async def test_what_an_earlier_life_left_open_is_taken_up(store: Store) -> None:
         await until(lambda: stand(store, parent), ["succeeded", "queued", "held", "held"])
 
 
-async def test_a_store_that_is_away_is_asked_again(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_store_that_is_away_at_the_start_is_asked_again(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
     parent = await an_order_to_four(store, Pace(max_in_flight=1))
     await answer(store, parent, 0)
     await asyncio.to_thread(set_read_only, store, "ON")
 
     async with pacing(store):
-
-        async def complaints() -> bool:
-            return "does not move yet" in caplog.text
-
-        await until(complaints, wanted=True)
+        await until(said(caplog, "cannot be taken up yet"), wanted=True)
         await asyncio.to_thread(set_read_only, store, "OFF")
 
         await until(lambda: stand(store, parent), ["succeeded", "queued", "held", "held"])
+
+
+async def test_a_step_that_the_store_does_not_take_is_made_later(
+    store: Store, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controller.pacer.LOOK_EVERY", 0.05)
+    monkeypatch.setattr("controller.pacer.AGAIN_AFTER", 0.05)
+    parent = await an_order_to_four(store, Pace(max_in_flight=1, rate_per_s=50))
+
+    async with pacing(store) as pacer:
+        await until(lambda: asyncio.sleep(0, pacer._look_at.keys()), {parent.id: 0.0}.keys())
+        await asyncio.to_thread(set_read_only, store, "ON")
+        await until(said(caplog, "does not move yet"), wanted=True)
+        await asyncio.to_thread(set_read_only, store, "OFF")
+        await answer(store, parent, 0)
+
+        await until(lambda: stand(store, parent), ["succeeded", "queued", "held", "held"])
+
+
+def said(caplog: pytest.LogCaptureFixture, words: str) -> Callable[[], Awaitable[bool]]:
+    """Whether the log holds these words by now."""
+
+    async def look() -> bool:
+        return words in caplog.text
+
+    return look

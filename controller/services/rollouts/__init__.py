@@ -2,7 +2,7 @@
 
 from controller.services.rollouts.children import is_held
 from controller.services.rollouts.pace import FASTEST, MAX_IN_FLIGHT, SLOWEST, Pace
-from controller.services.rollouts.progress import advance, cancel, open_ids
+from controller.services.rollouts.progress import advance, cancel, take_up
 from controller.services.rollouts.submission import GroupRequest, submit
 
 __all__ = [
@@ -14,6 +14,6 @@ __all__ = [
     "advance",
     "cancel",
     "is_held",
-    "open_ids",
     "submit",
+    "take_up",
 ]

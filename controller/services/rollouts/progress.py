@@ -25,13 +25,16 @@ LOOK_AGAIN = timedelta(seconds=0.5)  # meanwhile
 _PACE = ("rate_per_s", "max_in_flight", "stop_after")
 
 
-def open_ids(session: Session) -> list[str]:
-    """The orders to groups that have not ended: what a controller's start takes up again."""
-    query = select(ToolExecution.id).where(
+def take_up(session: Session) -> list[str]:
+    """At a controller's start: the orders that have not ended; their devices get a new moment to be heard."""
+    query = select(ToolExecution).where(
         col(ToolExecution.group_name).is_not(None),
         col(ToolExecution.status).in_([status.value for status in orders.OPEN]),
     )
-    return list(session.exec(query.order_by(col(ToolExecution.id))))
+    found = list(session.exec(query.order_by(col(ToolExecution.id))))
+    for parent in found:
+        parent.rollout = (parent.rollout or {}) | {"patient_until": None}
+    return [parent.id for parent in found]
 
 
 def recorded(pace: Pace) -> JsonObject:

@@ -430,7 +430,7 @@ def test_what_is_open_is_found_again_after_a_restart(session: Session) -> None:
     parent, other = ordered(session, an_order()), ordered(session, an_order())
     answer(session, children_of(session, other)[0])
 
-    assert rollouts.open_ids(session) == [parent.id]
+    assert rollouts.take_up(session) == [parent.id]
 
 
 def test_a_reply_cannot_settle_the_order_itself(session: Session) -> None:
@@ -557,3 +557,17 @@ def test_one_that_stays_silent_after_a_restart_is_away(session: Session) -> None
 
     assert statuses(session, parent) == ["succeeded", "expired"]
     assert parent.status == Status.FAILED
+
+
+def test_every_restart_gives_them_a_new_moment(session: Session) -> None:
+    a_lab(session, 2)
+    parent = ordered(session, an_order(pace=Pace(max_in_flight=1)))
+    devices.nobody_is_known_online(session)
+    answer(session, children_of(session, parent)[0])
+
+    rollouts.take_up(session)
+    rollouts.advance(session, parent.id, now=later(40))
+    assert statuses(session, parent) == ["succeeded", "held"]
+    rollouts.advance(session, parent.id, now=later(71))
+
+    assert statuses(session, parent) == ["succeeded", "expired"]
