@@ -54,8 +54,9 @@ class Jobs:
         self._replies = replies
         self._context = context
         self._max_running = max_running
+        self._most = max_running + max_waiting
         self._settled = settled
-        self._waiting: asyncio.Queue[Job] = asyncio.Queue(max_waiting)
+        self._waiting: asyncio.Queue[Job] = asyncio.Queue()  # bounded by `put`
         self._jobs: dict[str, Job] = {}
         self._idle = asyncio.Event()
         self._idle.set()
@@ -70,7 +71,7 @@ class Jobs:
 
     def put(self, job: Job) -> bool:
         """Take it on, in the order of coming; False when there is too much to do."""
-        if self._waiting.full() or not self._executor.can_start():
+        if len(self._jobs) >= self._most or not self._executor.can_start():
             return False
         self._jobs[job.command.id] = job
         self._idle.clear()
