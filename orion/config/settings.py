@@ -141,7 +141,10 @@ class Settings(BaseModel):
         default_text="data_dir/files",
     )
     heartbeat_s: Annotated[float, Field(ge=1, le=3600)] = _setting(
-        30.0, "a number from 1 to 3600", "Time between two signs of life of the device.", unit="s"
+        30.0,
+        "a number from 1 to 3600",
+        "Time between two signs of life of a device; three missed ones make it stale.",
+        unit="s",
     )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info", "debug, info, warning or error", "How much the programs say on stderr."
