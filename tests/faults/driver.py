@@ -33,7 +33,13 @@ from tests.faults import happenings, marks, points, sabotage
 
 KEEP_ALIVE = 2  # seconds: a pause need not be long to be longer
 # the reconnect's backoff: a run has minutes for what takes days elsewhere
-WAITS = {"first_s": 0.05, "longest_s": 0.5, "not_let_in_s": 0.5}
+WAITS = {
+    "first_s": 0.05,
+    "longest_s": 0.5,
+    "not_let_in_s": 0.5,
+    "taken_over_s": 0.5,
+    "longest_taken_over_s": 0.5,
+}
 NO_MODEL = "http://127.0.0.1:9"
 _PR_SET_PDEATHSIG = 1
 

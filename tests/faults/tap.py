@@ -8,7 +8,7 @@ import asyncio
 from collections import defaultdict, deque
 from random import Random
 
-from broker.session import Connected, Endpoint, Session, SessionError, Subscription, keep_connected
+from broker.session import Backoff, Connected, Endpoint, Session, SessionError, Subscription, keep_connected
 from schemas.commands import Cancel, Command, Reply
 from schemas.ids import new_id
 from schemas.topics import Kind, Topics
@@ -18,6 +18,7 @@ from tests.faults.ledger import Ledger
 KEPT = 40  # messages of each kind and device, to be repeated
 BATCH = 200
 HEARD = (Kind.COMMAND, Kind.CANCEL, Kind.ACK, Kind.REPLY, Kind.EVENT)
+QUICK = Backoff(first_s=0.05, longest_s=0.5, taken_over_s=0.5, longest_taken_over_s=0.5)
 RETAINED_FOR = 1.0  # seconds that a retained command stands
 
 
@@ -54,6 +55,7 @@ class Tap:
             lambda: Session(self._endpoint, client_id=self._endpoint.username or "", keepalive_s=3),
             serve,
             stop=stop,
+            backoff=QUICK,
         )
 
     def repeat(self, device_id: str) -> None:
