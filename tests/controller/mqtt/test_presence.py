@@ -1,5 +1,6 @@
 """Presence at the door: what the broker has in its store proves no life of this moment."""
 
+import asyncio
 import os
 import signal
 from datetime import timedelta
@@ -9,7 +10,7 @@ from controller.store.store import Session
 from controller.store.tables import EventRow
 from schemas.topics import Kind
 from tests.controller.mqtt.door import Door, Peer, arrive, peer, reconnect, until
-from tests.factories import ADMIN, a_heartbeat, a_place, a_presence, a_profile
+from tests.factories import ADMIN, a_heartbeat, a_place, a_presence, a_profile, an_event
 
 
 async def silence(door: Door) -> None:
@@ -95,6 +96,57 @@ async def test_two_programs_with_one_id_are_told_of(door: Door) -> None:
     assert [event.data for event in told] == [
         {"boot_ids": ["program-a", "program-b"], "hostnames": ["program-a-pc", "program-b-pc"]}
     ]
+
+
+async def test_a_killed_broker_brings_no_old_life_back(door: Door) -> None:
+    endpoint = await door.broker.add_device("laptop")
+    new = a_place("laptop")
+    await door.store.write(lambda session: devices.add(session, new, actor=ADMIN, now=door.clock.now()))
+    supervisor = door.broker.supervisor
+    for boot_id in ("before", "after"):
+        async with peer(endpoint, door.topics, []) as found:
+            profile = a_profile(boot_id=boot_id, tools=[], at=door.clock.now())
+            await found.say(Kind.PROFILE, profile, retain=True)
+            await found.say(Kind.PRESENCE, a_presence(boot_id=boot_id, at=door.clock.now()), retain=True)
+
+            async def believed(boot_id: str = boot_id) -> bool:
+                row = await door.device()
+                return (row.status, row.boot_id) == ("online", boot_id)
+
+            await until(believed)
+            door.clock.ahead += timedelta(seconds=1)
+        if boot_id == "before":
+            await saved(door)
+    killed = supervisor.pid
+    assert killed is not None
+    os.kill(killed, signal.SIGKILL)
+
+    async def works_again() -> bool:
+        return supervisor.pid not in (None, killed) and door.link.connected
+
+    await until(works_again)
+    async with peer(endpoint, door.topics, [door.topics.device("laptop", Kind.ACK)]) as found:
+        await found.say(Kind.EVENT, an_event("e1"))
+        await found.heard("/ack")  # what the broker had in its store was told before
+
+    row = await door.device()
+    assert (row.status, row.boot_id) == ("online", "after")
+    assert await door.store.read(lambda session: events.recent(session, event_type="identity_conflict")) == []
+
+
+async def saved(door: Door) -> None:
+    """Have the broker write what it knows to its disk."""
+    pid = door.broker.supervisor.pid
+    assert pid is not None
+    file = door.broker.settings.directory / "mosquitto.db"
+
+    async def holds_it() -> bool:
+        os.kill(pid, signal.SIGUSR1)
+        if not await asyncio.to_thread(file.exists):
+            return False
+        return b'"before"' in await asyncio.to_thread(file.read_bytes)
+
+    await until(holds_it)
 
 
 async def test_nobody_is_believed_online_by_a_broker_that_forgot_everything(door: Door) -> None:

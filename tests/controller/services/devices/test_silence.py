@@ -138,6 +138,15 @@ def test_a_device_that_beats_fast_is_not_judged_by_a_hiccup(session: Session, la
     assert laptop.status == DeviceStatus.STALE
 
 
+def test_a_device_that_does_not_count_has_no_pace(session: Session, laptop: Device) -> None:
+    for at in (0, 120, 240):
+        beat(session, at, 0)
+
+    sweep(session, 240 + 91)
+
+    assert laptop.status == DeviceStatus.STALE
+
+
 def test_a_device_that_went_by_its_own_word_is_offline_and_stays_so(session: Session, laptop: Device) -> None:
     beat(session, 0)
     devices.store_presence(session, "laptop", a_presence("offline", reason="sleeping"), now=later(1))
