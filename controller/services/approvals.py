@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlmodel import Session, col, select
 
 from controller.errors import AlreadyDecided, Refused, UnknownApproval
-from controller.services import arguments, audit, cards, settling
+from controller.services import arguments, audit, cards, conditions, settling
 from controller.services.actors import Actor, Role
 from controller.services.cards import ApprovalStatus
 from controller.services.orders import Status
@@ -61,8 +61,19 @@ def ask(
 
 def summary(row: ToolExecution, *, where: str | None = None) -> str:
     """One call in words made by code, from its exact arguments."""
-    words = ", ".join(f"{name}={_short(value)}" for name, value in row.parameters.items())
-    return f"{row.tool_name} on {where or row.device_id}" + (f": {words}" if words else "")
+    said = f"{row.tool_name} on {where or row.device_id}" + _words(row.parameters)
+    condition = conditions.of(row)
+    if condition is None:
+        return said
+    if condition.tool is None:
+        return f"{said}, only while it is online"
+    answer = f"{condition.field} = true" if condition.field else "yes"
+    return f"{said}, only if {condition.tool}{_words(condition.arguments)} says {answer}"
+
+
+def _words(given: JsonObject) -> str:
+    words = ", ".join(f"{name}={_short(value)}" for name, value in given.items())
+    return f": {words}" if words else ""
 
 
 def _short(value: object) -> str:

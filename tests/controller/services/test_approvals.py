@@ -1,5 +1,6 @@
 """Asking a person: a card is bound to what it shows, decided once, and ends on its own."""
 
+import dataclasses
 import hashlib
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ from controller.errors import AlreadyDecided, Refused, UnknownApproval
 from controller.services import approvals, audit, commands, devices, settling
 from controller.services.actors import Actor
 from controller.services.cards import ApprovalStatus
+from controller.services.conditions import Condition
 from controller.services.orders import Status
 from controller.services.policy import PolicyProfile
 from controller.store import notices
@@ -49,6 +51,26 @@ def decide(session: Session, card: ApprovalRow, *, approve: bool = True) -> Appr
 
 def queued(session: Session, row: ToolExecution) -> bool:
     return notices.CommandQueued(row) in notices.of(session)
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        (None, ""),
+        (Condition(), ", only while it is online"),
+        (Condition("path_info", {"path": "B"}), ", only if path_info: path=/srv/files/B says yes"),
+        (
+            Condition("path_info", {"path": "B"}, "exists"),
+            ", only if path_info: path=/srv/files/B says exists = true",
+        ),
+    ],
+)
+def test_a_card_says_what_the_command_hangs_on(
+    session: Session, laptop: Device, condition: Condition | None, said: str
+) -> None:
+    (row,) = submit(session, dataclasses.replace(DELETE, condition=condition))
+
+    assert card_of(session, row).summary == f"delete_path on laptop: path=/srv/files/Test{said}"
 
 
 def test_an_approved_command_leaves_with_a_fresh_deadline(session: Session, laptop: Device) -> None:
