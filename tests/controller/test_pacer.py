@@ -138,6 +138,25 @@ async def test_a_step_that_the_store_does_not_take_is_made_later(
         await until(lambda: stand(store, parent), ["succeeded", "queued", "held", "held"])
 
 
+async def test_an_order_that_cannot_be_moved_does_not_hold_up_the_others(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = await an_order_to_four(store, Pace(max_in_flight=1))
+
+    def damage(session: Session) -> ToolExecution:
+        commands.get(session, broken.id).rollout = {"total": 4}
+        return rollouts.submit(
+            session, an_order(pace=Pace(max_in_flight=1)), actor=ADMIN, now=datetime.now(UTC)
+        )
+
+    sound = await store.write(damage)
+    async with pacing(store):
+        await until(said(caplog, f"{broken.id} to a group cannot be moved"), wanted=True)
+        await answer(store, sound, 0)
+
+        await until(lambda: stand(store, sound), ["succeeded", "queued", "held", "held"])
+
+
 def said(caplog: pytest.LogCaptureFixture, words: str) -> Callable[[], Awaitable[bool]]:
     """Whether the log holds these words by now."""
 

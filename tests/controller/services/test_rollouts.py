@@ -571,3 +571,14 @@ def test_every_restart_gives_them_a_new_moment(session: Session) -> None:
     rollouts.advance(session, parent.id, now=later(71))
 
     assert statuses(session, parent) == ["succeeded", "expired"]
+
+
+def test_what_its_device_has_accepted_is_on_the_way_still(session: Session) -> None:
+    a_lab(session, 3)
+    parent = ordered(session, an_order(pace=Pace(max_in_flight=2)))
+    first, second, _ = children_of(session, parent)
+
+    settling.published(session, first.id, attempt=1, now=NOON)
+    answer(session, second, ReplyStatus.ACCEPTED)
+
+    assert statuses(session, parent) == ["sent", "accepted", "held"]
