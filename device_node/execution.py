@@ -132,6 +132,7 @@ class Executor:
             raise NeverStarted
         if self._steady() >= deadline:  # writing took its time, or the machine slept
             raise TooLate
+        call.started()
         return tool.run(call)
 
 

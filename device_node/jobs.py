@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from schemas.errors import ErrorBody, ErrorCode
 logger = logging.getLogger(__name__)
 
 SAY_ACCEPTED_AFTER = 1.0  # seconds; a final reply that comes sooner stands for itself
+SAY_WITHIN = 1.0  # seconds that a tool waits at most for that to be said
 QUICK = 15.0  # seconds; tools with a longer limit say `accepted` before they start
 PROGRESS_EVERY = 0.5  # seconds
 
@@ -132,14 +134,13 @@ class Jobs:
             await self._settle_unstarted(job, ReplyStatus.EXPIRED, "It expired before its turn came.")
             return
         limit = tools.TOOLS[command.tool].spec.timeout_s or command.timeout_s
-        if limit > QUICK and not command.dry_run:
-            self._accepted(job)
+        started = self._saying_accepted(job) if limit > QUICK and not command.dry_run else _nothing
         later = loop.call_later(SAY_ACCEPTED_AFTER, self._accepted, job)
         began = time.monotonic()
         try:
             outcome = await outcomes.of(
                 self._executor,
-                self._call(command),
+                self._call(command, started),
                 asked_to_stop=job.stop,
                 why_stop=lambda: job.why_stop,
                 within_s=min(limit, command.timeout_s),
@@ -169,7 +170,7 @@ class Jobs:
         error = ErrorBody(code=code, message=message)
         await self._replies.final(job.command.id, job.command.reply_to, status, error=error)
 
-    def _call(self, command: Command) -> Call:
+    def _call(self, command: Command, started: Callable[[], None]) -> Call:
         return Call(
             command_id=command.id,
             tool=command.tool,
@@ -177,12 +178,32 @@ class Jobs:
             node=self._context,
             dry_run=bool(command.dry_run),
             progress=self._progress(command),
+            started=started,
         )
 
     def _accepted(self, job: Job) -> None:
         if not job.said_accepted:
             job.said_accepted = True
             self._replies.accepted(job.command.id, job.command.reply_to)
+
+    def _saying_accepted(self, job: Job) -> Callable[[], None]:
+        """Say `accepted` between the journal's word and the tool's first step.
+
+        Not earlier: whoever has heard it and then sees this node die must find it `interrupted`.
+        """
+        loop = asyncio.get_running_loop()
+
+        def say() -> None:  # called in the tool's thread
+            said = threading.Event()
+
+            def on_the_loop() -> None:
+                self._accepted(job)
+                said.set()
+
+            loop.call_soon_threadsafe(on_the_loop)
+            said.wait(SAY_WITHIN)
+
+        return say
 
     def _progress(self, command: Command) -> Callable[[float], None]:
         loop = asyncio.get_running_loop()
@@ -195,3 +216,7 @@ class Jobs:
                 loop.call_soon_threadsafe(self._replies.progress, command.id, command.reply_to, fraction)
 
         return say
+
+
+def _nothing() -> None:
+    return

@@ -112,6 +112,7 @@ class Call:
     dry_run: bool = False
     cancelled: threading.Event = field(default_factory=threading.Event)
     progress: Callable[[float], None] = lambda _fraction: None
+    started: Callable[[], None] = lambda: None  # for the runner: the start is written down
 
     def text(self, name: str) -> str:
         value = self.arguments[name]
