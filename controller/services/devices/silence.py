@@ -7,6 +7,7 @@ has sent no heartbeat in its present life.
 import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import islice
 
 from sqlmodel import Session, col, select
 
@@ -19,6 +20,7 @@ from schemas.wire import JsonObject
 logger = logging.getLogger(__name__)
 
 MISSED = 3  # heartbeats
+AT_ONCE = 500  # devices in one transaction: a network that goes away takes all of its devices along
 LEAST = 10.0  # seconds of silence that prove nothing, however often a device beats: heartbeats are stored in batches
 
 
@@ -28,13 +30,14 @@ def silent(session: Session, *, now: datetime, heartbeat_s: float, listening_sin
 
 
 def call_stale(session: Session, *, now: datetime, heartbeat_s: float, listening_since: datetime) -> None:
-    """Mark who has missed three heartbeats in a row since anybody listened.
+    """Mark who has missed three heartbeats in a row since anybody listened; of very many, some.
 
     A device that beats slower than `heartbeat_s` is judged by its own pace, once two
     of its heartbeats have told it.
     """
-    for row in list(_silent(session, now, heartbeat_s, listening_since)):
-        doubt(session, row, now=now)
+    for key in list(islice(_silent(session, now, heartbeat_s, listening_since), AT_ONCE)):
+        if (row := session.get(Device, key)) is not None:
+            doubt(session, row, now=now)
 
 
 def doubt(session: Session, row: Device, *, now: datetime) -> None:
@@ -48,17 +51,17 @@ def doubt(session: Session, row: Device, *, now: datetime) -> None:
     status.settle(session, row, DeviceStatus.STALE, now=now)
 
 
-def _silent(
-    session: Session, now: datetime, heartbeat_s: float, listening_since: datetime
-) -> Iterator[Device]:
+def _silent(session: Session, now: datetime, heartbeat_s: float, listening_since: datetime) -> Iterator[str]:
+    """Keys of the rows, without the rows: a profile is long."""
     soonest = now - _patience(heartbeat_s)
     if listening_since >= soonest:
         return
-    for row in session.exec(select(Device).where(col(Device.silent_since) < soonest)):
-        since = max(row.silent_since or now, listening_since)
-        every_s: float = (row.pulse or {}).get("every_s") or 0.0
+    looked_at = select(Device.id, Device.silent_since, Device.pulse)
+    for key, last, pulse in session.exec(looked_at.where(col(Device.silent_since) < soonest)):
+        since = max(last or now, listening_since)
+        every_s: float = (pulse or {}).get("every_s") or 0.0
         if now - since > _patience(max(heartbeat_s, every_s)):
-            yield row
+            yield key
 
 
 def _patience(every_s: float) -> timedelta:

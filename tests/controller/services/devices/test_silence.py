@@ -6,7 +6,7 @@ import pytest
 from sqlmodel import Session
 
 from controller.services import audit, commands, devices
-from controller.services.devices import DeviceStatus
+from controller.services.devices import DeviceStatus, silence
 from controller.services.devices.status import BROKER_RESTARTED
 from controller.store import notices
 from controller.store.tables import Device
@@ -53,6 +53,20 @@ def test_a_device_is_called_stale_once(session: Session, laptop: Device) -> None
         sweep(session, at)
 
     assert len(audit.entries(session, action="device.stale")) == 1
+
+
+def test_of_very_many_some_are_called_stale_at_once(
+    session: Session, laptop: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silence, "AT_ONCE", 2)
+    for number in range(4):
+        row = devices.add(session, a_place(f"d{number}"), actor=ADMIN, now=NOON)
+        row.status, row.silent_since = DeviceStatus.ONLINE.value, NOON
+    session.flush()
+
+    for expected in (2, 4, 4):
+        devices.call_stale(session, now=later(91), heartbeat_s=EVERY, listening_since=SINCE)
+        assert len(audit.entries(session, action="device.stale")) == expected
 
 
 def test_the_next_heartbeat_of_that_life_makes_it_ready_again(session: Session, laptop: Device) -> None:
