@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, update
 
 from controller.services.devices import conflicts, lives, silence, status
 from controller.services.devices.registry import adopt, find, profile_of
@@ -73,8 +73,8 @@ def store_presence(
 def nobody_is_known_online(session: Session, *, reason: str = status.CONTROLLER_RESTARTED) -> None:
     """What was stored is no evidence: at a controller's start, and when the broker forgot everything."""
     living = (DeviceStatus.ONLINE.value, DeviceStatus.ARRIVING.value)
-    for row in session.exec(select(Device).where(col(Device.status).in_(living))):
-        row.status, row.status_reason, row.silent_since = DeviceStatus.OFFLINE.value, reason, None
+    unknown = {"status": DeviceStatus.OFFLINE.value, "status_reason": reason, "silent_since": None}
+    session.exec(update(Device).where(col(Device.status).in_(living)).values(unknown))
 
 
 def _alive(row: Device, profile: Profile | None) -> DeviceStatus:
