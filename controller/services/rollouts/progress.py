@@ -21,6 +21,7 @@ from schemas.wire import JsonObject
 
 PATIENCE = timedelta(seconds=30)  # with devices that were online until we or the broker started anew
 LOOK_AGAIN = timedelta(seconds=0.5)  # meanwhile
+AT_ONCE = 250  # that leave in one step: others wait for the writer too
 
 _PACE = ("rate_per_s", "max_in_flight", "stop_after")
 
@@ -125,7 +126,7 @@ def _let_leave(
 ) -> tuple[Tally, datetime | None]:
     """Let leave as many as the limits allow; how far it is then, and when the next may by the rate."""
     tally = children.tally(session, parent.id)
-    in_flight, failures, moved = tally.in_flight, tally.failures, False
+    in_flight, failures, moved = tally.in_flight, tally.failures, 0
     noted = (parent.rollout or {})["next_at"]
     next_at = datetime.fromisoformat(noted) if noted else None
     waiting = children.held(session, parent.id, most=pace.room(in_flight), all_of_them=all_of_them)
@@ -136,9 +137,9 @@ def _let_leave(
         and now >= pace.due_at(next_at, now)
     ):
         child = next(waiting, None)
-        if child is None:
+        if child is None or moved == AT_ONCE:
             break
-        moved = True
+        moved += 1
         settling.leave(session, child, now=now)
         status = Status(child.status)
         if status in children.FAILURES:

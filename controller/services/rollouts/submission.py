@@ -27,7 +27,7 @@ from schemas.wire import MAX_PAYLOAD, JsonObject
 
 LASTS = timedelta(days=7)  # what has not had its turn by then does not leave any more
 MAX_REASONS = 10  # that a group's row and card show
-CARD_REST = 16 * 1024  # bytes of a card beside its commands
+CARD_REST = 4 * 1024  # bytes of a card beside its commands, its summary and its reasons
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,10 @@ def _reasons(children: Sequence[ToolExecution]) -> list[str]:
 def _ask(
     session: Session, parent: ToolExecution, children: list[ToolExecution], *, actor: Actor, now: datetime
 ) -> None:
-    fits = _fitting(children)
+    said = approvals.summary(parent, where=f"{len(children)} devices of {parent.group_name}")
+    reasons = _reasons([child for child in children if child.decision == Verdict.ASK])
+    rest = CARD_REST + 2 * len("".join([said, *reasons]).encode())  # twice: for what JSON escapes
+    fits = _fitting(children, MAX_PAYLOAD - rest)
     if fits < len(children):
         raise Conflict(
             f"A person must be asked about this, and {len(children)} devices do not fit on one card; "
@@ -150,20 +153,12 @@ def _ask(
         )
     for row in (parent, *children):
         row.status = Status.AWAITING_APPROVAL.value
-    card = approvals.ask(
-        session,
-        children,
-        actor=actor,
-        now=now,
-        said=approvals.summary(parent, where=f"{len(children)} devices of {parent.group_name}"),
-        reasons=_reasons([child for child in children if child.decision == Verdict.ASK]),
-    )
+    card = approvals.ask(session, children, actor=actor, now=now, said=said, reasons=reasons)
     parent.approval_id = card.id
 
 
-def _fitting(children: Sequence[ToolExecution]) -> int:
-    """How many of them one message can show to the person who decides."""
-    left = MAX_PAYLOAD - CARD_REST
+def _fitting(children: Sequence[ToolExecution], left: int) -> int:
+    """How many of them a message can show to the person who decides, if so many bytes are left in it."""
     for number, child in enumerate(children):
         shown = ApprovalCommand(device_id=child.device_id, tool=child.tool_name, arguments=child.parameters)
         left -= len(shown.encode()) + 1

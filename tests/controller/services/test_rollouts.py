@@ -6,12 +6,13 @@ import pytest
 from sqlmodel import Session, select
 
 from controller.errors import Conflict, UnknownGroup
+from controller.mqtt import letters
 from controller.services import approvals, commands, devices, rollouts, settling
 from controller.services.cards import ApprovalStatus
 from controller.services.conditions import Condition
 from controller.services.orders import Status
 from controller.services.policy import PolicyProfile
-from controller.services.rollouts import Pace, members
+from controller.services.rollouts import Pace, members, progress
 from controller.store import notices
 from controller.store.tables import AuditEntry, ToolExecution
 from schemas.commands import ReplyStatus
@@ -323,8 +324,32 @@ def test_a_card_that_fits_is_no_larger_than_a_message(session: Session) -> None:
 
     ordered(session, an_order("write_file", arguments=long))
 
-    [card] = approvals.pending(session)
-    assert len(str(card.commands)) < MAX_PAYLOAD
+    [row] = approvals.pending(session)
+    assert len(letters.card(row)) <= MAX_PAYLOAD
+
+
+def test_many_leave_in_steps_so_that_others_can_write_too(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_lab(session, 3)
+    monkeypatch.setattr(progress, "AT_ONCE", 2)
+    parent = ordered(session, an_order())
+    assert statuses(session, parent) == ["queued", "queued", "held"]
+
+    look_at = rollouts.advance(session, parent.id, now=NOON)
+
+    assert statuses(session, parent) == ["queued"] * 3
+    assert look_at is None
+
+
+def test_who_looks_at_one_with_more_to_leave_is_told_to_look_again_at_once(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_lab(session, 5)
+    monkeypatch.setattr(progress, "AT_ONCE", 2)
+    parent = ordered(session, an_order())
+
+    assert rollouts.advance(session, parent.id, now=NOON) == NOON
 
 
 def test_a_cancelled_order_cancels_all_that_is_open(session: Session) -> None:
