@@ -11,6 +11,7 @@ from broker import process
 from tests.faults import disk, happenings, judge
 from tests.faults.judge import Judgement
 from tests.faults.load import Load
+from tests.faults.marks import Marks
 from tests.faults.plan import BROKER, CONTROLLER, Disturbance, Kind, Plan
 from tests.faults.points import Needs
 from tests.faults.proxy import Line
@@ -81,7 +82,7 @@ class Campaign:
             breaking.done()
             and all(program.done.is_set() for program in programs)
             and len(self._on.ledger.returned) >= size.commands
-            and len(self._on.ledger.finals) >= size.commands / 2
+            and len(Marks.read(self._on.folder / "marks").counts) >= size.commands / 2
             and (len(events) >= size.events or not events)
         )
 

@@ -85,5 +85,6 @@ def client(port: int, token: str) -> httpx.AsyncClient:
         base_url=f"http://127.0.0.1:{port}/api/v1",
         headers={"Authorization": f"Bearer {token}"},
         timeout=ANSWER_WITHIN,
+        limits=httpx.Limits(max_keepalive_connections=0),  # an idle one may end as it is used again
         trust_env=False,
     )

@@ -116,8 +116,8 @@ SHORT = Size(
     },
     submit_every_s=0.06,
     event_every_s=0.1,
-    valid_s=4.0,
-    timeout_s=3.0,
+    valid_s=3.0,
+    timeout_s=2.0,
     within_s=45.0,  # a slow machine takes longer; a quick one is done in half of it
     settle_within_s=30.0,
 )
