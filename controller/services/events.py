@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, or_, update
 from sqlmodel import Session, col, select
 
 from controller.store import upserts
@@ -42,23 +42,27 @@ def store(session: Session, device_id: str, event: Event, *, now: datetime) -> b
 
 
 def store_all(session: Session, arrivals: Sequence[Arrival]) -> int:
-    """Keep what is new of many events and resolve those they name; how many were new.
+    """Keep what is new of many events and resolve what is over; how many were new.
 
-    What cannot be stored fails the whole: whoever has many gives them again in parts.
-    An event that came before resolves again what it names, which changes nothing.
+    An event that comes after the one that resolves it is over as it comes. What cannot be
+    stored fails the whole: whoever has many gives them again in parts.
     """
     if not arrivals:
         return 0
     session.flush()
     connection = session.connection()
-    new = connection.execute(upserts.insert_new(connection.dialect, _EVENTS), [_row(each) for each in arrivals])
-    over = [
-        {"over_id": each.event.resolves, "over_device": each.device_id, "over_at": each.at}
-        for each in arrivals
-        if each.event.resolves is not None
-    ]
-    if over:
-        connection.execute(_RESOLVE, over)
+    new = connection.execute(
+        upserts.insert_new(connection.dialect, _EVENTS), [_row(each) for each in arrivals]
+    )
+    ids = {each.event.id for each in arrivals}
+    either = or_(col(EventRow.id).in_(ids), col(EventRow.resolves).in_(ids))
+    said = select(EventRow.device_id, EventRow.resolves).where(either, col(EventRow.resolves).is_not(None))
+    if over := connection.execute(said).all():
+        ended = [
+            {"over_device": device_id, "over_id": each, "over_at": arrivals[-1].at}
+            for device_id, each in over
+        ]
+        connection.execute(_RESOLVE, ended)
     return new.rowcount
 
 
@@ -77,6 +81,7 @@ def _row(arrival: Arrival) -> dict[str, Any]:
         "event_type": event.type,
         "severity": event.severity.value,
         "data": event.data,
+        "resolves": event.resolves,
         "acknowledged": False,
         "resolved": over,
         "resolved_at": arrival.at if over else None,

@@ -221,13 +221,22 @@ class EventRow(SQLModel, table=True):
     """Something a device noticed; stored once per device and id."""
 
     __tablename__ = "events"
-    __table_args__ = (Index("ix_events_of_device", "device_id", "received_at"),)
+    __table_args__ = (
+        Index("ix_events_of_device", "device_id", "received_at"),
+        Index(
+            "ix_events_resolves",
+            "resolves",
+            sqlite_where=text("resolves IS NOT NULL"),
+            postgresql_where=text("resolves IS NOT NULL"),
+        ),
+    )
 
     id: str = Field(primary_key=True)
     device_id: str = Field(primary_key=True)
     event_type: str = Field(index=True)
     severity: str = Field(index=True)
     data: Json = _json(nullable=False)
+    resolves: str | None = None  # the event of this device that is over by this one, come or still to come
     acknowledged: bool = False
     resolved: bool = Field(default=False, index=True)
     created_at: datetime = _time(nullable=False, index=True)

@@ -77,6 +77,19 @@ def test_an_event_resolves_an_earlier_one_of_its_own_device_only(session: Sessio
     assert (row.resolved, row.resolved_at) == (True, later(2))
 
 
+def test_an_event_that_was_resolved_before_it_came_is_over_as_it_comes(
+    session: Session, laptop: Device
+) -> None:
+    devices.add(session, a_place("printer"), actor=ADMIN, now=NOON)
+    events.store(session, "laptop", an_event("clear", resolves="full"), now=NOON)
+
+    events.store(session, "printer", an_event("full"), now=later(1))
+    events.store(session, "laptop", an_event("full"), now=later(2))
+
+    (over,) = [row for row in events.recent(session) if row.resolved]
+    assert (over.id, over.device_id, over.resolved_at) == ("full", "laptop", later(2))
+
+
 def test_many_events_are_stored_at_once_each_of_its_device(session: Session, laptop: Device) -> None:
     events.store(session, "laptop", an_event("known"), now=NOON)
     arrivals = [
