@@ -1,13 +1,14 @@
 """Each command id once, also across the lives of the program."""
 
 import asyncio
+import sqlite3
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from device_node.journal import Answer, Entry, Journal, JournalFull, Kind, Limits, State
+from device_node.journal import Answer, Entry, Journal, JournalFull, Kind, Limits, State, commands
 from device_node.journal.commands import KEEP
 from schemas.commands import Reply, ReplyStatus
 from tests.device_node.journal.lives import Lives
@@ -78,6 +79,23 @@ async def test_start_is_granted_once(lives: Lives) -> None:
     await received(lives.journal, "a")
     answers = await asyncio.gather(*(started(lives.journal, "a") for _ in range(8)))
     assert sum(answers) == 1
+
+
+@pytest.mark.parametrize(("changes", "level"), [(True, 2), (False, 1)])
+async def test_start_of_what_changes_something_is_flushed_to_the_disk(
+    lives: Lives, monkeypatch: pytest.MonkeyPatch, *, changes: bool, level: int
+) -> None:
+    levels: list[int] = []
+    start = commands.start
+
+    def watched(database: sqlite3.Connection, command_id: str, *, again: bool) -> bool:
+        levels.append(database.execute("PRAGMA synchronous").fetchone()[0])  # 1 is NORMAL, 2 is FULL
+        return start(database, command_id, again=again)
+
+    monkeypatch.setattr(commands, "start", watched)
+    await received(lives.journal, "a")
+    assert await asyncio.to_thread(lives.journal.start, "a", changes=changes)
+    assert levels == [level]
 
 
 async def test_final_reply_waits_for_its_ack_and_is_known_after_it(lives: Lives) -> None:
