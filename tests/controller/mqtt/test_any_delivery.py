@@ -287,8 +287,8 @@ def one_database(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 Delivery.TestCase.settings = settings(
-    max_examples=50,
-    stateful_step_count=40,
+    max_examples=25,
+    stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
