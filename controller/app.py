@@ -111,7 +111,8 @@ async def _serve(
             working = [
                 tasks.create_task(link.run(stop), name="link"),
                 tasks.create_task(server.serve(sockets=[listener]), name="http"),
-                tasks.create_task(asyncio.to_thread(planner.warm), name="warm"),
+                # a program that stops does not wait for its thread to end what nobody needs any more
+                tasks.create_task(asyncio.to_thread(planner.warm, lambda: not stop.is_set()), name="warm"),
                 tasks.create_task(pacer.run(), name="pacer"),
                 tasks.create_task(_tell_ready(link, listener.getsockname()[1], ready), name="ready"),
             ]

@@ -5,6 +5,7 @@ before a command needs it.
 """
 
 import contextlib
+import gc
 import importlib.metadata
 import inspect
 import io
@@ -110,6 +111,9 @@ def main() -> None:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(Exit.FAILED)
+    finally:
+        # Python looks through all there is once more as it ends: half a second of a controller's stop
+        gc.freeze()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ it was typed. Each template becomes one anchored pattern whose groups are spans 
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from importlib import resources
@@ -122,9 +122,11 @@ class Grammar:
             if (found := template.pattern.match(coded)) is not None:
                 yield Match(template.intent, template.fixed, _slots(found, starts))
 
-    def warm(self) -> None:
-        """Compile every template now rather than when a sentence first needs it."""
+    def warm(self, go_on: Callable[[], bool]) -> None:
+        """Compile every template now rather than when a sentence first needs it, as long as `go_on` says so."""
         for template in (*self._open, *(each for group in self._by_first.values() for each in group)):
+            if not go_on():
+                return
             _ = template.pattern
 
     def _add(self, intent: str, fixed: dict[str, str], said: str, order: int) -> None:

@@ -5,7 +5,7 @@ the last word is declined, and what is unclear about the device is asked.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 from controller.assistant.candidates import Directory, KnownDevice, directory, rank
@@ -39,9 +39,9 @@ class Planner:
     def __init__(self) -> None:
         self._grammar = _grammar()
 
-    def warm(self) -> None:
-        """Do now (in a thread, say) what the first sentences would otherwise wait for."""
-        self._grammar.warm()
+    def warm(self, go_on: Callable[[], bool] = lambda: True) -> None:
+        """Do now (in a thread, say) what the first sentences would otherwise wait for, while `go_on` says so."""
+        self._grammar.warm(go_on)
 
     def plan(self, text: str, devices: Sequence[KnownDevice], *, here: str | None = None) -> Plan:
         """What the text asks for.

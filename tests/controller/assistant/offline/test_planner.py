@@ -111,6 +111,18 @@ def test_warming_up_changes_no_answer(planner: Planner) -> None:
     assert warm.plan(text, [LAPTOP]) == planner.plan(text, [LAPTOP])
 
 
+def test_warming_up_ends_when_nobody_wants_it_any_more(planner: Planner) -> None:
+    asked: list[bool] = []
+
+    def twice() -> bool:
+        asked.append(len(asked) < 2)
+        return asked[-1]
+
+    planner.warm(twice)
+
+    assert asked == [True, True, False]
+
+
 def test_text_without_quotes_is_kept_to_the_letter(planner: Planner) -> None:
     plan = planner.plan("notify my laptop: dinner is ready, come now", [LAPTOP])
     assert isinstance(plan, Calls)
