@@ -1,8 +1,10 @@
 """The doctor names the devices that a person should look at, and only those."""
 
+from typing import Any
+
 from orion.nouns import doctor
 
-WELL = {"stale": [], "conflicting": [], "skewed": {}}
+WELL: dict[str, Any] = {"stale": [], "conflicting": [], "skewed": {}}
 
 
 def test_devices_that_are_well_are_not_mentioned() -> None:
