@@ -24,6 +24,7 @@ from schemas.errors import ErrorCode
 logger = logging.getLogger(__name__)
 
 GRACE = 3.0  # seconds a tool gets to stop when it is asked to
+TIDY_WITHIN = 120.0  # seconds for one that heard it to put away what it had half done
 LOOK_EVERY = 2.0  # seconds; the loop's own timers stand still while the machine sleeps
 MAX_ABANDONED = 16  # threads that did not stop; beyond it nothing new is started
 
@@ -102,6 +103,8 @@ class Executor:
             if not future.done():
                 call.cancelled.set()
                 await asyncio.wait((future,), timeout=GRACE)
+                if call.heard.is_set():
+                    await asyncio.wait((future,), timeout=TIDY_WITHIN)
         finally:
             call.cancelled.set()  # also when the program stops and nobody waits any more
             asking.cancel()

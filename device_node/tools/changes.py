@@ -140,7 +140,7 @@ def _write(call: Call, place: Place, data: bytes, old: os.stat_result | None) ->
             folder.place(unfinished, folder, name)
         else:
             entry = trash.keep_copy(call, place)
-            kept = [{"kind": "restore", "entry": entry, "path": place.path}]
+            kept = [{"kind": "restore", "entry": entry, "path": place.path, "was": records.fingerprint(old)}]
             _refuse_changed(place, old)
             folder.replace(unfinished, folder, name)
         folder.sync()

@@ -74,8 +74,9 @@ def delete_path(call: Call) -> Result:
         fence.refuse_holder(place)
         if call.dry_run:
             return _would_delete(call, place)
+        was = records.fingerprint(place.lstat())
         entry = trash.put(call, fence, place)
-        undo = records.save(call, [{"kind": "restore", "entry": entry, "path": place.path}])
+        undo = records.save(call, [{"kind": "restore", "entry": entry, "path": place.path, "was": was}])
         until = format_instant(call.node.now() + trash.KEPT)
         return {"path": call.text("path"), "trash": entry, "kept_until": until, "undo": undo}
 

@@ -137,6 +137,26 @@ def _keep(path: Path, record: dict[str, Any]) -> None:
         logger.warning("Could not keep how far an undo is: %s", error.strerror)
 
 
+def recognise(node: NodeContext, place: Place, *, was: dict[str, int] | None) -> None:
+    """Let what stands at a place again count as what earlier commands left there, if it is a copy of that.
+
+    `was`: the mark of what was taken away. Without it, or when nobody asks for that mark, nothing changes.
+    """
+    now = fingerprint(place.lstat())
+    if was is None or was == now:
+        return
+    for path in _folder(node).glob("*.json"):
+        try:
+            record = json.loads(path.read_text(encoding="ascii"))
+            left = [step for step in record["steps"] if step.get("is") == was and step["path"] == place.path]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # unreadable, or undone meanwhile
+        for step in left:
+            step["is"] = now
+        if left:
+            _keep(path, record)
+
+
 def purge(node: NodeContext, now: datetime) -> int:
     """Forget records older than 30 days; the number that went."""
     gone = 0

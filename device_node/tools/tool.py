@@ -111,6 +111,7 @@ class Call:
     node: NodeContext
     dry_run: bool = False
     cancelled: threading.Event = field(default_factory=threading.Event)
+    heard: threading.Event = field(default_factory=threading.Event)  # it stops, and may be tidying up
     progress: Callable[[float], None] = lambda _fraction: None
     started: Callable[[], None] = lambda: None  # for the runner: the start is written down
 
@@ -132,6 +133,7 @@ class Call:
     def go_on(self) -> None:
         """Raise `cancelled` when the caller no longer waits."""
         if self.cancelled.is_set():
+            self.heard.set()
             raise ToolError(ErrorCode.CANCELLED, f"{self.tool} was stopped before it was done.")
 
     def rest(self, seconds: float) -> None:

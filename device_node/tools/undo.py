@@ -17,27 +17,31 @@ def undo(call: Call) -> Result:
     command_id = call.text("command_id")
     record = records.read(call.node, command_id)
     steps: list[records.Step] = record["steps"]
-    sentences = [
-        _SENTENCES[step["kind"]].format(**{"path": "", "to": "", "name": ""} | step) for step in steps[::-1]
-    ]
     fence = call.node.fence()
     if call.dry_run:
         gone: set[str] = set()
         for step in steps[::-1]:
             _LOOKS[step["kind"]](call, fence, step, gone)
         return {
-            "would": " ".join(sentences),
+            "would": " ".join(_said(_PLANS, steps)),
             "command_id": command_id,
             "tool": record["tool"],
             "undo": False,
         }
+    done = _said(_DEEDS, steps)
     with records.claimed(call.node, record) as keep:
         while steps:
             _STEPS[steps[-1]["kind"]](call, fence, steps[-1])
             steps.pop()
             keep()
     logger.info("Command %s was undone by %s", command_id, call.command_id)
-    return {"command_id": command_id, "tool": record["tool"], "done": sentences}
+    return {"command_id": command_id, "tool": record["tool"], "done": done}
+
+
+def _said(sentences: dict[str, str], steps: list[records.Step]) -> list[str]:
+    return [
+        sentences[step["kind"]].format(**{"path": "", "to": "", "name": ""} | step) for step in steps[::-1]
+    ]
 
 
 def _remove_if_empty(_call: Call, fence: Fence, step: records.Step) -> None:
@@ -56,6 +60,8 @@ def _discard(call: Call, fence: Fence, step: records.Step) -> None:
 def _restore(call: Call, fence: Fence, step: records.Step) -> None:
     with fence.locate(step["path"], follow=False) as place:
         trash.restore(call, fence, step["entry"], place)
+        # it may be a copy: for the commands before, it is what they left all the same
+        records.recognise(call.node, place, was=step.get("was"))
 
 
 def _move_back(call: Call, fence: Fence, step: records.Step) -> None:
@@ -152,7 +158,15 @@ _STEPS: dict[str, Callable[[Call, Fence, records.Step], None]] = {
     "close": _close,
     "cancel_power": _cancel_power,
 }
-_SENTENCES = {
+_DEEDS = {
+    "remove_if_empty": "Removed {path}.",
+    "discard": "Moved {path} to the trash.",
+    "restore": "Put the earlier {path} back.",
+    "move_back": "Moved {path} back to {to}.",
+    "close": "Closed {name}.",
+    "cancel_power": "Cancelled what was still waiting.",
+}
+_PLANS = {
     "remove_if_empty": "Remove {path} if it is empty.",
     "discard": "Move {path} to the trash.",
     "restore": "Put the earlier {path} back.",

@@ -95,6 +95,22 @@ async def test_result_beyond_the_limit_is_too_large(
     assert outcome.error.code == ErrorCode.PAYLOAD_TOO_LARGE
 
 
+async def test_tool_that_heard_the_stop_may_put_away_what_it_had_half_done(
+    executor: Executor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def tidying(call: Call) -> Result:
+        try:
+            call.rest(30)
+        finally:
+            threading.Event().wait(0.6)  # longer than the grace
+        return {}
+
+    stop = asyncio.Event()
+    stop.set()
+    outcome = await run(executor, tidying, monkeypatch, tmp_path, stop=stop)
+    assert outcome.status is ReplyStatus.CANCELLED
+
+
 async def test_tool_that_listens_is_cancelled(
     executor: Executor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

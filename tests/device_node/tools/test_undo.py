@@ -235,3 +235,33 @@ def test_emptying_the_trash_follows_no_link_out_of_it(desk: Desk) -> None:
 
     assert desk.untouched_outside()
     assert list((desk.node.data_dir / "trash").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("write_file", {"path": "new", "content": "second", "overwrite": True}),
+        ("delete_path", {"path": "new"}),
+    ],
+)
+def test_changes_of_one_file_are_undone_from_the_last_to_the_first(
+    desk: Desk, tool: str, arguments: dict[str, Any]
+) -> None:
+    before = filled(desk)
+    change(desk, "write_file", {"path": "new", "content": "first"}, "c1")
+    change(desk, tool, arguments, "c2")
+
+    desk.run("undo", command_id="c2")
+    assert (desk.folder / "new").read_text() == "first"
+    desk.run("undo", command_id="c1")
+
+    assert desk.tree() == before
+
+
+def test_an_undo_says_what_it_did_and_a_dry_run_what_it_would_do(desk: Desk) -> None:
+    change(desk, "create_directory", {"path": "new"})
+
+    assert (
+        desk.run("undo", dry_run=True, command_id="c1")["would"] == f"Remove {desk.at('new')} if it is empty."
+    )
+    assert desk.run("undo", command_id="c1")["done"] == [f"Removed {desk.at('new')}."]
