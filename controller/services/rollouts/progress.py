@@ -79,11 +79,14 @@ def advance(session: Session, parent_id: str, *, now: datetime) -> datetime | No
 
 
 def _patience(session: Session, parent: ToolExecution, *, now: datetime) -> datetime | None:
-    """Until when devices that have not spoken since a restart are not taken for absent; None: all have."""
+    """Until when devices that have not spoken since a restart are not taken for absent; None: all have.
+
+    A clock that was set back makes that no longer.
+    """
     if not children.any_unheard(session, parent.id):
         return None
     noted = (parent.rollout or {}).get("patient_until")
-    return datetime.fromisoformat(noted) if noted else now + PATIENCE
+    return min(datetime.fromisoformat(noted), now + PATIENCE) if noted else now + PATIENCE
 
 
 def _noted(at: datetime | None) -> str | None:

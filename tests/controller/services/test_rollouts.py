@@ -607,3 +607,15 @@ def test_what_its_device_has_accepted_is_on_the_way_still(session: Session) -> N
     answer(session, second, ReplyStatus.ACCEPTED)
 
     assert statuses(session, parent) == ["sent", "accepted", "held"]
+
+
+def test_a_clock_that_was_set_back_makes_the_moment_no_longer(session: Session) -> None:
+    a_lab(session, 2)
+    parent = ordered(session, an_order(pace=Pace(max_in_flight=1)))
+    devices.nobody_is_known_online(session)
+    answer(session, children_of(session, parent)[0])
+
+    rollouts.advance(session, parent.id, now=later(-10_000))
+    rollouts.advance(session, parent.id, now=later(-10_000 + 31))
+
+    assert statuses(session, parent) == ["succeeded", "expired"]
