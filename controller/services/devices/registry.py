@@ -17,6 +17,7 @@ from controller.store.tables import Device
 from schemas.devices import Profile, Tool
 from schemas.ids import new_id
 
+_SEEN = "devices seen"
 _BY_ID = select(Device).where(Device.device_id == bindparam("device_id"))
 
 
@@ -65,10 +66,14 @@ def get(session: Session, device_id: str) -> Device:
 
 def find(session: Session, device_id: str) -> Device | None:
     """The row of one device, or None."""
-    for known in session.identity_map.values():  # a unit asks for its device more than once
-        if isinstance(known, Device) and known.device_id == device_id and known not in session.deleted:
-            return known
-    return session.exec(_BY_ID, params={"device_id": device_id}).one_or_none()
+    seen: dict[str, Device] = session.info.setdefault(_SEEN, {})  # a unit asks for its device more than once
+    known = seen.get(device_id)
+    if known is not None and known in session and known not in session.deleted:
+        return known
+    found: Device | None = session.exec(_BY_ID, params={"device_id": device_id}).one_or_none()
+    if found is not None:
+        seen[device_id] = found
+    return found
 
 
 def every(session: Session) -> list[Device]:

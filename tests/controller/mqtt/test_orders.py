@@ -17,7 +17,7 @@ from tests.broker.running import RunningBroker
 from tests.controller.mqtt.door import Clock, Door, Peer, arrive, device, lose_readiness, opened, peer, until
 from tests.factories import ADMIN, a_place, a_presence, a_profile, a_reply, a_request, an_event
 
-MANY = 1_000
+MANY = 400  # more than may be without a PUBACK at once
 
 
 async def leave(door: Door, laptop: Peer) -> None:
@@ -60,7 +60,7 @@ async def test_a_device_that_says_no_gets_no_order(door: Door, laptop: Peer) -> 
     assert laptop.waiting("/command") == 0
 
 
-async def test_a_thousand_orders_of_one_device_all_reach_it_in_order_and_nothing_is_kept_of_them(
+async def test_hundreds_of_orders_of_one_device_all_reach_it_in_order_and_nothing_is_kept_of_them(
     door: Door, laptop: Peer
 ) -> None:
     await leave(door, laptop)
@@ -79,7 +79,7 @@ async def test_a_thousand_orders_of_one_device_all_reach_it_in_order_and_nothing
     for command_id in ids:
         await laptop.say(Kind.REPLY, a_reply(command_id))
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(door.outbox.courier):
             await asyncio.sleep(0.01)
     assert len(door.outbox.courier._agenda) == 0
