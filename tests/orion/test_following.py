@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orion import following
+from orion import following, progress
 from orion.client import Client, ClientError, NoAnswer
 from orion.exits import Exit
 from tests.broker.running import free_port
@@ -45,22 +45,30 @@ def test_a_program_sees_nothing_but_the_outcome(installation: Installation, lamp
     assert (done.stdout, done.stderr) == ("on  yes\n", "light on lamp: succeeded\n")
 
 
-@pytest.mark.parametrize("options", [(), ("--json",)])
-def test_ctrl_c_ends_the_look_and_not_the_command(
-    installation: Installation, lamp: Lamp, options: tuple[str, ...]
-) -> None:
-    looking = Looking(installation, "run", "lamp", "light", "on=true", *options)
-    until(lambda: bool(lamp.took))
+def test_ctrl_c_ends_the_look_and_not_the_command(installation: Installation, lamp: Lamp) -> None:
+    looking = Looking(installation, "run", "lamp", "light", "on=true")
+    until(lambda: "30%" in looking.seen)
     [command_id] = lamp.took
-    until(lambda: installation.data("commands", "show", command_id)["progress"] == 0.3)
 
     looking.process.send_signal(signal.SIGINT)
 
     assert looking.end() == 130
-    assert command_id in looking.seen
-    assert (f"orion commands cancel {command_id}" in looking.seen) is (not options)
+    assert f"orion commands cancel {command_id}" in looking.seen
     lamp.may_end.set()
     until(lambda: installation.data("commands", "show", command_id)["status"] == "succeeded")
+
+
+def test_after_ctrl_c_a_program_has_the_commands_id_all_the_same(
+    installation: Installation, lamp: Lamp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ctrl_c(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(progress, "followed", ctrl_c)
+
+    command = installation.data("run", "lamp", "light", "on=true", exit_code=130)
+
+    until(lambda: lamp.took == [command["command_id"]])
 
 
 def test_a_controller_that_dies_meanwhile_is_waited_for(tmp_path: Path) -> None:
