@@ -6,6 +6,7 @@ until the journal has taken it over.
 
 import os
 import struct
+import threading
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,10 +28,14 @@ class Refused:
 
 
 class Reserve:
-    """The file of one node. Its methods block, and raise `OSError` when it cannot be used."""
+    """The file of one node. Its methods block, and raise `OSError` when it cannot be used.
+
+    They may be called from several threads at once: no two ids get the same place.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._lock = threading.Lock()
         self._places: dict[str, int] = {}
         self._free = list(reversed(range(RECORDS)))
 
@@ -57,21 +62,23 @@ class Reserve:
 
     def put(self, refused: Refused) -> bool:
         """Write it down; False when every place is taken."""
-        if not self._free:
-            return False
-        place = self._free[-1]
-        self._write(place, _record(refused))
-        self._free.pop()
-        self._places[refused.command_id] = place
-        return True
+        with self._lock:
+            if not self._free:
+                return False
+            place = self._free[-1]
+            self._write(place, _record(refused))
+            self._free.pop()
+            self._places[refused.command_id] = place
+            return True
 
     def drop(self, command_ids: list[str]) -> None:
         """The journal has these now."""
-        for one in command_ids:
-            if (place := self._places.get(one)) is not None:
-                self._write(place, _EMPTY)
-                del self._places[one]
-                self._free.append(place)
+        with self._lock:
+            for one in command_ids:
+                if (place := self._places.get(one)) is not None:
+                    self._write(place, _EMPTY)
+                    del self._places[one]
+                    self._free.append(place)
 
     def _write(self, place: int, record: bytes) -> None:
         descriptor = os.open(self._path, os.O_WRONLY | getattr(os, "O_BINARY", 0))

@@ -57,6 +57,18 @@ async def test_file_keeps_its_size_and_takes_new_ones_in_the_place_of_the_old(tm
     assert (await asyncio.to_thread(path.stat)).st_size == RECORDS * SIZE
 
 
+async def test_those_that_are_refused_at_the_same_moment_each_have_a_place(tmp_path: Path) -> None:
+    path = tmp_path / "refused"
+    refusals = Refusals(Reserve(path))
+    await refusals.load(said_again)
+    names = {f"{number}" for number in range(200)}
+    await asyncio.gather(*(refusals.add(an_answer(name), interrupted=False) for name in names))
+
+    later = Refusals(Reserve(path))
+    await later.load(said_again)
+    assert {answer.command_id for answer in later.oldest(RECORDS)} == names
+
+
 async def test_spoilt_record_is_none(tmp_path: Path) -> None:
     path = tmp_path / "refused"
     refusals = Refusals(Reserve(path))
