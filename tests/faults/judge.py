@@ -52,7 +52,6 @@ class Row:
     tool: str
     status: str
     number: int
-    error: str
     is_group: bool  # an order to a group: its children have the effects
     has_parent: bool
     ended_at: datetime
@@ -177,17 +176,15 @@ def _events(found: Judgement, on: Stand) -> None:
 def _words(found: Judgement, on: Stand, table: dict[str, Row]) -> None:
     """What the devices said, on the wire and in their own journals, against what stands."""
     heard = on.ledger.finals
-    forgotten = {one for one, said in heard.items() if _refusal_forgotten(table.get(one), said)}
-    found.figures["refusals of a full disk that a kill made forgotten"] = len(forgotten)
     found.unless(
-        (f"{one}: {sorted(said)}" for one, said in heard.items() if len(said) > 1 and one not in forgotten),
+        (f"{one}: {sorted(said)}" for one, said in heard.items() if len(said) > 1),
         "a device contradicted its own final reply",
     )
     known = _journals(on)
     for row in table.values():
         own = known.get(row.id)
         said = heard.get(row.id, set()) | ({own.status} if own else set())
-        if row.id in forgotten or row.is_group:
+        if row.is_group:
             continue
         unheard = row.status == "rejected" and not said  # by a node that could not write it down
         if row.status in ("succeeded", "failed", "rejected") and said != {row.status} and not unheard:
@@ -207,17 +204,6 @@ def _journals(on: Stand) -> dict[str, Word]:
             reply = json.loads(text)
             found[one] = Word(str(reply["status"]), datetime.fromisoformat(reply["at"]))
     return found
-
-
-def _refusal_forgotten(row: Row | None, said: set[str]) -> bool:
-    """A node that could write nothing refused, and was killed before it could write that down.
-
-    Its next life does not know the id; whatever it says, the command must have no effect,
-    which is judged by the marks like everything else.
-    """
-    if row is None or row.status != "rejected" or not row.error.startswith("The journal"):
-        return False
-    return len(said) > 1 and "succeeded" not in said
 
 
 def _audit(found: Judgement, on: Stand, table: dict[str, Row]) -> None:
@@ -254,7 +240,7 @@ async def _api(found: Judgement, on: Stand) -> None:
 
 def _rows(on: Stand) -> list[Row]:
     query = (
-        "SELECT id, device_id, tool_name, status, parameters, error_message, group_name, parent_id, finished_at "
+        "SELECT id, device_id, tool_name, status, parameters, group_name, parent_id, finished_at "
         "FROM tool_executions"
     )
     return [
@@ -264,12 +250,11 @@ def _rows(on: Stand) -> list[Row]:
             tool,
             status,
             json.loads(parameters)["number"],
-            error or "",
             group is not None,
             parent is not None,
             datetime.fromisoformat(ended).replace(tzinfo=UTC) if ended else NEVER,
         )
-        for one, device, tool, status, parameters, error, group, parent, ended in rows(on.database, query)
+        for one, device, tool, status, parameters, group, parent, ended in rows(on.database, query)
     ]
 
 

@@ -10,6 +10,33 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 BEGIN, END = "<!-- begin: make faults -->", "<!-- end: make faults -->"
 
 
+# what a long run owes, whatever it finds
+LEAST_TIMES = 5  # at each point, with a command in flight
+LEAST_KILLS, LEAST_COMMANDS, LEAST_EVENTS = 300, 2_000, 2_000
+LONGEST = 600.0  # seconds
+
+
+def missing(outcome: Outcome) -> list[str]:
+    """What a long run did less of than it owes, in sentences."""
+    found = [
+        f"{program}: {name!r} was reached {times} times with a command in flight, not {LEAST_TIMES}"
+        for program, table in (("controller", CONTROLLER), ("node", NODE))
+        for name in table
+        if (times := outcome.busy_kills.get(f"{program}: {name}", 0)) < LEAST_TIMES
+    ]
+    counted = outcome.judgement.figures
+    for what, count, least in (
+        ("kills", sum(outcome.kills.values()), LEAST_KILLS),
+        ("submits that returned", counted["submits that returned"], LEAST_COMMANDS),
+        ("events kept by a node", counted["events kept by a node"], LEAST_EVENTS),
+    ):
+        if count < least:
+            found.append(f"{count} {what}, not {least}")
+    if outcome.took_s > LONGEST:
+        found.append(f"it took {outcome.took_s:.0f} s, not {LONGEST:.0f}")
+    return found
+
+
 def of(outcome: Outcome) -> str:
     """Everything that was done and found."""
     return "\n".join(_lines(outcome))
