@@ -49,18 +49,23 @@ async def probe(host: str, port: int, credentials: Credentials, *, within_s: flo
             await client.publish(topic, nonce, qos=1)
             async for message in client.messages:
                 if message.payload == nonce.encode():
-                    return
+                    break
+            else:
+                raise ProbeFailed(f"{host}:{port} ended the connection")
     except TimeoutError as error:
         _not_cancelled()
         raise ProbeFailed(f"no answer from {host}:{port} within {within_s:g} s") from error
     except aiomqtt.MqttError as error:
         _not_cancelled()
         raise ProbeFailed(f"{host}:{port}: {error}") from error
-    raise ProbeFailed(f"{host}:{port} ended the connection")
+    _not_cancelled()
 
 
 def _not_cancelled() -> None:
-    """Go on being cancelled: an error on the client's way out can stand in the place of it."""
+    """Go on being cancelled: an error on the client's way out can stand in the place of it.
+
+    Until Python 3.12 so can an answer that comes in the same moment (`asyncio.wait_for`).
+    """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
