@@ -1,11 +1,15 @@
 """What was answered without the journal is remembered, in memory and in room that was taken before."""
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from device_node.journal import Answer
 from device_node.refusals import MAX_KEPT, Refusals
 from device_node.reserve import RECORDS, SIZE, Refused, Reserve
+
+TOGETHER = 8  # threads
 
 
 def an_answer(command_id: str, reply: bytes = b"refused") -> Answer:
@@ -57,16 +61,20 @@ async def test_file_keeps_its_size_and_takes_new_ones_in_the_place_of_the_old(tm
     assert (await asyncio.to_thread(path.stat)).st_size == RECORDS * SIZE
 
 
-async def test_those_that_are_refused_at_the_same_moment_each_have_a_place(tmp_path: Path) -> None:
-    path = tmp_path / "refused"
-    refusals = Refusals(Reserve(path))
-    await refusals.load(said_again)
-    names = {f"{number}" for number in range(200)}
-    await asyncio.gather(*(refusals.add(an_answer(name), interrupted=False) for name in names))
+def test_those_that_are_refused_at_the_same_moment_each_have_a_place(tmp_path: Path) -> None:
+    reserve = Reserve(tmp_path / "refused")
+    reserve.open()
+    together = threading.Barrier(TOGETHER)
 
-    later = Refusals(Reserve(path))
-    await later.load(said_again)
-    assert {answer.command_id for answer in later.oldest(RECORDS)} == names
+    def put(name: str) -> None:
+        together.wait()
+        reserve.put(Refused(name, 1.0, interrupted=False))
+
+    names = [f"{number}" for number in range(TOGETHER * 50)]
+    with ThreadPoolExecutor(TOGETHER) as threads:
+        list(threads.map(put, names))
+
+    assert {refused.command_id for refused in Reserve(tmp_path / "refused").open()} == set(names)
 
 
 async def test_spoilt_record_is_none(tmp_path: Path) -> None:
