@@ -72,8 +72,8 @@ LONG = Size(
     nodes=3,
     commands=2_000,
     events=2_000,
-    each_point=7,
-    random_lives=14,
+    each_point=6,
+    random_lives=10,
     disturbances={
         Kind.BROKER_KILLED: 12,
         Kind.BROKER_REMEMBERS: 5,
@@ -91,7 +91,7 @@ LONG = Size(
     event_every_s=0.3,
     valid_s=20.0,
     timeout_s=5.0,
-    within_s=480.0,
+    within_s=520.0,
     settle_within_s=60.0,
     insist=True,
 )
