@@ -156,7 +156,10 @@ async def run(
         await spool.acknowledge(replies=replies, events=reported)
 
     def ready() -> None:
-        logger.info("Node %s ready, %d replies and events wait for an Ack", settings.device_id, len(spool))
+        if journal.trouble is None:
+            logger.info("Node %s ready; waiting for an Ack: %d", settings.device_id, len(spool))
+        else:
+            logger.warning("Node %s is online and refuses commands", settings.device_id)
 
     async def recover() -> None:
         await time.load(journal)

@@ -12,7 +12,10 @@ from pathlib import Path
 
 FREE_AT_LEAST = 256 * 1024  # bytes; with less the disk counts as full whatever the error is called
 
-_DAMAGED = "It cannot be mended: stop the node, move the file away and start the node again."
+_DAMAGED = (
+    "It cannot be mended. Leave the node running until `orion commands queue` shows nothing of this device, "
+    "then stop it, move the file and its -wal away, and start it again."
+)
 _UNWRITABLE = "Give the node's user the right to write to the file and to its folder."
 _CAUSES: dict[int, tuple[str, str]] = {
     sqlite3.SQLITE_CORRUPT: ("the file is damaged", _DAMAGED),

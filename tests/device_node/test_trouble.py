@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from broker.session import Session
-from device_node import mending, replies
+from device_node import app, mending, replies
+from device_node.journal import JournalInUse
 from device_node.settings import NodeSettings
 from schemas.topics import Kind
 from tests.broker.running import RunningBroker
@@ -252,3 +253,29 @@ async def until_refused(side: ControllerSide) -> Message:
         if reply["status"] == "rejected":
             return reply
     raise AssertionError("the disk never filled up")
+
+
+async def test_trouble_that_was_mended_while_the_node_was_stopped_is_said_to_be_over(
+    broker: RunningBroker, tmp_path: Path
+) -> None:
+    settings = settings_for(await broker.add_device(DEVICE), tmp_path)
+    path = await asyncio.to_thread(damage, settings)
+    async with controlling(broker) as side:
+        async with node(settings):
+            event = await told(side, "journal_unusable")
+        await asyncio.to_thread(path.unlink)
+        async with node(settings):
+            over = await side.next("event", lambda event: event.get("resolves") is not None)
+            assert over["resolves"] == event["id"]
+        assert not path.with_name("trouble").exists()
+
+
+async def test_second_node_of_a_device_tells_once_that_it_does_not_start(
+    broker: RunningBroker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = settings_for(await broker.add_device(DEVICE), tmp_path)
+    async with controlling(broker) as side, node(settings):
+        await side.next("presence")
+        with pytest.raises(JournalInUse):
+            await app.run(settings, asyncio.Event())
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
