@@ -13,7 +13,7 @@ from tests.conformance.installation import Installation, Program
 from tests.conformance.wire_peer import PREFIX, Json, Peer, Seen, fresh, stamp
 from tests.conformance.wiretap import Wiretap
 
-NODES = ("steady", "killed", "resting")
+NODES = ("steady", "killed", "resting", "mortal", "adrift")
 STRANGERS = ("first", "second")
 INSTANCE = "judge"
 
@@ -81,7 +81,7 @@ class Bench:
 
 @pytest.fixture(scope="session")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """Our broker with places for three nodes; our controller made these and has gone."""
+    """Our broker with places for our nodes; our controller made these and has gone."""
     directory = tmp_path_factory.mktemp("bench")
     files = directory / "files"
     files.mkdir()

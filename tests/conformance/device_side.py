@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.conformance.conftest import Bench, Wired
 from tests.conformance.wire_peer import Json, fresh, stamp
-from tests.conformance.wiretap import Packet, read_topic
+from tests.conformance.wiretap import Packet, Wiretap, read_topic
 
 CONNECT, PUBLISH, SUBSCRIBE, SUBACK = 1, 3, 8, 9
 AT = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
@@ -23,10 +23,10 @@ def outgoing(wired: Wired, line: int) -> list[tuple[str, Packet]]:
     ]
 
 
-def birth_of(wired: Wired, line: int) -> list[str]:
+def birth_of(tap: Wiretap, line: int) -> list[str]:
     """Kinds of packets a connection began with, in order, up to the first heartbeat."""
     order: list[str] = []
-    for packet in wired.tap.packets(line=line):
+    for packet in tap.packets(line=line):
         if packet.kind == SUBSCRIBE:
             order += ["subscribe"]
         elif packet.kind == SUBACK:

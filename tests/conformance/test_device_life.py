@@ -62,8 +62,8 @@ def test_commands_are_subscribed_so_that_a_retained_one_shows(bench: Bench, stea
 
 def test_birth_is_subscribe_profile_presence_heartbeats(bench: Bench, steady: Wired) -> None:
     bench.judge.expect(bench.topic("steady", "heartbeat"))
-    until(lambda: "heartbeat" in birth_of(steady, 0))
-    order = birth_of(steady, 0)
+    until(lambda: "heartbeat" in birth_of(steady.tap, 0))
+    order = birth_of(steady.tap, 0)
 
     first = order.index("profile")
     assert order[:first].count("subscribe") == order[:first].count("suback") > 0
@@ -229,10 +229,10 @@ def test_a_short_reconnect_does_not_flap_and_is_a_birth_again(bench: Bench, stea
     steady.tap.cut()
     presence = bench.online("steady", after=mark).json()
     bench.judge.expect(bench.topic("steady", "heartbeat"), after=mark)
-    until(lambda: "heartbeat" in birth_of(steady, line))
+    until(lambda: "heartbeat" in birth_of(steady.tap, line))
 
     assert presence["boot_id"] == born["boot_id"]
-    order = birth_of(steady, line)
+    order = birth_of(steady.tap, line)
     first = order.index("profile")
     assert order[first : first + 2] == ["profile", "presence"]
     assert order[first + 2 :].count("reply") >= 1  # the spool, before heartbeats
