@@ -7,6 +7,8 @@ beat in that life and fell silent.
 
 from controller.services.devices.ailments import Ailments, ailing
 from controller.services.devices.clocks import MAX_SKEW
+from controller.services.devices.conflicts import end as end_conflicts
+from controller.services.devices.conflicts import over as conflicts_over
 from controller.services.devices.heartbeats import Beat, store_heartbeat, store_heartbeats
 from controller.services.devices.presence import nobody_is_known_online, store_presence, store_profile
 from controller.services.devices.registry import (
@@ -39,6 +41,8 @@ __all__ = [
     "ailing",
     "call_stale",
     "change",
+    "conflicts_over",
+    "end_conflicts",
     "every",
     "find",
     "get",

@@ -1,19 +1,21 @@
 """Two programs with one id: each connects, and thereby ends the other's session.
 
 It shows when a life that a later one followed comes back with something newer to say.
-Commands go on: whichever of the two is connected answers. A person has to end one.
+Commands go on: whichever of the two is connected answers. A person has to end one; when
+neither has come back for a while, it is over.
 """
 
 import hashlib
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select, update
+from sqlmodel.sql.expression import SelectOfScalar
 
 from controller.services import audit, events
 from controller.services.devices import lives
 from controller.services.devices.registry import profile_of
-from controller.store.tables import Device
+from controller.store.tables import Device, EventRow
 from schemas.devices import Presence
 from schemas.events import Event, Severity
 from schemas.wire import JsonObject
@@ -21,6 +23,8 @@ from schemas.wire import JsonObject
 logger = logging.getLogger(__name__)
 
 IDENTITY_CONFLICT = "identity_conflict"
+# a program that was put out waits up to 5 minutes before it tries again
+QUIET_AFTER = timedelta(minutes=15)
 
 
 def look(session: Session, row: Device, presence: Presence, *, now: datetime) -> None:
@@ -28,6 +32,7 @@ def look(session: Session, row: Device, presence: Presence, *, now: datetime) ->
     present = row.boot_id
     if present is None or present == presence.boot_id or lives.said_online(row, presence.boot_id) is None:
         return
+    row.doubled_at = now
     pair = sorted((present, presence.boot_id))
     profile = profile_of(row)
     back = profile.hostname if profile and profile.boot_id == presence.boot_id else None
@@ -38,6 +43,28 @@ def look(session: Session, row: Device, presence: Presence, *, now: datetime) ->
     if events.store(session, row.device_id, event, now=now):
         audit.record(session, "device.identity_conflict", now=now, device_id=row.device_id, detail=detail)
         logger.error("Two programs are connecting as %s in turn", row.device_id)
+
+
+def over(session: Session, *, now: datetime) -> bool:
+    """Whether `end` has anything to do; asked beside the writer."""
+    return session.exec(_quiet(now)).first() is not None
+
+
+def end(session: Session, *, now: datetime) -> None:
+    """Resolve the conflicts of devices where no second program has shown for a while."""
+    for row in session.exec(_quiet(now)).all():
+        row.doubled_at = None
+        told = update(EventRow).where(
+            col(EventRow.device_id) == row.device_id,
+            col(EventRow.event_type) == IDENTITY_CONFLICT,
+            col(EventRow.resolved).is_(False),
+        )
+        session.execute(told.values(resolved=True, resolved_at=now))
+        audit.record(session, "device.conflict_over", now=now, device_id=row.device_id)
+
+
+def _quiet(now: datetime) -> SelectOfScalar[Device]:
+    return select(Device).where(col(Device.doubled_at) < now - QUIET_AFTER)
 
 
 def _id(pair: list[str], now: datetime) -> str:

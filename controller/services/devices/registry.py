@@ -66,7 +66,7 @@ def get(session: Session, device_id: str) -> Device:
 
 def find(session: Session, device_id: str) -> Device | None:
     """The row of one device, or None."""
-    seen: dict[str, Device] = session.info.setdefault(_SEEN, {})  # a unit asks for its device more than once
+    seen = _seen(session)
     known = seen.get(device_id)
     if known is not None and known in session and known not in session.deleted:
         return known
@@ -74,6 +74,20 @@ def find(session: Session, device_id: str) -> Device | None:
     if found is not None:
         seen[device_id] = found
     return found
+
+
+def _seen(session: Session) -> dict[str, Device]:
+    """Rows that this unit has found: it asks for its device more than once.
+
+    Of this unit alone: what another one found may have been rolled back.
+    """
+    unit = session.get_nested_transaction() or session.get_transaction()
+    seen: dict[str, Device]
+    of, seen = session.info.get(_SEEN) or (None, {})
+    if of is not unit or unit is None:
+        seen = {}
+        session.info[_SEEN] = (unit, seen)
+    return seen
 
 
 def every(session: Session) -> list[Device]:

@@ -14,6 +14,7 @@ from sqlmodel import Session
 
 from controller.services import devices, events
 from controller.services.devices import DeviceStatus
+from controller.services.devices.heartbeats import SLOWEST
 from controller.store import engine, migrate
 from controller.store.tables import Device
 from schemas.devices import Heartbeat, Presence, Profile
@@ -240,7 +241,7 @@ class Lives(RuleBasedStateMachine):
             if self.connected and self.program is not None and self.program.beats:
                 self.program_beats()
         if not self.connected:
-            self.time_passes(3 * EVERY + 1)
+            self.time_passes(3 * SLOWEST + 1)  # whatever pace it showed
         self.the_registry_knows()
 
     def the_registry_knows(self) -> None:

@@ -116,3 +116,23 @@ def test_a_broker_that_brings_an_old_life_back_does_not_take_the_present_one_dow
 
     assert (laptop.status, laptop.boot_id) == (DeviceStatus.ONLINE, "b")
     assert raised(session) == []
+
+
+def test_a_conflict_is_over_when_no_second_program_has_shown_for_a_while(
+    session: Session, laptop: Device
+) -> None:
+    for boot_id, at in (("a", 1), ("b", 2), ("a", 3), ("b", 600)):
+        connect(session, boot_id, at)
+    session.flush()
+    assert not devices.conflicts_over(session, now=later(600 + 900))
+    assert devices.ailing(session).conflicting == ["laptop"]
+
+    assert devices.conflicts_over(session, now=later(600 + 901))
+    devices.end_conflicts(session, now=later(600 + 901))
+    session.flush()
+
+    assert events.recent(session, event_type="identity_conflict", unresolved=True) == []
+    assert devices.ailing(session).conflicting == []
+    assert not devices.conflicts_over(session, now=later(5_000))
+    connect(session, "a", 5_000)
+    assert devices.ailing(session).conflicting == ["laptop"]
