@@ -70,6 +70,8 @@ class Scheduler:
             if await self._store.read(partial(approvals.due, now=self._now())):
                 await self._store.write(partial(approvals.expire, now=self._now()))
             await self._look_for_silence()
+            if await self._store.read(partial(devices.conflicts_over, now=self._now())):
+                await self._store.write(partial(devices.end_conflicts, now=self._now()))
         except OrionError as error:
             self._listening_since = self._now()  # what could not be stored was not heard either
             logger.warning("A sweep failed and is tried again: %s", error)

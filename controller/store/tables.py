@@ -68,6 +68,7 @@ class Device(SQLModel, table=True):
     last_heartbeat: datetime | None = _time(index=True)
     heartbeat: Json | None = _json()
     pulse: Json | None = _json()  # its pace and the last measurements of its clock, in the present life
+    doubled_at: datetime | None = _time(index=True)  # when a second program of its name last showed
     silent_since: datetime | None = _time(index=True)  # set while it is online and judged by its heartbeats
     last_seen_at: datetime | None = _time()
     last_used_at: datetime | None = _time()

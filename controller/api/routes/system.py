@@ -42,7 +42,7 @@ async def doctor(controller: Controller, _actor: Asking) -> dict[str, Any]:
     settings = controller.settings
     now = datetime.now(UTC)
     database = await controller.store.read(health.database)
-    ailing = await controller.store.read(partial(devices.ailing, now=now, max_skew_s=settings.max_skew_s))
+    ailing = await controller.store.read(partial(devices.ailing, max_skew_s=settings.max_skew_s))
     usage = await asyncio.to_thread(shutil.disk_usage, settings.data_dir)
     return {
         "instance": settings.instance,
