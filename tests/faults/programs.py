@@ -113,10 +113,12 @@ class Program:
         return True
 
     def pause(self) -> None:
-        send(self._pid, signal.SIGSTOP) if self._pid else None
+        if self._pid:
+            send(self._pid, signal.SIGSTOP)
 
     def go_on(self) -> None:
-        send(self._pid, signal.SIGCONT) if self._pid else None
+        if self._pid:
+            send(self._pid, signal.SIGCONT)
 
     async def stop(self) -> None:
         """End the last life cleanly."""

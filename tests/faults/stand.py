@@ -22,7 +22,7 @@ from tests.faults.orders import GROUP
 from tests.faults.plan import BROKER, CONTROLLER, Plan, node_names
 from tests.faults.programs import Program
 from tests.faults.proxy import Proxy
-from tests.faults.tap import Tap, wait_for_line
+from tests.faults.tap import Tap
 from tests.faults.zygote import Zygote
 
 UP_WITHIN = 30.0  # seconds
@@ -94,10 +94,11 @@ async def stand(
         controller = await _identity(identities, settings, "main")
         hand = await _identity(identities, settings, HAND)
         tap = Tap(hand, Topics(settings.prefix), ledger, plan.seed)
-        hearing = asyncio.Event()
-        running.append(asyncio.create_task(tap.run(hearing), name="tap"))
-        stack.callback(hearing.set)
-        await wait_for_line(tap, UP_WITHIN)
+        enough = asyncio.Event()
+        running.append(asyncio.create_task(tap.run(enough), name="tap"))
+        stack.callback(enough.set)
+        async with asyncio.timeout(UP_WITHIN):
+            await tap.hearing.wait()
         port = free_port()
         await start(
             {

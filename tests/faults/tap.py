@@ -8,7 +8,7 @@ import asyncio
 from collections import defaultdict, deque
 from random import Random
 
-from broker.session import Backoff, Connected, Endpoint, Session, SessionError, Subscription, keep_connected
+from broker.session import Backoff, Connected, Endpoint, Session, Subscription, keep_connected
 from schemas.commands import Cancel, Command, Reply
 from schemas.ids import new_id
 from schemas.topics import Kind, Topics
@@ -30,6 +30,7 @@ class Tap:
         self._topics = topics
         self._ledger = ledger
         self._random = Random(seed)  # noqa: S311 - repeatable, not secret
+        self.hearing = asyncio.Event()  # it has a line for the first time
         self._session: Session | None = None
         self._kept: defaultdict[tuple[Kind, str], deque[tuple[str, bytes]]] = defaultdict(
             lambda: deque(maxlen=KEPT)
@@ -43,6 +44,7 @@ class Tap:
             filters = [self._topics.every_device(kind) for kind in HEARD]
             await session.subscribe([Subscription(each) for each in filters])
             self._session = session
+            self.hearing.set()
             try:
                 while True:
                     for message in await session.receive(BATCH):
@@ -117,13 +119,3 @@ class Tap:
         ):
             return
         self._kept[address.kind, address.owner].append((topic, payload))
-
-
-async def wait_for_line(tap: Tap, within_s: float) -> None:
-    """Return once the tap is connected."""
-    async with asyncio.timeout(within_s):
-        while tap._session is None:
-            await asyncio.sleep(0.02)
-
-
-__all__ = ["SessionError", "Tap", "wait_for_line"]
