@@ -43,6 +43,7 @@ def build(device_id: str, boot_id: str, context: NodeContext, *, name: str | Non
             ram_gb=readable(lambda: round(psutil.virtual_memory().total / GIGABYTE, 1)),
             disk_gb=readable(lambda: round(psutil.disk_usage(str(context.home)).total / GIGABYTE, 1)),
         ),
+        capabilities={"dry_run": True},
         home=str(context.home),
         allowed_paths=list(policy.allowed_paths),
         allowed_apps=sorted(policy.allowed_apps),

@@ -98,6 +98,8 @@ def _layers(actor: Actor, target: Target, proposal: Proposal) -> Iterator[tuple[
     risk = offered.risk_of(proposal.arguments)
     yield _role(actor, offered, risk), (proposal.arguments, risk)
     yield _whitelist(target, proposal.tool), None
+    if proposal.dry_run:
+        yield _preview(target, offered), None
     signature = offered.signature
     if isinstance(signature, checks.UnusableSchema):
         reason = f"The tool's parameters cannot be checked: {signature}."
@@ -139,6 +141,19 @@ def _whitelist(target: Target, name: str) -> Layer:
         reason = f"{name} is not among the tools allowed on {target.device_id}."
         return _deny("whitelist", reason, ErrorCode.PERMISSION_DENIED)
     return _allow("whitelist", f"{name} may be used on {target.device_id}")
+
+
+def _preview(target: Target, offered: OfferedTool) -> Layer:
+    """A device may ignore `dry_run` and act: only one that is known to look is asked to."""
+    if offered.read_only:
+        return _allow("preview", f"{offered.tool.name} only looks")
+    if offered.builtin or target.previews:
+        return _allow("preview", f"{target.device_id} can say what it would do")
+    reason = (
+        f"{target.device_id} does not say that it can preview {offered.tool.name}, so it might do it. "
+        "A device that can says so in its profile: capabilities, dry_run."
+    )
+    return _deny("preview", reason, ErrorCode.NOT_SUPPORTED)
 
 
 def _arguments(signature: checks.Signature, call: JsonObject) -> Layer:

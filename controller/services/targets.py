@@ -19,6 +19,8 @@ from schemas.devices import Profile, Risk, Tool
 from schemas.paths import Flavour, PathRefused
 from schemas.wire import JsonObject
 
+PREVIEWS = "dry_run"  # the capability by which a device says so
+
 
 @dataclass(frozen=True, slots=True)
 class OfferedTool:
@@ -56,6 +58,7 @@ class Target:
     policy: PolicyProfile = PolicyProfile.OBSERVE
     flavour: Flavour = Flavour.POSIX
     home: str | None = None
+    previews: bool = False  # it says that it knows `dry_run`
     tools: Mapping[str, OfferedTool] = field(default_factory=dict)
     withdrawn: frozenset[str] = frozenset()  # tools an admin adopted that the device no longer lists
     allowed_tools: frozenset[str] | None = None
@@ -108,6 +111,7 @@ def _build(
         policy=policy,
         flavour=flavour,
         home=profile.home,
+        previews=(profile.capabilities or {}).get(PREVIEWS, False),
         tools=tools,
         withdrawn=frozenset(name for name, _ in adopted_tools) - tools.keys(),
         allowed_tools=None if allowed_tools is None else frozenset(allowed_tools),

@@ -7,6 +7,7 @@ ahead; the median of the last three leaves a single delay out.
 import statistics
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlmodel import Session, col, select
 
@@ -20,6 +21,7 @@ CLOCK_SKEW = "clock_skew"
 MAX_SKEW = 30.0  # seconds; beyond it a person is told
 WELL_AGAIN = 0.5  # of that: nearer than this the clock is right again
 KEPT = 3  # measurements
+OTHER = 2.0  # so many times as far, or as near, or to the other side: told anew
 _PREFIX = "clock-skew-"  # of our own events: a device may send some of that type itself
 
 
@@ -30,15 +32,34 @@ def measured(row: Device, heartbeat: Heartbeat, *, received_at: datetime) -> lis
 
 
 def judge(session: Session, row: Device, skews: Sequence[float], *, now: datetime, max_skew_s: float) -> None:
-    """Note the skew; raise an event when it is large, once an episode, and resolve it when it is over."""
+    """Note the skew; raise an event when it is large, once an episode, and resolve it when it is over.
+
+    A skew that is not what was told any more is another episode.
+    """
     before, skew = row.clock_skew_s, _smoothed(skews)
     row.clock_skew_s = skew
     if abs(skew) > max_skew_s:
-        if len(skews) == KEPT and not _open(session, row.device_id):
-            _tell(session, row, Severity.WARNING, now=now)
+        if len(skews) == KEPT:
+            _tell_large(session, row, skew, now=now)
     elif before is not None and abs(skew) < max_skew_s * WELL_AGAIN <= abs(before):
         for told in _open(session, row.device_id):
             _tell(session, row, Severity.INFO, now=now, resolves=told.id)
+
+
+def _tell_large(session: Session, row: Device, skew: float, *, now: datetime) -> None:
+    told = _open(session, row.device_id)
+    outdated = [event for event in told if _is_other(skew, event.data.get("skew_s"))]
+    for event in outdated:
+        _tell(session, row, Severity.INFO, now=now, resolves=event.id)
+    if len(outdated) == len(told):
+        _tell(session, row, Severity.WARNING, now=now)
+
+
+def _is_other(skew: float, told: Any) -> bool:
+    """Whether who reads what was told would look for something else than there is."""
+    if not isinstance(told, int | float) or skew * told <= 0:
+        return True
+    return not 1 / OTHER <= skew / told <= OTHER
 
 
 def _smoothed(skews: Sequence[float]) -> float:
@@ -61,7 +82,7 @@ def _tell(
         id=f"{_PREFIX}{new_id()}",
         type=CLOCK_SKEW,
         severity=severity,
-        data={"skew_s": row.clock_skew_s},
+        data={"skew_s": round(row.clock_skew_s or 0)},
         at=now,
         resolves=resolves,
     )

@@ -1,5 +1,6 @@
 """May this actor make this call on this device: the table of risk, and each layer's own no."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -181,8 +182,20 @@ def test_a_preview_of_a_built_in_tool_needs_no_person() -> None:
     decision = permissions.decide(ADMIN, a_target(), preview)
 
     assert decision.verdict is ALLOW
-    theirs = one_tool(a_tool(risk="high"))
+    theirs = replace(one_tool(a_tool(risk="high")), previews=True)
     assert permissions.decide(ADMIN, theirs, Proposal("pump_start", {}, dry_run=True)).verdict is ASK
+
+
+def test_a_device_that_may_not_know_previews_is_not_asked_for_one() -> None:
+    theirs = one_tool(a_tool(risk="low"))
+    preview = Proposal("pump_start", {}, dry_run=True)
+
+    refused = permissions.decide(ADMIN, theirs, preview)
+
+    assert (refused.verdict, refused.code) == (DENY, ErrorCode.NOT_SUPPORTED)
+    assert permissions.decide(ADMIN, replace(theirs, previews=True), preview).verdict is ALLOW
+    looking = one_tool(a_tool(risk="low", annotations={"readOnlyHint": True}))
+    assert permissions.decide(ADMIN, looking, preview).verdict is ALLOW
 
 
 def test_a_question_only_looks() -> None:
