@@ -23,8 +23,9 @@ logger = logging.getLogger(__name__)
 GRACE = 1.0  # seconds that `serve` gets to notice a lost connection by itself
 STOP_WITHIN = 4.0  # seconds that it gets to end after `stop`
 STABLE_AFTER = 10.0  # seconds; a connection that lived less counts as a failed attempt
-DISPUTED_AFTER = 6  # connections in a row that were let in at the first try and ended without a word
-SETTLED_AFTER = 60.0  # seconds of one connection after which such a row is over
+DISPUTED_AFTER = 5  # connections in a row that were let in at the first try and ended without a word
+DISPUTED_WITHIN = 5.0  # seconds that each of them lived at most: a broker that dies often lives longer
+SETTLED_AFTER = 60.0  # seconds of one connection after which a dispute is over
 UNDISPUTED_AFTER = 3600.0  # seconds of one connection after which earlier takeovers are forgotten
 REMIND_EVERY = 300.0  # seconds between two lines about a broker that stays away
 
@@ -188,7 +189,7 @@ class _Outage:
         if lived_s >= UNDISPUTED_AFTER:
             self._takeovers = 0
         known = not isinstance(error, ConnectionLost) or error.code is not None
-        if known or lived_s >= (SETTLED_AFTER if self._is_disputed else STABLE_AFTER):
+        if known or lived_s >= (SETTLED_AFTER if self._is_disputed else DISPUTED_WITHIN):
             self._unexplained = 0
         else:
             self._unexplained += 1

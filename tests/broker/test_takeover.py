@@ -61,7 +61,7 @@ async def test_two_programs_of_one_name_soon_take_turns_slowly(
         other.stop.set()
 
     # each turn took at least half a second from then on; before that, a few were quick
-    assert len(one.lost) + len(other.lost) <= 2 * 6 + 4
+    assert len(one.lost) + len(other.lost) <= 2 * 5 + 4
 
 
 async def test_a_broker_that_tells_of_a_takeover_is_believed_at_once(
