@@ -5,7 +5,9 @@ import sys
 
 LINE = "%(asctime)s.%(msecs)03d %(levelname)-7s %(message)s"
 # Libraries that tell at `info` what is of no use to an operator.
-QUIET = ("apscheduler", "httpx", "httpcore", "alembic", "uvicorn", "asyncio", "mqtt")
+QUIET = ("httpx", "httpcore", "alembic", "uvicorn", "asyncio", "mqtt")
+# It warns of each sweep that waits for the one before; the next makes up for it.
+QUIETER = ("apscheduler",)
 
 
 class _OneLine(logging.Formatter):
@@ -25,3 +27,5 @@ def configure(level: str) -> None:
     root.setLevel(level.upper())
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in QUIETER:
+        logging.getLogger(name).setLevel(logging.ERROR)
