@@ -44,6 +44,14 @@ _USERNAME = TypeAdapter[str](Username)
 _INSTANCE = TypeAdapter[str](Instance)
 
 
+_KINDS = {
+    Role.CONTROLLER: "controller",
+    Role.DEVICE: "device",
+    Role.DEBUG: "debugging user",
+    Role.PROBE: "part of Orion itself",
+}
+
+
 class IdentityError(Exception):
     """An identity cannot be made or found; the message is a sentence for a person."""
 
@@ -52,7 +60,10 @@ class NameTaken(IdentityError):
     """Devices, users and controllers share one name space."""
 
     def __init__(self, username: str, role: Role) -> None:
-        super().__init__(f"The name {username!r} is taken by a {role}.")
+        sentence = f"The name {username!r} belongs to a {_KINDS[role]} already."
+        if role is Role.DEBUG:
+            sentence += f" Its password is not said again; for a new one, remove it first: orion debug-user remove {username}"
+        super().__init__(sentence)
         self.username = username
         self.role = role
 

@@ -214,9 +214,9 @@ def test_no_password_is_written_but_the_controllers_own(identities: Identities, 
 def test_names_are_given_once(identities: Identities) -> None:
     identities.add_device("a")
     identities.add_debug_user("debug.a")
-    with pytest.raises(NameTaken):
+    with pytest.raises(NameTaken, match=r"'a' belongs to a device already\.$"):
         identities.add_device("a")
-    with pytest.raises(NameTaken):
+    with pytest.raises(NameTaken, match=r"a debugging user already.*orion debug-user remove debug\.a$"):
         identities.add_debug_user("debug.a")
 
 
