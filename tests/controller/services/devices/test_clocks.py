@@ -149,3 +149,25 @@ def test_while_no_two_of_three_are_held_up_the_clock_is_known(
 
     assert measured is not None
     assert abs(measured - skew) < 0.1
+
+
+@pytest.mark.parametrize("then", [-432_000.0, 100.0, 1_000_000.0])
+def test_a_clock_that_is_wrong_in_another_way_is_told_anew(clock: Clock, then: float) -> None:
+    clock.beats(431_999.998)
+
+    clock.beats(then)
+
+    [over] = [event for event in clock.told() if event.severity == Severity.INFO]
+    first, second = (event for event in clock.told() if event.severity == Severity.WARNING)
+    assert (first.data, first.resolved, over.resolves) == ({"skew_s": 432_000}, True, first.id)
+    assert (second.data, second.resolved) == ({"skew_s": int(then)}, False)
+    assert events.recent(clock.session, unresolved=True) == [second]
+
+
+@pytest.mark.parametrize("then", [60.0, 190.0])
+def test_a_wrong_clock_that_drifts_a_little_is_not_told_anew(clock: Clock, then: float) -> None:
+    clock.beats(100)
+
+    clock.beats(then)
+
+    assert len(clock.told()) == 1
