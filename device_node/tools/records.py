@@ -49,12 +49,13 @@ def save(call: Call, steps: list[Step]) -> bool:
     """Keep how this command is undone; the steps are taken from the last to the first.
 
     The change has happened, so a full disk does not make it fail: the answer is
-    then False, and the result says that it cannot be undone.
+    then False, and the result says that it cannot be undone, and why.
     """
     try:
         _write(call, steps)
     except OSError as error:
         logger.warning("Command %s cannot be undone: %s", call.command_id, error.strerror)
+        call.undo_note = f"How to undo it could not be kept: {error.strerror}."
         return False
     return True
 

@@ -114,6 +114,7 @@ class Call:
     heard: threading.Event = field(default_factory=threading.Event)  # it stops, and may be tidying up
     progress: Callable[[float], None] = lambda _fraction: None
     started: Callable[[], None] = lambda: None  # for the runner: the start is written down
+    undo_note: str = ""  # why it cannot be undone, where it otherwise could
 
     def text(self, name: str) -> str:
         value = self.arguments[name]
@@ -164,7 +165,10 @@ class BuiltIn:
             ToolError: it was not done, or not in full; the message says which.
         """
         call.go_on()
-        return fitting(self.function(call))
+        result = self.function(call)
+        if call.undo_note:
+            result = {**result, "undo_note": call.undo_note}
+        return fitting(result)
 
 
 def fitting(result: Result) -> Result:

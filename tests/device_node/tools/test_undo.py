@@ -211,6 +211,7 @@ def test_a_change_whose_undo_cannot_be_kept_says_so(desk: Desk) -> None:
         "path": desk.at("new"),
         "created": True,
         "undo": False,
+        "undo_note": "How to undo it could not be kept: File exists.",
     }
 
 
