@@ -7,6 +7,7 @@ terminal or cannot be seen stands there as an escape. With `json` there is exact
 import json
 import re
 import sys
+import textwrap
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ YES = frozenset({"y", "yes", "j", "ja"})
 NO = frozenset({"n", "no", "nee", ""})
 
 _MOMENT = re.compile(r"\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d\.\d{3}Z")
+_ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _UNUSUAL = re.compile(r"[^\n\t -~]")
 
 
@@ -132,16 +134,36 @@ class Terminal:
 
         drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         heads, *cells = [[sanitize.exact(cell, MAX_CELL) for cell in row] for row in (headings, *rows)]
-        widths = [max(map(cell_len, column)) for column in zip(heads, *cells, strict=True)]
-        needed = sum(GAP + (width if width <= WHOLE else FOLDED) for width in widths)
-        fits = (
-            needed <= self.out.width
-        )  # what does not fit is folded: cropped, it would be somebody else's id
-        for heading, width in zip(heads, widths, strict=True):
-            drawn.add_column(Text(heading), no_wrap=fits and width <= WHOLE)
+        columns = list(zip(heads, *cells, strict=True))
+        widths = [max(map(cell_len, column)) for column in columns]
+        # an id in pieces cannot be copied; what else does not fit is folded
+        with_ids = [any(map(_ID.search, column)) for column in columns]
+        least = [min(width, WHOLE if ids else FOLDED) for width, ids in zip(widths, with_ids, strict=True)]
+        if any(with_ids) and sum(least) + GAP * len(least) > self.out.width:
+            self._paragraphs(heads, cells)
+            return
+        roomy = sum(widths) + GAP * len(widths) <= self.out.width
+        fits = sum(GAP + (width if width <= WHOLE else FOLDED) for width in widths) <= self.out.width
+        for heading, width, ids in zip(heads, widths, with_ids, strict=True):
+            whole = width <= WHOLE and (fits or ids)
+            drawn.add_column(
+                Text(heading), no_wrap=whole, width=WHOLE if ids and not (whole or roomy) else None
+            )
         for row in cells:
             drawn.add_row(*(Text(cell, overflow="fold") for cell in row))
         self.out.print(drawn)
+
+    def _paragraphs(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Rows that are too wide for a table: some lines each, its id on one of its own."""
+        for row in rows:
+            named = [each for each in zip(headings, row, strict=True) if each[1] not in ("", "-")]
+            told = ", ".join(f"{heading} {cell}" for heading, cell in named if not _ID.fullmatch(cell))
+            width = max(WHOLE, self.out.width)
+            for line in textwrap.wrap(told, width, subsequent_indent="  ", break_on_hyphens=False):
+                self.out.print(line, soft_wrap=True)
+            for heading, cell in named:
+                if _ID.fullmatch(cell):
+                    self.out.print(f"  {heading} {cell}", soft_wrap=True)
 
     def facts(self, data: Mapping[str, Any]) -> None:
         """One thing, a line for each of its facts."""

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -63,7 +64,27 @@ def test_a_table_loses_nothing_on_a_narrow_screen(monkeypatch: pytest.MonkeyPatc
 
     letters = "".join(row).replace(" ", "")
     assert {each: seen.count(each) >= letters.count(each) for each in letters} == dict.fromkeys(letters, True)
-    assert (row[0] in seen) is (columns == 130)
+    assert row[0] in seen
+
+
+@pytest.mark.parametrize("columns", [50, 80, 100, 200])
+def test_an_id_is_never_broken(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    ids = [f"01a1fa9b-cf2c-7aca-9967-c1040ddf930{number}" for number in range(3)]
+    rows = [
+        ["1", "laptop", "create_directory", "path=Test", f"the command before it: {ids[0]}", ids[1]],
+        ["2", "laptop", "create_directory", "path=Other", "-", ids[2]],
+    ]
+    monkeypatch.setenv("COLUMNS", str(columns))
+    with a_screen() as screen:
+        monkeypatch.setenv("TERM", "xterm")
+        Terminal().table(["#", "device", "tool", "asked", "waits for", "id"], rows)
+        sys.stdout.write("end")
+        sys.stdout.flush()
+
+        lines = seen_on(screen, "end").splitlines()
+
+    assert [sum(each in line for line in lines) for each in ids] == [1, 1, 1]
+    assert max(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in lines) <= columns
 
 
 def test_names_that_differ_unseen_look_different(capsys: pytest.CaptureFixture[str]) -> None:
