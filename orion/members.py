@@ -44,16 +44,28 @@ def outcome_of(client: Client, terminal: Terminal, command: Json) -> Exit:
 
 
 def outcome(client: Client, terminal: Terminal, parent: Json) -> Exit:
-    """Say how a group went; whoever did not succeed stands in a table on stdout, with the reason."""
+    """Say how a group went; whoever did not succeed stands in a table on stdout, with the reason.
+
+    Of a dry run everybody does, with what would happen.
+    """
     rollout, code = parent["rollout"], exit_of(parent)
     status = parent["status"].replace("_", " ")
+    dry = bool(parent.get("dry_run"))
+    subject = f"{receipts.what(parent)}{', a dry run' if dry else ''}"
     terminal.say(
-        f"{receipts.what(parent)}: {status}. {receipts.counts(rollout)}",
+        f"{subject}: {status}. {receipts.counts(rollout)}",
         "green" if code is Exit.DONE else "red",
     )
     if rollout["stopped"]:
-        terminal.say(f"Stopped after {rollout['stop_after']} failures: the others were not run.", "red")
-    bad = [each for name in ENDS[1:] if rollout[name] for each in every(client, parent, status=name)]
+        failures = "1 failure" if rollout["stop_after"] == 1 else f"{rollout['stop_after']} failures"
+        terminal.say(f"Stopped after {failures}: the others were not run.", "red")
+    # of a dry run also what those would do who could say it
+    bad = [
+        each
+        for name in ENDS[0 if dry else 1 :]
+        if rollout[name]
+        for each in every(client, parent, status=name)
+    ]
     if bad:
         table(terminal, sorted(bad, key=lambda each: str(each["device_id"])))
     if rollout["waiting"]:

@@ -26,11 +26,20 @@ def rows(client: Client, device_id: str | None, *, now: datetime) -> list[Json]:
         | {
             "position": position,
             "since": receipts.clock(each["issued_at"]),
+            "asked": asked(each),
             "expires_in": _left(each, now),
             "waits_for": waits_for(each, devices),
         }
         for position, each in enumerate(found, 1)
     ]
+
+
+def asked(command: Json) -> str:
+    """What tells orders of the same tool apart: the arguments, and the condition as it is typed."""
+    said = receipts.words(command.get("arguments") or {})
+    if command["condition"] is not None:
+        said.append(f"--if '{receipts.condition(command['condition'])}'")
+    return " ".join(said)
 
 
 def waits_for(command: Json, devices: Mapping[str, Mapping[str, Any]]) -> str:

@@ -12,6 +12,7 @@ from orion import exits
 from orion.exits import Exit
 from orion.following import ENDS, MOVING
 from orion.terminal import MAX_CELL, MAX_SHOWN, Terminal, moment
+from schemas.builtin import TOOLS
 
 FACTS = (
     "command_id", "device_id", "group", "tool", "arguments", "dry_run", "when_online", "condition", "undoes",
@@ -22,6 +23,7 @@ FACTS = (
 MAX_COLUMNS = 8
 MAX_BRIEF = 60  # characters of one value of a result
 _PLACES = ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+_UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
 def outcome(terminal: Terminal, command: Mapping[str, Any]) -> Exit:
@@ -46,8 +48,7 @@ def outcome(terminal: Terminal, command: Mapping[str, Any]) -> Exit:
         terminal.say(f"{result.get('tool', 'It')} on {whom(command)} was undone:", "green")
         _sentences(terminal, result.get("done"))
     elif code is Exit.DONE and command.get("dry_run"):
-        terminal.say(f"{subject}: only looked at, nothing was changed. It would:", "green")
-        preview(terminal, command.get("result") or {})
+        _dry(terminal, command, command.get("result") or {})
     elif code is Exit.DONE:
         terminal.say(f"{subject}: {status}", "green")
         _found(terminal, command.get("result") or {})
@@ -56,6 +57,18 @@ def outcome(terminal: Terminal, command: Mapping[str, Any]) -> Exit:
     else:
         terminal.say(f"{subject}: {status.replace('_', ' ')}. {reason}".rstrip(), "red")
     return code
+
+
+def _dry(terminal: Terminal, command: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+    """What a dry run brought: a tool that only looks was run, there is nothing else that it could do."""
+    known = TOOLS.get(command["tool"])
+    if known is not None and known.hints.read_only and "would" not in result:
+        terminal.say(f"{what(command)}: only looks, so it was run. It found:", "green")
+        _found(terminal, result)
+        return
+    says = "It would" if "would" in result else "It says"
+    terminal.say(f"{what(command)}: only looked at, nothing was changed. {says}:", "green")
+    preview(terminal, result)
 
 
 def _found(terminal: Terminal, result: Mapping[str, Any]) -> None:
@@ -155,7 +168,7 @@ def write(terminal: Terminal, command: Mapping[str, Any]) -> None:
     shown = {name: command.get(name) for name in FACTS}
     shown |= {name: shown[name] or None for name in ("dry_run", "when_online", "undoable", "attempt")}
     shown["error"] = f"{error['code']}: {error['message']}" if error else None
-    shown["condition"] = _condition(command.get("condition"))
+    shown["condition"] = condition(command.get("condition"))
     if command["status"] not in MOVING:
         shown["progress"] = None
     if rollout:
@@ -167,12 +180,17 @@ def write(terminal: Terminal, command: Mapping[str, Any]) -> None:
         terminal.table(["layer", "verdict", "reason"], rows)
 
 
-def _condition(condition: Any) -> str | None:
+def condition(asked: Any) -> str | None:
     """What must be true before an order leaves, as it is typed after `--if`."""
-    if not isinstance(condition, Mapping):
-        return None if condition is None else str(condition)
-    given = [f"{name}={_brief(value)}" for name, value in condition["arguments"].items()]
-    return " ".join([condition["tool"], *given, *([condition["field"]] if condition.get("field") else [])])
+    if not isinstance(asked, Mapping):
+        return None if asked is None else str(asked)
+    given = words(asked["arguments"])
+    return " ".join([asked["tool"], *given, *([asked["field"]] if asked.get("field") else [])])
+
+
+def words(arguments: Mapping[str, Any]) -> list[str]:
+    """The arguments of a call as they are typed, long ones cut."""
+    return [f"{name}={_brief(value)}" for name, value in arguments.items()]
 
 
 def standing(device: Mapping[str, Any]) -> str:
@@ -199,6 +217,8 @@ def why(command: Mapping[str, Any]) -> str:
     """What there is to say of how a command stands: what it found, or what kept it."""
     if command["status"] == "succeeded":
         found = command.get("result") or {}
+        if command.get("dry_run") and isinstance(found.get("would"), str):
+            return str(found["would"])
         return ", ".join(f"{name}={_brief(value)}" for name, value in found.items())
     error = command.get("error") or {}
     asked = command["status"] in ("awaiting_approval", "denied")
@@ -213,6 +233,17 @@ def _brief(value: Any) -> str:
 def clock(instant: str) -> str:
     """A moment to the minute."""
     return moment(instant, "%H:%M")
+
+
+def ahead(seconds: float) -> str:
+    """How far a clock is from the controller's: `5 days ahead`, `31 seconds behind`."""
+    left = abs(round(seconds))
+    # in the largest unit that says it in at least two: 36 hours, not 1 or 2 days
+    length, unit = next(((length, unit) for length, unit in _UNITS if left >= 2 * length), (1, "second"))
+    count = round(left / length)
+    if count == 0:
+        return "right"
+    return f"{count} {unit}{'' if count == 1 else 's'} {'ahead' if seconds > 0 else 'behind'}"
 
 
 def span(seconds: float) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from orion import members, queue, receipts
+from orion import following, members, queue, receipts
 from orion.client import segment
 from orion.verbs import Invocation, noun, verb
 
@@ -63,6 +63,7 @@ def waiting(
         "position": "#",
         "device_id": "device",
         "tool": "tool",
+        "asked": "asked",
         "since": "since",
         "expires_in": "expires in",
         "waits_for": "waits for",
@@ -96,4 +97,11 @@ def cancel(invocation: Invocation, command_id: Id) -> None:
         return
     status = found["status"].replace("_", " ")
     tail = f": {receipts.counts(found['rollout'])}" if found["rollout"] is not None else ""
-    invocation.terminal.say(f"Asked to stop {command_id}; it is {status}{tail}")
+    if found["status"] == "cancelled":
+        said = f"Cancelled {command_id}{tail}"
+    elif found["status"] in following.MOVING:
+        said = f"Asked {receipts.whom(found)} to stop {command_id}, which has not ended yet{tail}. "
+        said += f"See: orion commands show {command_id}"
+    else:
+        said = f"{command_id} had ended before: {status}{tail}"
+    invocation.terminal.say(said)

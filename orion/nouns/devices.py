@@ -211,9 +211,11 @@ def _hashes(device: Json) -> dict[str, str]:
 def _write(invocation: Invocation, device: Json) -> None:
     names = (
         "device_id", "name", "aliases", "groups", "area", "status", "status_reason", "last_seen_at",
-        "last_heartbeat", "clock_skew_s", "hostname", "os", "os_version", "cpu", "ram_gb", "disk_gb", "adopted_at", "heartbeat",
+        "last_heartbeat", "clock", "hostname", "os", "os_version", "cpu", "ram_gb", "disk_gb", "adopted_at", "heartbeat",
     )  # fmt: skip
-    invocation.terminal.facts({name: device.get(name) for name in names})
+    skew = device.get("clock_skew_s")
+    shown = device | {"clock": None if skew is None else receipts.ahead(skew)}
+    invocation.terminal.facts({name: shown.get(name) for name in names})
     _write_policy(invocation, device)
     invocation.terminal.write("")
     _write_tools(invocation, device["tools"])

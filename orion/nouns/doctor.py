@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from orion import receipts
 from orion.client import ClientError
 from orion.exits import Exit
 from orion.verbs import Invocation, verb
@@ -120,7 +121,7 @@ def _there(invocation: Invocation) -> Iterator[Check]:
 
 def _ailing(told: dict[str, Any]) -> Iterator[Check]:
     """Devices that are silent, doubled or have a wrong clock; nothing when all are well."""
-    skewed = [f"{device_id} ({skew_s:+.0f} s)" for device_id, skew_s in told["skewed"].items()]
+    skewed = [f"{device_id} ({receipts.ahead(skew_s)})" for device_id, skew_s in told["skewed"].items()]
     kinds = (
         ("silent devices", told["stale"], "stale", "look whether they run and are connected"),
         (

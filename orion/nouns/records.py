@@ -1,9 +1,11 @@
 """`orion audit` and `orion events`: what is on record."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from orion import receipts
+from orion.client import Json
 from orion.verbs import Invocation, noun, verb
 from schemas.events import Severity
 
@@ -71,4 +73,16 @@ def events_list(
         "resolved_at": "over since",
     }
     none = "Nothing is open." if still_open else "No device has reported anything like it."
-    invocation.terminal.items(found["items"], columns, none=none)
+    if invocation.terminal.answer(found):
+        return
+    rows = [each | {"data": in_words(each)} for each in found["items"]]
+    invocation.terminal.items(rows, columns, none=none)
+
+
+def in_words(event: Json) -> Any:
+    """What an event tells, for a person: of a wrong clock how far it is off, else as it came."""
+    skew = event["data"].get("skew_s")
+    is_number = isinstance(skew, int | float) and not isinstance(skew, bool)
+    if event["type"] == "clock_skew" and len(event["data"]) == 1 and is_number:
+        return receipts.ahead(skew)
+    return event["data"]

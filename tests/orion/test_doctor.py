@@ -19,6 +19,6 @@ def test_each_ailment_is_found_with_its_remedy() -> None:
     assert [(check["check"], check["state"], check["found"]) for check in found] == [
         ("silent devices", "stale", "pump, lamp"),
         ("doubled devices", "wrong", "laptop"),
-        ("device clocks", "wrong", "laptop (-86400 s), pump (+31 s)"),
+        ("device clocks", "wrong", "laptop (24 hours behind), pump (31 seconds ahead)"),
     ]
     assert all(check["remedy"] for check in found)

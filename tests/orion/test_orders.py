@@ -78,8 +78,9 @@ def test_the_queue_tells_what_waits_in_order_and_why(installation: Installation,
     shortened = installation.orion("commands", "queue", "--device", "lamp", "--limit", "1")
     assert (len(shortened.stdout.splitlines()), "and 1 more" in shortened.stderr) == (2, True)
     assert shown.stdout.splitlines()[0].split("\t") == [
-        "#", "device", "tool", "since", "expires in", "waits for", "id",
+        "#", "device", "tool", "asked", "since", "expires in", "waits for", "id",
     ]  # fmt: skip
+    assert shown.stdout.splitlines()[1].split("\t")[3] == "on=true"
     assert {first["command_id"], second["command_id"]} <= {
         each["command_id"] for each in installation.data("commands", "list", "--status", "waiting")["items"]
     }

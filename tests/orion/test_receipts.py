@@ -8,6 +8,7 @@ import pytest
 
 from orion import members, queue, receipts
 from orion.exits import Exit
+from orion.nouns import records
 from orion.terminal import Terminal
 from tests.orion.screen import a_screen, seen_on
 
@@ -197,3 +198,70 @@ def test_the_counts_of_a_group_name_only_what_there_is() -> None:
 )
 def test_a_group_is_done_only_when_all_succeeded(status: str, rollout: dict[str, Any], code: Exit) -> None:
     assert members.exit_of(a_command(status=status, rollout=rollout, device_id=None, group="lab")) is code
+
+
+def test_a_dry_run_of_a_tool_that_only_looks_says_that_it_was_run(capsys: pytest.CaptureFixture[str]) -> None:
+    command = a_command(tool="disk_usage", status="succeeded", dry_run=True, result={"percent": 40})
+
+    receipts.outcome(Terminal(), command)
+
+    said = capsys.readouterr()
+    assert said.err == "disk_usage on laptop: only looks, so it was run. It found:\n"
+    assert said.out == "percent  40\n"
+
+
+def test_a_preview_without_a_sentence_is_not_said_to_be_one(capsys: pytest.CaptureFixture[str]) -> None:
+    receipts.outcome(
+        Terminal(), a_command(tool="light", status="succeeded", dry_run=True, result={"on": True})
+    )
+
+    said = capsys.readouterr()
+    assert said.err == "light on laptop: only looked at, nothing was changed. It says:\n"
+    assert said.out == "  on  yes\n"
+
+
+def test_a_result_says_why_it_cannot_be_undone(capsys: pytest.CaptureFixture[str]) -> None:
+    result = {"undo": False, "undo_note": "How to undo it could not be kept: No space left on device."}
+
+    receipts.outcome(Terminal(), a_command(status="succeeded", result=result))
+
+    assert "undo note  How to undo it could not be kept: No space" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("skew", "text"),
+    [
+        (431_999.998, "5 days ahead"),
+        (-432_000, "5 days behind"),
+        (86_400, "24 hours ahead"),
+        (-90, "90 seconds behind"),
+        (120, "2 minutes ahead"),
+        (1, "1 second ahead"),
+        (-0.4, "right"),
+    ],
+)
+def test_how_far_a_clock_is_off_is_said_in_words(skew: float, text: str) -> None:
+    assert receipts.ahead(skew) == text
+
+
+@pytest.mark.parametrize(
+    ("event", "shown"),
+    [
+        ({"type": "clock_skew", "data": {"skew_s": -432_000}}, "5 days behind"),
+        ({"type": "clock_skew", "data": {"skew_s": "far"}}, {"skew_s": "far"}),
+        ({"type": "clock_skew", "data": {"skew_s": 31, "source": "gps"}}, {"skew_s": 31, "source": "gps"}),
+        ({"type": "too_hot", "data": {"skew_s": 31}}, {"skew_s": 31}),
+    ],
+)
+def test_an_event_of_a_wrong_clock_is_shown_in_words(event: dict[str, Any], shown: Any) -> None:
+    assert records.in_words(event) == shown
+
+
+def test_the_queue_tells_orders_of_the_same_tool_apart() -> None:
+    condition = {"tool": "path_info", "arguments": {"path": "/b"}, "field": "exists"}
+    plain = a_command(arguments={"path": "Test"})
+
+    assert queue.asked(plain) == "path=Test"
+    assert queue.asked(plain | {"condition": condition}) == "path=Test --if 'path_info path=/b exists'"
+    assert queue.asked(plain | {"condition": "online", "arguments": {}}) == "--if 'online'"
+    assert len(queue.asked(a_command(arguments={"content": "x" * 9_000}))) < 100
