@@ -28,7 +28,6 @@ from broker.session.outbound import Outbound
 from broker.session.transport import Transport
 
 ANSWER_WITHIN = 10.0  # seconds for a SUBACK or UNSUBACK
-HELD = 2  # times the Receive Maximum may wait here: Mosquitto 2.0.11 keeps to it only until the first PUBACK
 MAX_PACKET = 320 * 1024  # bytes that we take: a payload of 256 KiB, its topic and properties
 
 _connections = itertools.count(1)
@@ -78,7 +77,6 @@ class Session:
         self._client.on_subscribe = self._on_granted
         self._client.on_unsubscribe = self._on_granted
         self._inbox = Inbox(max_queued)
-        self._enough = HELD * receive_maximum
         self._outbound = Outbound(self._client, max_queued)
         self._transport: Transport | None = None
         self._connected: asyncio.Future[Connected] | None = None
@@ -174,10 +172,7 @@ class Session:
         Raises:
             ConnectionLost: the connection is gone and everything of it was taken.
         """
-        taken = await self._inbox.take(limit)
-        if self._transport is not None and len(self._inbox) < self._enough:
-            self._transport.resume()
-        return taken
+        return await self._inbox.take(limit)
 
     def ack(self, message: Received) -> None:
         """Send the PUBACK of a QoS 1 message of this connection.
@@ -283,8 +278,6 @@ class Session:
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
         self._handled()
         self._inbox.put(properties.received(message, self._number))
-        if self._transport is not None and len(self._inbox) >= self._enough:
-            self._transport.pause()
 
     def _on_publish(self, _client: Client, _userdata: object, mid: int, reason: Any, _given: object) -> None:
         if self._transport is not None and self._transport.writing:

@@ -23,9 +23,6 @@ class Inbox:
         self._arrived = asyncio.Event()
         self._ended: SessionError | None = None
 
-    def __len__(self) -> int:
-        return len(self._messages)
-
     def put(self, message: Received) -> None:
         if message.qos == 0:
             if len(self._unassured) >= self._max_queued:

@@ -33,7 +33,6 @@ class Transport:
         self._loop = asyncio.get_running_loop()
         self._socket: Any = None
         self._watched = False
-        self._paused = False
         self._write_watched = False
         self._flush_due = False
         self._timer: asyncio.TimerHandle | None = None
@@ -64,19 +63,6 @@ class Transport:
         if not self._flush_due and not self._closed:
             self._flush_due = True
             self._loop.call_soon(self._flush)
-
-    def pause(self) -> None:
-        """Read nothing more for now: what comes waits in the socket, then at the broker."""
-        if self._watched and not self._paused:
-            self._paused = True
-            self._loop.remove_reader(self._socket)
-
-    def resume(self) -> None:
-        """Read again."""
-        if self._watched and self._paused:
-            self._paused = False
-            self._loop.add_reader(self._socket, self._readable)
-            self._loop.call_soon(self._readable)  # TLS may hold bytes that make no socket readable
 
     def close(self) -> None:
         """Let go of the socket without another word to the broker."""
@@ -131,8 +117,6 @@ class Transport:
 
     def _readable(self) -> None:
         for _ in range(MAX_READS):
-            if self._paused or not self._watched:
-                return
             before = self.handled
             if not self._guarded(self._client.loop_read):
                 return

@@ -157,24 +157,6 @@ async def test_more_than_the_receive_maximum_is_sent_in_turn(broker: RunningBrok
     assert set(codes) == {0x10}
 
 
-async def test_what_a_program_does_not_take_waits_at_the_broker(broker: RunningBroker) -> None:
-    endpoint = await broker.add_debug_user()
-    slow = Session(endpoint, client_id=endpoint.username or "", receive_maximum=20)
-    expected = [b"%d" % number for number in range(500)]
-    taken: list[bytes] = []
-    async with connected(a_session(broker)) as sender, connected(slow):
-        await slow.subscribe([Subscription(TOPIC)])
-        await within(asyncio.gather(*(sender.publish(TOPIC, payload) for payload in expected)))
-        while len(taken) < len(expected):
-            for message in await within(slow.receive(5)):
-                slow.ack(message)
-                taken.append(message.payload)
-            await within(sender.publish(TOPIC + "/nobody", b""))  # time for what the PUBACKs set free
-            assert len(slow._inbox) <= 2 * 20
-
-    assert taken == expected
-
-
 async def test_oversized_message_is_not_sent_and_the_connection_lives(broker: RunningBroker) -> None:
     async with connected(a_session(broker)) as session:
         with pytest.raises(PayloadTooLarge) as caught:
