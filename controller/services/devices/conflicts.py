@@ -43,6 +43,9 @@ def look(session: Session, row: Device, presence: Presence, *, now: datetime) ->
     if events.store(session, row.device_id, event, now=now):
         audit.record(session, "device.identity_conflict", now=now, device_id=row.device_id, detail=detail)
         logger.error("Two programs are connecting as %s in turn", row.device_id)
+    else:  # told in this hour, and perhaps believed to be over
+        again = update(EventRow).where(col(EventRow.id) == event.id, col(EventRow.device_id) == row.device_id)
+        session.execute(again.values(resolved=False, resolved_at=None))
 
 
 def over(session: Session, *, now: datetime) -> bool:

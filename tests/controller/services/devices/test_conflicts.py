@@ -134,5 +134,7 @@ def test_a_conflict_is_over_when_no_second_program_has_shown_for_a_while(
     assert events.recent(session, event_type="identity_conflict", unresolved=True) == []
     assert devices.ailing(session).conflicting == []
     assert not devices.conflicts_over(session, now=later(5_000))
-    connect(session, "a", 5_000)
+    connect(session, "a", 1_600)
+    connect(session, "b", 1_601)
     assert devices.ailing(session).conflicting == ["laptop"]
+    assert len(events.recent(session, event_type="identity_conflict", unresolved=True)) == 1
