@@ -97,10 +97,12 @@ def test_a_person_sees_how_many_are_done_and_how_many_failed(
 def test_after_so_many_failures_no_more_are_started(installation: Installation, lamps: list[Lamp]) -> None:
     let_end(lamps)
 
-    parent = installation.data(
-        "run", *GROUP, *LIGHT, "--max-in-flight", "1", "--stop-after", "1", exit_code=1
-    )
+    said = installation.orion("run", *GROUP, *LIGHT, "--max-in-flight", "1", "--stop-after", "1")
 
+    assert said.returncode == 1
+    assert "Stopped after 1 failure: the others were not run." in said.stderr
+    parent_id = said.stderr.split()[-1]
+    parent = installation.data("commands", "show", parent_id)
     assert [each["status"] for each in parent["items"]] == ["succeeded", "failed", "cancelled"]
     assert parent["rollout"]["stopped"] is True
     assert lamps[2].took == []
@@ -113,6 +115,7 @@ def test_a_group_is_shown_and_cancelled_as_one(installation: Installation, lamps
     cancelled = installation.orion("commands", "cancel", parent["command_id"])
 
     assert cancelled.returncode == 0
+    assert f"Asked group lab to stop {parent['command_id']}, which has not ended yet: " in cancelled.stderr
     assert "of 3 succeeded" in cancelled.stderr
     let_end(lamps)
     until(lambda: installation.data("commands", "show", parent["command_id"])["status"] == "cancelled")
@@ -193,3 +196,19 @@ def test_members_that_are_away_are_waited_for(installation: Installation) -> Non
             until(lambda: installation.data("commands", "show", entry["parent_id"])["status"] == "succeeded")
 
     assert lamp.took == [entry["command_id"]]
+
+
+def test_a_dry_run_of_a_group_says_so_and_what_each_would_do(
+    installation: Installation, lamps: list[Lamp]
+) -> None:
+    let_end(lamps)
+    installation.data("devices", "policy", "laptop", "--group", "mixed")
+    installation.data("devices", "policy", "lamp-1", "--group", "lab", "--group", "mixed")
+
+    said = installation.orion("run", "--group", "mixed", "create_directory", "path=Seen", "--dry-run")
+
+    assert "create_directory on group mixed, a dry run: " in said.stderr
+    assert "1 of 2 succeeded" in said.stderr
+    rows = {line.split("\t")[0]: line.split("\t")[2] for line in said.stdout.splitlines()}
+    assert rows["laptop"].startswith("Create the folder ")
+    assert not (installation.files / "Seen").exists()

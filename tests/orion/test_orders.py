@@ -89,7 +89,9 @@ def test_the_queue_tells_what_waits_in_order_and_why(installation: Installation,
 def test_an_order_that_is_cancelled_while_it_waits_never_runs(installation: Installation, away: Lamp) -> None:
     command = installation.data("run", "lamp", *LIGHT, "--when-online", exit_code=4)
 
-    assert installation.data("commands", "cancel", command["command_id"])["status"] == "cancelled"
+    said = installation.orion("commands", "cancel", command["command_id"])
+    assert said.stderr == f"Cancelled {command['command_id']}\n"
+    assert installation.data("commands", "show", command["command_id"])["status"] == "cancelled"
 
     with lit_up(installation, away):
         assert installation.data("commands", "queue", "--device", "lamp")["items"] == []
