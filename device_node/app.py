@@ -153,7 +153,7 @@ async def run(
         refused = [refusal.id for refusal in ack.refused or ()]
         replies, reported = [*(ack.replies or ()), *refused], [*(ack.events or ()), *refused]
         time.acknowledged(ack.at, [*replies, *reported], arrived_at=message.arrived_at)
-        await spool.acknowledge(replies=replies, events=reported)
+        await spool.acknowledge(replies=replies, events=reported, marks=time.heard)
 
     def ready() -> None:
         if journal.trouble is None:

@@ -7,6 +7,7 @@ Three kinds of evidence, from the controller's messages:
 
 - Their `at` or `issued_at` has passed. The highest one seen is the *mark*: it is kept for good, and a
   command that had expired by then is expired, even if a later life of this program knows nothing else.
+  So it is written down with the message that told it, before anything is done for that.
 - An Ack names what was made here a moment ago, so it was written between then and now.
 - A command that was issued just now says by its Message Expiry how long ago: two accounts that agree.
 
@@ -32,6 +33,7 @@ ISSUED_JUST_NOW = 3.0  # seconds between issuing and arriving, for an expiry to 
 ANSWERED_WITHIN = 4.0  # seconds; a later Ack says too little of when it was written
 DRIFT = 1e-4  # of the time passed, by which the two clocks may go apart
 JUMP = 1.0  # seconds; a change of the offset that is worth keeping at once
+LEAP = 10.0  # seconds; the same for the mark, which passes as time does
 KEEP_EVERY = 5.0  # seconds
 MAX_MADE = 1_000  # ids of what may be acknowledged soon
 
@@ -102,6 +104,11 @@ class Clock:
         """The latest moment that is certain to have passed, in seconds since 1970; 0 when none is."""
         return max(0.0, self._mark)
 
+    @property
+    def heard(self) -> dict[str, float]:
+        """The mark, to be written down with what was heard."""
+        return {_MARK: self._mark} if self._mark > -math.inf else {}
+
     def now(self) -> datetime:
         """The controller's time, as far as it is known."""
         try:
@@ -165,12 +172,15 @@ class Clock:
             self._kept |= changed
 
     def jumped(self) -> bool:
-        """Whether the offset changed so much that it should be kept without delay."""
+        """Whether what is known changed so much that it should be kept without delay."""
+        own = self.own().timestamp()
+        if self._mark > self._kept.get(_MARK, own) + LEAP:  # by a message that was dropped
+            return True
         offset = self._worth_keeping().get(_OFFSET)
         return offset is not None and abs(offset - self._kept.get(_OFFSET, 0.0)) > JUMP
 
     def _worth_keeping(self) -> dict[str, float]:
-        found = {_MARK: self._mark} if self._mark > -math.inf else {}
+        found = self.heard
         if self.learned:
             found[_OFFSET] = self._time_at(self.steady()) - self.own().timestamp()
         return found

@@ -5,7 +5,8 @@ command that cannot be carried out is answered.
 """
 
 import json
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,8 @@ from schemas.commands import Cancel, Command
 from schemas.ids import MessageId
 from schemas.topics import Topics
 from schemas.wire import MAX_PAYLOAD, Instant, MalformedMessage
+
+logger = logging.getLogger(__name__)
 
 _MESSAGE_ID = TypeAdapter[str](MessageId)
 _INSTANT = TypeAdapter[datetime](Instant)
@@ -63,6 +66,27 @@ class Intake:
             return None
         return arrival
 
+    def as_first(self, arrival: Arrival, first: bytes | None, message: Received) -> Arrival:
+        """The arrival of an id that an earlier message gave its meaning, which stands.
+
+        What to do and until when is said by the first message, how much of its life is left
+        and where to answer by this one. `first` is None when an older release did not keep it.
+        """
+        if first is None:
+            return arrival
+        try:
+            command = Command.decode(first)
+        except MalformedMessage as malformed:
+            return replace(arrival, command=None, fault=malformed.reason)
+        if arrival.command is None or _meaning(arrival.command) != _meaning(command):
+            logger.warning("Command %s came again with another content; the first counts", command.id)
+        return replace(
+            arrival,
+            expires_at=command.expires_at,
+            deadline=self._deadline(message, command.expires_at, None),
+            command=command.model_copy(update={"reply_to": arrival.reply_to}),
+        )
+
     def read_cancel(self, message: Received) -> Cancel | None:
         """The cancel in a message, or None when it was dropped."""
         if message.retain:
@@ -98,6 +122,11 @@ class Intake:
         return self._clock.deadline(
             expires_at, issued_at=issued_at, expiry_s=message.expiry_s, arrived_at=message.arrived_at
         )
+
+
+def _meaning(command: Command) -> Command:
+    """What two arrivals of one command have in common."""
+    return command.model_copy(update={"attempt": 1, "reply_to": ""})
 
 
 def _object(payload: bytes) -> dict[str, Any]:

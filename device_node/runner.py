@@ -106,7 +106,8 @@ class Runner:
                 reply_to=arrival.reply_to,
                 expires_at=arrival.expires_at.timestamp(),
                 now=self._clock.mark,
-                command=message.payload if _resumable(arrival.command) else None,
+                command=message.payload,
+                marks=self._clock.heard,
             )
         except JournalFull as full:
             return await self._refuse_unwritten(arrival, ReplyStatus.REJECTED, ErrorCode.BUSY, str(full))
@@ -114,8 +115,10 @@ class Runner:
             return await self._refuse_without_journal(arrival, message, trouble)
         if arrival.command_id in self._jobs:  # twice in one batch
             self._replies.accepted(arrival.command_id, arrival.reply_to)
-        elif known is None or known.state is State.RECEIVED:
+        elif known is None:
             await self._take_on(arrival)
+        elif known.state is State.RECEIVED:
+            await self._take_on(self._intake.as_first(arrival, known.command, message))
         else:
             await self._answer_again(known, arrival)
         return None
@@ -129,7 +132,9 @@ class Runner:
         if (cancel := self._intake.read_cancel(message)) is None:
             return
         try:
-            known = await self._journal.cancel(cancel.command_id, expires_at=cancel.expires_at.timestamp())
+            known = await self._journal.cancel(
+                cancel.command_id, expires_at=cancel.expires_at.timestamp(), marks=self._clock.heard
+            )
         finally:
             if (job := self._jobs.get(cancel.command_id)) is not None:
                 job.stop.set()

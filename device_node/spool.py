@@ -8,7 +8,7 @@ and a controller may be away. What is new never overtakes what is older and was 
 import asyncio
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
@@ -128,11 +128,13 @@ class Spool:
             self._unsent.append(self._report)
         self._changed.set()
 
-    async def acknowledge(self, *, replies: Iterable[str], events: Iterable[str]) -> None:
-        """The controller has these for good; the journal knows it before they are dropped."""
+    async def acknowledge(
+        self, *, replies: Iterable[str], events: Iterable[str], marks: Mapping[str, float] | None = None
+    ) -> None:
+        """The controller has these for good; the journal knows it, and `marks`, before they are dropped."""
         replies, events = list(replies), list(events)
         try:
-            await self._journal.acknowledge(replies=replies, events=events)
+            await self._journal.acknowledge(replies=replies, events=events, marks=marks)
         except JournalUnusable:
             # what the file still holds is sent again, and then acknowledged again
             self.drop(Kind.EVENT, [one for one in events if self._is_held(one)])

@@ -33,7 +33,7 @@ class Severity(IntEnum):
 class Entry:
     """What is known of one id. `reply` is the final reply as it was sent.
 
-    `command` is the order itself, kept only while a resume is possible; `runs` counts starts.
+    `command` is the order itself as it first came, kept until its outcome; `runs` counts starts.
     """
 
     command_id: str

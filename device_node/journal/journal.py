@@ -79,11 +79,13 @@ class Journal:
         expires_at: float,
         now: float,
         command: bytes | None = None,
+        marks: Mapping[str, float] | None = None,
     ) -> Entry | None:
         """Write a new id down and answer None, or say what is known of it already.
 
-        `command` is the order itself, for one that may be resumed. What is known is told
-        as long as the file can be read, also when nothing can be written.
+        `command` is the order itself: what the id means from now on. `marks` are raised to
+        these values with it. What is known is told as long as the file can be read, also
+        when nothing can be written.
 
         Raises:
             JournalFull: there is no room for another id.
@@ -91,10 +93,13 @@ class Journal:
                 file cannot even be read.
         """
         fresh = Entry(command_id, State.RECEIVED, reply_to, expires_at=expires_at, command=command)
+
+        def unit(db: sqlite3.Connection) -> Entry | None:
+            _raise(db, marks)
+            return commands.receive(db, fresh, limits=self.limits, keep_s=commands.KEEP, now=now)
+
         try:
-            return await self._write(
-                lambda db: commands.receive(db, fresh, limits=self.limits, keep_s=commands.KEEP, now=now)
-            )
+            return await self._write(unit)
         except JournalUnusable as trouble:
             if self._writer is None:
                 raise
@@ -132,15 +137,25 @@ class Journal:
 
         return await self._write(unit)
 
-    async def cancel(self, command_id: str, *, expires_at: float) -> Entry | None:
+    async def cancel(
+        self, command_id: str, *, expires_at: float, marks: Mapping[str, float] | None = None
+    ) -> Entry | None:
         """Keep it from starting for good. The entry is what was known of it before, None for nothing."""
-        return await self._write(lambda db: commands.cancel(db, command_id, expires_at=expires_at))
 
-    async def acknowledge(self, *, replies: Iterable[str], events: Iterable[str]) -> None:
+        def unit(db: sqlite3.Connection) -> Entry | None:
+            _raise(db, marks)
+            return commands.cancel(db, command_id, expires_at=expires_at)
+
+        return await self._write(unit)
+
+    async def acknowledge(
+        self, *, replies: Iterable[str], events: Iterable[str], marks: Mapping[str, float] | None = None
+    ) -> None:
         """The controller has stored these for good."""
         replies, events = list(replies), list(events)
 
         def unit(db: sqlite3.Connection) -> None:
+            _raise(db, marks)
             outgoing.remove(db, Kind.REPLY, replies)
             outgoing.remove(db, Kind.EVENT, events)
             commands.acknowledge(db, replies)
@@ -231,3 +246,13 @@ class Journal:
         if (cause := self.trouble) is None:
             raise errors.closed(self.path)
         raise JournalUnusable(cause.path, cause.reason, cause.remedy, code=cause.code)
+
+
+def _raise(db: sqlite3.Connection, marks: Mapping[str, float] | None) -> None:
+    """Note numbers that only grow; a smaller one changes nothing."""
+    if marks:
+        db.executemany(
+            "INSERT INTO marks VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value "
+            "WHERE excluded.value > value",
+            list(marks.items()),
+        )

@@ -151,6 +151,13 @@ async def controlling(broker: RunningBroker, *, replies: bool = True) -> AsyncIt
         await session.close()
 
 
+async def forgotten(endpoint: Endpoint) -> None:
+    """The broker lets go of what it holds for the device, as after the PUBACKs that a dead node did not send."""
+    session = Session(endpoint, client_id=DEVICE, session_expiry_s=0)
+    await session.connect()
+    await session.close()
+
+
 @asynccontextmanager
 async def node(
     settings: NodeSettings,

@@ -1,12 +1,16 @@
 """A node that is killed at the worst moments, as by kill -9, and what its next life makes of it."""
 
 import asyncio
+import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from device_node.journal import Journal
+from device_node.settings import NodeSettings
 from schemas.topics import Kind
+from schemas.wire import format_instant
 from tests.broker.running import RunningBroker
 from tests.device_node.harness import (
     DEVICE,
@@ -15,6 +19,7 @@ from tests.device_node.harness import (
     a_cancel,
     a_command,
     controlling,
+    forgotten,
     node,
     settings_for,
 )
@@ -38,6 +43,18 @@ def runs(mark: Path) -> int:
 
 async def born(side: ControllerSide) -> None:
     await side.next("presence", lambda presence: presence["state"] == "online")
+
+
+async def killed_once_received(
+    side: ControllerSide, settings: NodeSettings, folder: Path, command: Message
+) -> None:
+    """A life that wrote the command down and acknowledged it, and did not begin it."""
+    async with node_process(settings, folder, dies=f"after {RECEIVED}") as process:
+        await born(side)
+        await side.send(Kind.COMMAND, command)
+        async with asyncio.timeout(10):
+            assert await process.wait() == -9
+    await forgotten(settings.endpoint)
 
 
 @pytest.mark.parametrize(
@@ -112,6 +129,64 @@ async def test_what_waited_runs_when_it_comes_again_unless_it_was_cancelled(
             wanted = "cancelled" if cancelled else "succeeded"
             assert (await side.final(waiting["id"]))["status"] == wanted
     assert await asyncio.to_thread(runs, mark) == (0 if cancelled else 1)
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        {"arguments": {"command": "sh -c 'echo x >> {other}'"}},
+        {"tool": "create_directory", "arguments": {"path": "{other}"}},
+        {"tool": "no_such_tool"},
+        {"arguments": "not an object"},
+        {"dry_run": True},
+    ],
+)
+async def test_what_was_received_before_the_kill_runs_as_it_first_came(
+    broker: RunningBroker, tmp_path: Path, second: Message
+) -> None:
+    settings = settings_for(await broker.add_device(DEVICE), tmp_path)
+    mark, other = tmp_path / "allowed" / "mark", tmp_path / "allowed" / "other"
+    changes = json.loads(json.dumps(second).replace("{other}", str(other)))
+    command = marking(mark)
+    async with controlling(broker) as side:
+        await killed_once_received(side, settings, tmp_path, command)
+        async with node(settings):
+            await born(side)
+            await side.send(Kind.COMMAND, {**command, **changes, "attempt": 2})
+            assert (await side.final(command["id"]))["status"] == "succeeded"
+    assert await asyncio.to_thread(runs, mark) == 1
+    assert not other.exists()
+
+
+async def test_what_was_received_before_the_kill_does_not_outlive_its_own_expiry(
+    broker: RunningBroker, tmp_path: Path
+) -> None:
+    settings = settings_for(await broker.add_device(DEVICE), tmp_path)
+    mark = tmp_path / "allowed" / "mark"
+    now = datetime.now(UTC)
+    command = marking(mark, expires_at=format_instant(now - timedelta(seconds=1)))
+    async with controlling(broker) as side:
+        await killed_once_received(side, settings, tmp_path, command)
+        async with node(settings):
+            await born(side)
+            prolonged = format_instant(now + timedelta(seconds=60))
+            await side.send(Kind.COMMAND, {**command, "expires_at": prolonged, "attempt": 2})
+            assert (await side.final(command["id"]))["status"] == "expired"
+    assert await asyncio.to_thread(runs, mark) == 0
+
+
+async def test_what_was_malformed_when_it_first_came_stays_so(broker: RunningBroker, tmp_path: Path) -> None:
+    settings = settings_for(await broker.add_device(DEVICE), tmp_path)
+    mark = tmp_path / "allowed" / "mark"
+    command = marking(mark)
+    async with controlling(broker) as side:
+        await killed_once_received(side, settings, tmp_path, {**command, "arguments": "not an object"})
+        async with node(settings):
+            await born(side)
+            await side.send(Kind.COMMAND, {**command, "attempt": 2})
+            reply = await side.final(command["id"])
+            assert (reply["status"], reply["error"]["code"]) == ("rejected", "invalid_arguments")
+    assert await asyncio.to_thread(runs, mark) == 0
 
 
 async def test_tool_that_may_be_resumed_runs_again_but_not_for_ever(

@@ -17,6 +17,7 @@ from tests.device_node.harness import (
     a_cancel,
     a_command,
     controlling,
+    forgotten,
     node,
     settings_for,
 )
@@ -168,4 +169,33 @@ async def test_order_that_lay_in_the_socket_of_a_stopped_node_does_not_run_late(
             await asyncio.sleep(0.1)
         process.send_signal(signal.SIGCONT)
         assert (await side.final(late["id"]))["status"] == "expired"
+    assert list((tmp_path / "allowed").iterdir()) == []
+
+
+@pytest.mark.parametrize("step", ["receive", "cancel", "acknowledge"])
+async def test_latest_time_seen_outlives_a_kill_at_the_step_that_told_it(
+    broker: RunningBroker, tmp_path: Path, step: str
+) -> None:
+    endpoint = await broker.add_device(DEVICE)
+    settings = settings_for(endpoint, tmp_path)
+    ahead = datetime.now(UTC) + DAYS
+    at, until = format_instant(ahead), format_instant(ahead + timedelta(seconds=60))
+    told: dict[str, tuple[Kind, Message]] = {
+        "receive": (Kind.COMMAND, a_command(issued_at=at, expires_at=until)),
+        "cancel": (Kind.CANCEL, {**a_cancel("never-sent"), "at": at, "expires_at": until}),
+        "acknowledge": (Kind.ACK, {"at": at, "replies": ["unknown"]}),
+    }
+    async with controlling(broker) as side:
+        dies = f"after device_node.journal:Journal.{step}"
+        async with node_process(settings, tmp_path, dies=dies) as process:
+            await side.next("presence", lambda presence: presence["state"] == "online")
+            kind, message = told[step]
+            await side.send(kind, message, expiry_s=60)
+            async with asyncio.timeout(10):
+                assert await process.wait() == -9
+        await forgotten(endpoint)
+        async with node(settings):
+            await side.next("presence", lambda presence: presence["state"] == "online")
+            late = await side.ask(making(tmp_path, "withheld"), expiry_s=60)
+            assert late["status"] == "expired"
     assert list((tmp_path / "allowed").iterdir()) == []
