@@ -1,5 +1,6 @@
 """What has not begun, in the order it was asked: since when, how long it may wait, what it waits for."""
 
+import shlex
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -38,7 +39,9 @@ def asked(command: Json) -> str:
     """What tells orders of the same tool apart: the arguments, and the condition as it is typed."""
     said = receipts.words(command.get("arguments") or {})
     if command["condition"] is not None:
-        said.append(f"--if '{receipts.condition(command['condition'])}'")
+        said.append(f"--if {shlex.quote(str(receipts.condition(command['condition'])))}")
+    if command.get("dry_run"):
+        said.append("--dry-run")
     return " ".join(said)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from orion import following, members, queue, receipts
-from orion.client import segment
+from orion.client import Json, segment
 from orion.verbs import Invocation, noun, verb
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The command's id.")]
@@ -45,8 +45,13 @@ def listed(
     }
     if invocation.terminal.answer(found):
         return
-    rows = [each | {"whom": receipts.whom(each)} for each in found["items"]]
+    rows = [each | {"whom": receipts.whom(each), "status": _status(each)} for each in found["items"]]
     invocation.terminal.items(rows, columns, none="No command is on record.")
+
+
+def _status(command: Json) -> str:
+    """How it stands; a dry run that succeeded changed nothing."""
+    return f"{command['status']}{' (dry run)' if command['dry_run'] else ''}"
 
 
 def waiting(

@@ -212,3 +212,5 @@ def test_a_dry_run_of_a_group_says_so_and_what_each_would_do(
     rows = {line.split("\t")[0]: line.split("\t")[2] for line in said.stdout.splitlines()}
     assert rows["laptop"].startswith("Create the folder ")
     assert not (installation.files / "Seen").exists()
+    listed = installation.orion("commands", "list", "--device", "laptop", "--limit", "1").stdout
+    assert listed.rstrip().endswith("\tsucceeded (dry run)")

@@ -263,5 +263,6 @@ def test_the_queue_tells_orders_of_the_same_tool_apart() -> None:
 
     assert queue.asked(plain) == "path=Test"
     assert queue.asked(plain | {"condition": condition}) == "path=Test --if 'path_info path=/b exists'"
-    assert queue.asked(plain | {"condition": "online", "arguments": {}}) == "--if 'online'"
+    assert queue.asked(plain | {"condition": "online", "arguments": {}}) == "--if online"
+    assert queue.asked(plain | {"dry_run": True}) == "path=Test --dry-run"
     assert len(queue.asked(a_command(arguments={"content": "x" * 9_000}))) < 100
