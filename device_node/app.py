@@ -168,8 +168,10 @@ async def run(
 
     mending = Mending(journal, events, refusals, recover)
     try:
-        await refusals.load(runner.refused_before)
+        whole = await refusals.load(runner.refused_before)
         await mending.begin()
+        if not whole:
+            await mending.tell_of_lost_refusals()
         async with asyncio.TaskGroup() as group:
             helpers = [
                 group.create_task(runner.work(), name="runner"),

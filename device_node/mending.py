@@ -46,6 +46,14 @@ class Mending:
         self._noted = False
         journal.listen(self._noticed)
 
+    async def tell_of_lost_refusals(self) -> None:
+        """Report that an earlier life's refusals cannot be read; with the journal or without it."""
+        data: JsonObject = {"code": "refusals_unreadable", "message": self._refusals.lost}
+        try:
+            await self._events.report("error_occurred", Severity.WARNING, data)
+        except JournalUnusable:
+            self._events.report_unkept("error_occurred", Severity.WARNING, data)
+
     async def begin(self) -> None:
         """Open the journal if that is possible now.
 

@@ -27,15 +27,29 @@ class Refusals:
     def __len__(self) -> int:
         return len(self._answers)
 
-    async def load(self, answer: Callable[[Refused], Answer]) -> None:
-        """Remember what earlier lives refused; `answer` says it again. What cannot be read is not known."""
+    async def load(self, answer: Callable[[Refused], Answer]) -> bool:
+        """Remember what earlier lives refused; `answer` says it again. False when some of it is lost.
+
+        Without a place for the file nothing was ever written there, so nothing is lost.
+        """
         try:
             found = await asyncio.to_thread(self._reserve.open)
         except OSError as error:
             logger.debug("No room can be taken for refusals: %s", error)
-            return
+            return True
         for refused in found:
             self._answers.setdefault(refused.command_id, answer(refused))
+        if self._reserve.spoilt:
+            logger.warning("%s", self.lost)
+        return not self._reserve.spoilt
+
+    @property
+    def lost(self) -> str:
+        """What it means when the file was damaged, for a person."""
+        return (
+            f"The file {self._reserve.path} was damaged, and a new one was made. Commands that this device "
+            "refused while it could not use its journal may be forgotten, and would run if they came again."
+        )
 
     def get(self, command_id: str) -> Answer | None:
         return self._answers.get(command_id)

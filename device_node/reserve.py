@@ -34,31 +34,30 @@ class Reserve:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
+        self.spoilt = False  # whether something that was written down could not be read when it was opened
         self._lock = threading.Lock()
         self._places: dict[str, int] = {}
         self._free = list(reversed(range(RECORDS)))
 
     def open(self) -> list[Refused]:
-        """Take the room if that is not done yet; what earlier lives had to refuse."""
-        if not self._path.exists() or self._path.stat().st_size != RECORDS * SIZE:
-            draft = self._path.with_name(self._path.name + ".new")
-            with draft.open("wb") as file:
-                draft.chmod(0o600)
-                file.write(_EMPTY * RECORDS)
-            draft.replace(self._path)
-        content = self._path.read_bytes()
-        found: list[Refused] = []
-        self._places.clear()
-        self._free.clear()
-        for place in reversed(range(RECORDS)):
-            refused = _read(content[place * SIZE : (place + 1) * SIZE])
-            if refused is None:
-                self._free.append(place)
-            else:
-                self._places[refused.command_id] = place
-                found.append(refused)
-        return found
+        """Take the room if that is not done yet; what earlier lives had to refuse.
+
+        A file that is not as it was written is made anew with what of it can be read, and `spoilt` is set.
+        """
+        content = self.path.read_bytes() if self.path.exists() else b""
+        pieces = [content[place * SIZE : (place + 1) * SIZE] for place in range(RECORDS)]
+        read = [_read(piece) for piece in pieces]
+        whole = len(content) == RECORDS * SIZE and all(
+            refused is not None or piece == _EMPTY for refused, piece in zip(read, pieces, strict=True)
+        )
+        self.spoilt = self.path.exists() and not whole
+        if not whole:
+            self._make(b"".join(_EMPTY if refused is None else _record(refused) for refused in read))
+        self._free = [place for place in reversed(range(RECORDS)) if read[place] is None]
+        found = {place: refused for place, refused in enumerate(read) if refused is not None}
+        self._places = {refused.command_id: place for place, refused in found.items()}
+        return [found[place] for place in reversed(found)]
 
     def put(self, refused: Refused) -> bool:
         """Write it down; False when every place is taken."""
@@ -80,8 +79,15 @@ class Reserve:
                     del self._places[one]
                     self._free.append(place)
 
+    def _make(self, content: bytes) -> None:
+        draft = self.path.with_name(self.path.name + ".new")
+        with draft.open("wb") as file:
+            draft.chmod(0o600)
+            file.write(content)
+        draft.replace(self.path)
+
     def _write(self, place: int, record: bytes) -> None:
-        descriptor = os.open(self._path, os.O_WRONLY | getattr(os, "O_BINARY", 0))
+        descriptor = os.open(self.path, os.O_WRONLY | getattr(os, "O_BINARY", 0))
         try:
             os.lseek(descriptor, place * SIZE, os.SEEK_SET)
             os.write(descriptor, record)
@@ -96,6 +102,8 @@ def _record(refused: Refused) -> bytes:
 
 
 def _read(record: bytes) -> Refused | None:
+    if len(record) != SIZE:
+        return None
     body, check = record[: _BODY.size], record[_BODY.size :]
     expires_at, status, length, name = _BODY.unpack(body)
     if status not in (1, 2) or _CHECK.pack(zlib.crc32(body)) != check:

@@ -5,6 +5,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from device_node.journal import Answer
 from device_node.refusals import MAX_KEPT, Refusals
 from device_node.reserve import RECORDS, SIZE, Refused, Reserve
@@ -77,7 +79,9 @@ def test_those_that_are_refused_at_the_same_moment_each_have_a_place(tmp_path: P
     assert {refused.command_id for refused in Reserve(tmp_path / "refused").open()} == set(names)
 
 
-async def test_spoilt_record_is_none(tmp_path: Path) -> None:
+async def test_spoilt_record_is_told_and_the_others_hold(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "refused"
     refusals = Refusals(Reserve(path))
     await refusals.load(said_again)
@@ -88,8 +92,31 @@ async def test_spoilt_record_is_none(tmp_path: Path) -> None:
     await asyncio.to_thread(path.write_bytes, content)
 
     later = Refusals(Reserve(path))
-    await later.load(said_again)
+    assert await later.load(said_again) is False
     assert [answer.command_id for answer in later.oldest(9)] == ["b"]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    last = Refusals(Reserve(path))
+    assert await last.load(said_again) is True  # the file is whole again, and is told of once
+    assert [answer.command_id for answer in last.oldest(9)] == ["b"]
+
+
+@pytest.mark.parametrize("left", [b"", b"x", b"x" * RECORDS * SIZE, b"x" * 3 * RECORDS * SIZE])
+async def test_file_that_was_overwritten_is_told_and_made_anew(tmp_path: Path, left: bytes) -> None:
+    path = tmp_path / "refused"
+    await asyncio.to_thread(path.write_bytes, left)
+    refusals = Refusals(Reserve(path))
+    assert await refusals.load(said_again) is False
+    for number in range(RECORDS):
+        await refusals.add(an_answer(f"{number}"), interrupted=False)
+
+    later = Refusals(Reserve(path))
+    assert await later.load(said_again) is True
+    assert len(later) == RECORDS
+
+
+async def test_first_life_has_nothing_to_tell(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert await Refusals(Reserve(tmp_path / "refused")).load(said_again) is True
+    assert caplog.records == []
 
 
 async def test_without_room_it_is_remembered_in_memory(tmp_path: Path) -> None:

@@ -279,3 +279,22 @@ async def test_second_node_of_a_device_tells_once_that_it_does_not_start(
         with pytest.raises(JournalInUse):
             await app.run(settings, asyncio.Event())
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+@pytest.mark.parametrize("journal_too", [False, True])
+async def test_spoilt_file_of_refusals_is_told_once(
+    broker: RunningBroker, tmp_path: Path, caplog: pytest.LogCaptureFixture, *, journal_too: bool
+) -> None:
+    settings = settings_for(await broker.add_device(DEVICE), tmp_path)
+    path = journal_of(settings).with_name("refused")
+    await asyncio.to_thread(path.write_bytes, b"this was a list once " * 500)
+    if journal_too:
+        await asyncio.to_thread(damage, settings)
+    async with controlling(broker) as side:
+        async with node(settings):
+            event = await told(side, "refusals_unreadable")
+            assert str(path) in event["data"]["message"]
+        async with node(settings):
+            await side.next("presence", lambda presence: presence["state"] == "online")
+    (record,) = [one for one in caplog.records if str(path) in one.getMessage()]
+    assert record.levelname == "WARNING"
