@@ -56,12 +56,16 @@ def test_a_wrong_clock_neither_loses_nor_repeats_a_command(adrift: Mortal, ahead
     assert [adrift.times(sent) for sent in (command, late, after)] == [1, 0, 1]
 
 
-def test_what_expires_before_the_latest_time_seen_is_expired(adrift: Mortal) -> None:
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_expires_before_the_latest_time_seen_is_expired(adrift: Mortal, *, killed: bool) -> None:
     adrift.live()
     newest = adrift.marking(**at_clock(DAYS))
     adrift.order(newest, extra=lasting(60))
     assert adrift.end(newest) == "succeeded"
-    adrift.leave()
+    if killed:
+        adrift.die()
+    else:
+        adrift.leave()
     adrift.live()
     old = adrift.marking()
     adrift.order(old, extra=lasting(60))
