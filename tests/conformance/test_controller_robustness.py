@@ -88,7 +88,7 @@ def test_a_killed_controller_loses_nothing_and_repeats_nothing(orion: Orion) -> 
     device.reply(sent, "accepted")
     device.fence()
     until(lambda: orion.settled(command["command_id"])["accepted_at"])
-    born = orion.spy.expect(PRESENCE).json()["boot_id"]
+    born = orion.spy.all(PRESENCE, state="online")[-1].json()["boot_id"]
     before = orion.site.cli("devices", "show", ghost.id)
     mark = orion.spy.mark()
     orion.controller.kill()
