@@ -77,12 +77,12 @@ def of(row: Device) -> Target:
         return Target(row.device_id, known=True)
     return _build(
         row.profile,
-        row.adopted_at is not None,
         tuple(sorted((row.adopted_tools or {}).items())),
         PolicyProfile(row.policy),
         _frozen(row.allowed_tools),
         _frozen(row.allowed_paths),
         _frozen(row.allowed_apps),
+        adopted=row.adopted_at is not None,
     )
 
 
@@ -93,12 +93,13 @@ def _frozen(names: list[str] | None) -> tuple[str, ...] | None:
 @lru_cache(maxsize=1024)  # a profile is read far more often than it changes
 def _build(
     profile_json: str,
-    adopted: bool,  # noqa: FBT001 - part of the cache's key
     adopted_tools: tuple[tuple[str, str], ...],
     policy: PolicyProfile,
     allowed_tools: tuple[str, ...] | None,
     allowed_paths: tuple[str, ...] | None,
     allowed_apps: tuple[str, ...] | None,
+    *,
+    adopted: bool,
 ) -> Target:
     stored = json.loads(profile_json)
     tools = _shelf(json.dumps(stored["tools"]), adopted_tools)

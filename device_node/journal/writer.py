@@ -153,7 +153,7 @@ class Writer:
             database.execute("SAVEPOINT unit")
         try:
             task.value = task.unit(database)
-        except Exception as error:
+        except Exception as error:  # handed to whoever waits for this unit; the others of the batch go on
             task.error = error
             if writes and not database.in_transaction:
                 raise _TransactionLost from error
