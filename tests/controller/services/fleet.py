@@ -4,12 +4,13 @@ from typing import Any
 
 from sqlmodel import Session, select
 
-from controller.services import devices, rollouts
+from controller.services import devices, rollouts, settling
 from controller.services.actors import Actor
 from controller.services.commands import CommandRequest
 from controller.services.rollouts import GroupRequest, Pace
 from controller.store.tables import ToolExecution
-from tests.factories import ADMIN, NOON, a_place, a_presence, a_profile
+from schemas.commands import ReplyStatus
+from tests.factories import ADMIN, NOON, a_place, a_presence, a_profile, a_reply, an_error
 
 UNPACED = Pace(max_in_flight=None)
 
@@ -46,3 +47,17 @@ def children_of(session: Session, parent: ToolExecution) -> list[ToolExecution]:
 def statuses(session: Session, parent: ToolExecution) -> list[str]:
     """How they stand, by device; `held` are those that their pace holds back."""
     return ["held" if rollouts.is_held(row) else row.status for row in children_of(session, parent)]
+
+
+def answer(session: Session, row: ToolExecution, status: ReplyStatus = ReplyStatus.SUCCEEDED) -> None:
+    """What the device says of its command, and what that leads to."""
+    error = None if status is ReplyStatus.SUCCEEDED else an_error()
+    settling.settle(session, row.device_id, a_reply(row.id, status, error=error), now=NOON)
+    rollouts.advance(session, str(row.parent_id), now=NOON)
+
+
+def asked(session: Session, number: int = 2, pace: Pace | None = None) -> ToolExecution:
+    """An order that a person has to decide."""
+    a_lab(session, number)
+    order = an_order("delete_path", pace=pace or Pace())
+    return ordered(session, order)
