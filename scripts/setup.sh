@@ -104,13 +104,15 @@ make_venv() {
 }
 
 install_packages() {
+  # the lock names everything, so nothing is left to resolve: some releases of pip do it all the same and
+  # then refuse, when a newer release than the lock's can be had
   if has uv; then
     run uv pip install --quiet --compile-bytecode --python "$venv/bin/python" --require-hashes -r requirements.lock
     run uv pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation -e .
     return
   fi
   "$venv/bin/python" -m pip --version >/dev/null 2>&1 || run "$venv/bin/python" -m ensurepip
-  run "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+  run "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
   run "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 }
 

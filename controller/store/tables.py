@@ -51,6 +51,12 @@ class Device(SQLModel, table=True):
     ram_gb: float | None = None
     disk_gb: float | None = None
 
+    public_key: str | None = None  # Ed25519, base64url: what it signs with; None: it does not sign
+    enrolled_at: datetime | None = _time()  # when that key was taken in
+    suspended_until: datetime | None = _time(
+        index=True
+    )  # its identity is taken away for a while: too many messages
+
     policy: str = "assist"
     allowed_tools: list[str] | None = _json()
     allowed_paths: list[str] | None = _json()
@@ -244,6 +250,46 @@ class EventRow(SQLModel, table=True):
     received_at: datetime = _time(nullable=False, index=True)
     acknowledged_at: datetime | None = _time()
     resolved_at: datetime | None = _time()
+
+
+class Invitation(SQLModel, table=True):
+    """A join code that was given out. The code itself is not kept, only what proves that somebody has it."""
+
+    __tablename__ = "invitations"
+
+    id: str = Field(primary_key=True)
+    device_id: str = Field(index=True)
+    invited_by: str
+    proof_key: str | None = None  # derived from the code; gone once the code is worth nothing
+    created_at: datetime = _time(nullable=False)
+    expires_at: datetime = _time(nullable=False, index=True)
+    used_at: datetime | None = _time()
+    used_key: str | None = None  # the public key that came with it: the same device may ask again
+    faults: int = 0  # requests that did not prove the code
+
+
+class User(SQLModel, table=True):
+    """A person or program that speaks to the controller over MQTT, and what it may reach at most."""
+
+    __tablename__ = "users"
+
+    username: str = Field(primary_key=True)
+    role: str
+    added_by: str
+    added_at: datetime = _time(nullable=False)
+
+
+class MqttInput(SQLModel, table=True):
+    """A Request or Decision that came by MQTT: each id of a user is handled once."""
+
+    __tablename__ = "mqtt_inputs"
+
+    username: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    kind: str  # request | decision
+    received_at: datetime = _time(nullable=False, index=True)
+    answered_at: datetime | None = _time()  # when its last response was made
+    seq: int = 0  # of the next response
 
 
 METADATA = SQLModel.metadata

@@ -62,6 +62,29 @@ class Settings(BaseModel):
         "127.0.0.1", "a host name or address", "Where the broker listens and where programs find it."
     )
     mqtt_port: Port = _setting(1883, "a whole number from 1 to 65535", "The broker's port.")
+    mqtt_tls_host: str = _setting(
+        "127.0.0.1",
+        "a host name or address; 0.0.0.0 is every address of this computer",
+        "Where the broker's encrypted listener is, for other computers.",
+    )
+    mqtt_tls_port: Annotated[int, Field(ge=0, le=65_535)] = _setting(
+        8883, "a whole number from 0 to 65535; 0 is none", "The encrypted listener's port."
+    )
+    mqtt_tls_names: tuple[str, ...] = _setting(
+        (),
+        "names and addresses, in a variable divided by commas",
+        "More names and addresses that the broker's certificate is for, beside this computer's own.",
+        default_text="none",
+        divider=",",
+    )
+    mqtt_cert_port: Annotated[int, Field(ge=0, le=65_535)] = _setting(
+        0,
+        "a whole number from 0 to 65535; 0 is none",
+        "The port of an encrypted listener that lets in by a client certificate, without a password.",
+    )
+    max_connections: Annotated[int, Field(ge=1)] = _setting(
+        20_000, "a whole number, at least 1", "How many clients one listener of the broker takes at once."
+    )
     mqtt_url: str | None = _setting(
         None,
         "like mqtt://user:password@host:1883, or mqtts:// for TLS",
@@ -73,6 +96,37 @@ class Settings(BaseModel):
         "a PEM file",
         "Certificate authority of a broker reached by mqtts://.",
         default_text="the system's",
+    )
+    mqtt_admin_user: Annotated[str, Field(min_length=1, max_length=64)] | None = _setting(
+        None,
+        "a user name",
+        "Who administers a broker that is run elsewhere, through its dynamic-security plugin.",
+    )
+    mqtt_admin_password: SecretStr | None = _setting(
+        None, "a password", "That administrator's password.", masking="whole", flag=False
+    )
+    mqtt_max_risk: Literal["low", "medium", "high"] = _setting(
+        "low",
+        "low, medium or high",
+        "How much risk a person's words that come by MQTT may cause; a broker can forge them.",
+    )
+    mqtt_decisions: bool = _setting(
+        False, "true or false", "Take decisions on approvals by MQTT; never on what is critical."
+    )
+    allow_unsigned: bool = _setting(
+        True, "true or false", "Work with devices that do not sign what they say: those of third parties."
+    )
+    device_rate: Annotated[float, Field(gt=0)] = _setting(
+        50.0,
+        "a number above 0",
+        "Messages a device may send for long; beyond that its heartbeats are dropped, then it is shut out for a while.",
+        unit="1/s",
+    )
+    device_bytes: Annotated[float, Field(ge=65_536)] = _setting(
+        1_048_576.0, "a number, at least 65536", "The same for the size of what it sends.", unit="bytes/s"
+    )
+    device_pause_s: Annotated[float, Field(ge=1)] = _setting(
+        300.0, "a number, at least 1", "How long a device that sends too much is shut out.", unit="s"
     )
     prefix: Annotated[str, Field(pattern=PREFIX, max_length=100)] = _setting(
         "orion/v1",

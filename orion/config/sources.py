@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr, ValidationError
@@ -165,9 +165,11 @@ def masked_url(url: str) -> str:
 
 
 def _from_text(name: str, text: str) -> Any:
-    if name == "allowed_paths":
-        return [each for each in text.split(os.pathsep) if each]
-    if name == "fast_path":
+    field = Settings.model_fields[name]
+    if get_origin(field.annotation) is tuple:
+        divider = str(extra(field).get("divider", os.pathsep))
+        return [each.strip() for each in text.split(divider) if each.strip()]
+    if field.annotation is bool:
         return TRUTH.get(text.lower(), text)
     return text
 
