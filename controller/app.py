@@ -12,14 +12,16 @@ from controller.api.deps import Parts
 from controller.assistant.chat import Assistant
 from controller.assistant.offline import Planner
 from controller.assistant.providers.ollama import Ollama, OllamaConfig
-from controller.mqtt.inbox import Inbox
+from controller.mqtt.inbox import Inbox, utc_now
 from controller.mqtt.link import Link
 from controller.mqtt.outbox import Outbox
+from controller.mqtt.trust import Trust
 from controller.pacer import Pacer
 from controller.scheduler import Scheduler
 from controller.services import devices
 from controller.services.replies import Replies
 from controller.settings import ControllerSettings
+from controller.store.keyring import KeyRing
 from controller.store.notices import Notice
 from controller.store.store import Store
 from schemas.topics import Topics
@@ -61,8 +63,16 @@ async def _serve(
 ) -> None:
     topics = Topics(settings.prefix)
     replies = Replies()
-    outbox = Outbox(store, topics, instance=settings.instance)
-    inbox = Inbox(store, outbox, topics, max_skew_s=settings.max_skew_s)
+    keyring = KeyRing(settings.keys_path, utc_now)
+    await asyncio.to_thread(keyring.open)
+    trust = Trust(store, allow_unsigned=settings.allow_unsigned, now=utc_now)
+    outbox = Outbox(
+        store,
+        topics,
+        instance=settings.instance,
+        keyring=keyring,
+    )
+    inbox = Inbox(store, outbox, topics, trust=trust, max_skew_s=settings.max_skew_s)
     link = Link(settings.endpoint, instance=settings.instance, topics=topics, inbox=inbox, outbox=outbox)
     model = settings.model
     provider = Ollama(
@@ -81,6 +91,7 @@ async def _serve(
     def hear(notices: list[Notice]) -> None:
         for notice in notices:
             try:
+                trust.hear(notice)
                 outbox.hear(notice)
                 replies.hear(notice)
                 pacer.hear(notice)
@@ -89,6 +100,7 @@ async def _serve(
 
     store.listen(hear)
     await store.write(devices.nobody_is_known_online)
+    await trust.load()
     await outbox.load()
     scheduler = Scheduler(
         store,

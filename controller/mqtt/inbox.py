@@ -18,6 +18,7 @@ from controller.mqtt.filing import Filing
 from controller.mqtt.floods import Floods
 from controller.mqtt.outbox import Outbox
 from controller.mqtt.routes import ROUTES, Arrived, Route, heartbeats
+from controller.mqtt.trust import Trust
 from controller.services import devices
 from controller.store.store import Store, StoreBusy, StoreFailed
 from schemas.devices import Heartbeat
@@ -47,11 +48,13 @@ class Inbox:
         outbox: Outbox,
         topics: Topics,
         *,
+        trust: Trust | None = None,
         complaints: Complaints | None = None,
         max_skew_s: float = devices.MAX_SKEW,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._outbox = outbox
+        self._trust = trust or Trust(store, allow_unsigned=True, now=now)
         self._topics = topics
         self.complaints = complaints or Complaints()
         self._store = store
@@ -118,6 +121,9 @@ class Inbox:
         if not received.payload:
             return None  # a retained topic was cleared
         self.floods.count(address.owner)
+        if (fault := self._trust.fault(address, received)) is not None:
+            self.complaints.add(address.owner, f"a {address.kind.value}: {fault}")
+            return None
         if address.kind is Kind.EVENT and self.floods.puts_off(address.owner):
             return None
         try:

@@ -70,6 +70,7 @@ def for_controller(settings: Settings) -> ControllerSettings:
         prefix=settings.prefix,
         http_host=settings.http_host,
         http_port=settings.http_port,
+        allow_unsigned=settings.allow_unsigned,
         heartbeat_s=settings.heartbeat_s,
         model=ModelSettings(
             host=settings.ollama_host,
