@@ -5,7 +5,8 @@ import logging
 import socket
 from collections.abc import Callable
 
-from broker.identities import Identities
+from broker.administration import Administration
+from broker.identities import Identities, Local
 from controller.api import app as http
 from controller.api import token
 from controller.api.deps import Parts
@@ -115,7 +116,7 @@ async def _serve(
                 replies=replies,
                 devices_door=link,
                 assistant=assistant,
-                identities=_identities(settings),
+                administration=_administration(settings),
                 token=await asyncio.to_thread(token.ensure, settings.token_path),
                 tasks=tasks,
             )
@@ -159,7 +160,7 @@ async def _tell_ready(link: Link, port: int, ready: Callable[[int], None]) -> No
     ready(port)
 
 
-def _identities(settings: ControllerSettings) -> Identities | None:
+def _administration(settings: ControllerSettings) -> Administration | None:
     if settings.identities_dir is None:
         return None
-    return Identities(settings.identities_dir, prefix=settings.prefix)
+    return Local(Identities(settings.identities_dir, prefix=settings.prefix), settings.endpoint)

@@ -7,7 +7,7 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends, Header, Request
 
-from broker.identities import Identities
+from broker.administration import Administration
 from controller.api.problems import Unauthorized
 from controller.assistant.chat import Assistant
 from controller.services.actors import Actor, Role
@@ -40,7 +40,7 @@ class Parts:
     replies: Replies
     devices_door: DevicesDoor
     assistant: Assistant
-    identities: Identities | None  # None: the broker is administered elsewhere
+    administration: Administration | None  # None: the broker is administered elsewhere
     token: str
     tasks: asyncio.TaskGroup  # for work that outlives its request
 
