@@ -13,7 +13,9 @@ from controller.api.deps import Parts
 from controller.assistant.chat import Assistant
 from controller.assistant.offline import Planner
 from controller.assistant.providers.ollama import Ollama, OllamaConfig
+from controller.mqtt.complaints import Complaints
 from controller.mqtt.inbox import Inbox, utc_now
+from controller.mqtt.joining import Host, Joining
 from controller.mqtt.link import Link
 from controller.mqtt.outbox import Outbox
 from controller.mqtt.trust import Trust
@@ -67,13 +69,20 @@ async def _serve(
     keyring = KeyRing(settings.keys_path, utc_now)
     await asyncio.to_thread(keyring.open)
     trust = Trust(store, allow_unsigned=settings.allow_unsigned, now=utc_now)
-    outbox = Outbox(
+    outbox = Outbox(store, topics, instance=settings.instance, keyring=keyring)
+    administration = _administration(settings)
+    complaints = Complaints()
+    host = Host(administration, keyring, settings.ca_path)
+    joining = Joining(store, topics, host, complaints, say=outbox.say_join, now=utc_now)
+    inbox = Inbox(
         store,
+        outbox,
         topics,
-        instance=settings.instance,
-        keyring=keyring,
+        trust=trust,
+        join=joining.take,
+        complaints=complaints,
+        max_skew_s=settings.max_skew_s,
     )
-    inbox = Inbox(store, outbox, topics, trust=trust, max_skew_s=settings.max_skew_s)
     link = Link(settings.endpoint, instance=settings.instance, topics=topics, inbox=inbox, outbox=outbox)
     model = settings.model
     provider = Ollama(
@@ -116,7 +125,8 @@ async def _serve(
                 replies=replies,
                 devices_door=link,
                 assistant=assistant,
-                administration=_administration(settings),
+                administration=administration,
+                keyring=keyring,
                 token=await asyncio.to_thread(token.ensure, settings.token_path),
                 tasks=tasks,
             )
@@ -127,6 +137,7 @@ async def _serve(
                 # a program that stops does not wait for its thread to end what nobody needs any more
                 tasks.create_task(asyncio.to_thread(planner.warm, lambda: not stop.is_set()), name="warm"),
                 tasks.create_task(pacer.run(), name="pacer"),
+                tasks.create_task(joining.run(), name="joining"),
                 tasks.create_task(_tell_ready(link, listener.getsockname()[1], ready), name="ready"),
             ]
             scheduler.start()

@@ -153,6 +153,14 @@ class Outbox:
         for approval_id in set(approval_ids) - pending:
             self._say_card(approval_id, b"")
 
+    def say_join(
+        self, topic: str, payload: bytes, properties: PublishProperties
+    ) -> asyncio.Future[int] | None:
+        """Answer somebody who wants to join; None while there is no line."""
+        if self._session is None:
+            return None
+        return self._session.publish(topic, payload, properties=properties)
+
     def announce_keys(self) -> None:
         """Say which keys count, signed by one that devices hold."""
         if self._keyring is None:
