@@ -15,8 +15,6 @@ import json
 import logging
 import re
 import secrets
-import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -191,11 +189,7 @@ class Identities:
 
     def reload(self) -> bool:
         """Have a running broker of this folder read its files again; False when none runs here."""
-        broker = process.running(self._directory)
-        if broker is None or sys.platform == "win32":
-            return False
-        broker.send_signal(signal.SIGHUP)
-        return True
+        return process.reload(self._directory)
 
     def _add(self, username: str, role: Role) -> str:
         password = secrets.token_urlsafe(32)
