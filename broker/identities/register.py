@@ -10,8 +10,6 @@ All functions block on files: call them in a worker thread.
 
 import json
 import logging
-import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -175,11 +173,7 @@ class Identities:
 
     def reload(self) -> bool:
         """Have a running broker of this folder read its files again; False when none runs here."""
-        broker = process.running(self._directory)
-        if broker is None or sys.platform == "win32":
-            return False
-        broker.send_signal(signal.SIGHUP)
-        return True
+        return process.reload(self._directory)
 
     def broker_runs(self) -> bool:
         """Whether there is a broker of this folder at present."""
