@@ -26,6 +26,7 @@ from orion.nouns import (
     demo,
     devices,
     doctor,
+    keys,
     programs,
     records,
     run,
@@ -64,6 +65,7 @@ def build() -> typer.Typer:
         records,
         doctor,
         debug,
+        keys,
         config,
         demo,
     ):
