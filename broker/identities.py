@@ -49,6 +49,10 @@ _KINDS = {
     Role.DEVICE: "device",
     Role.DEBUG: "debugging user",
     Role.PROBE: "part of Orion itself",
+    Role.VIEWER: "user",
+    Role.OPERATOR: "user",
+    Role.ADMIN: "user",
+    Role.HOME_ASSISTANT: "user",
 }
 
 
@@ -155,6 +159,18 @@ class Identities:
         if re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
             raise BadName(f"{name!r} could be a device; a debugging user needs a dot, as in 'debug.{name}'.")
         return self._add(name, Role.DEBUG)
+
+    def add_user(self, name: str, role: Role) -> str:
+        """Give a person or program its name and the rights of a role; say the password.
+
+        Raises:
+            NameTaken: somebody has that name.
+            BadName: not a user name, or one that controllers and invitations use.
+        """
+        _checked(_USERNAME, name, "a user name")
+        if RESERVED.match(name):
+            raise BadName(f"Names of users cannot begin with {name.partition('-')[0]}-.")
+        return self._add(name, role)
 
     def remove_debug_user(self, name: str) -> None:
         """Take a debugging user away, and nobody else by that name.

@@ -22,12 +22,16 @@ class Role(StrEnum):
     DEVICE = "device"
     DEBUG = "debug"
     PROBE = "probe"
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+    HOME_ASSISTANT = "home_assistant"
 
 
 def render(roles: Mapping[str, Role], topics: Topics) -> str:
     """The ACL file for these identities."""
     sections = [
-        f"user {username}\n" + "".join(f"topic {rule}\n" for rule in _of(role, topics))
+        f"user {username}\n" + "".join(f"topic {rule}\n" for rule in _of(role, username, topics))
         for username, role in roles.items()
         if role is not Role.DEVICE
     ]
@@ -41,7 +45,12 @@ def render(roles: Mapping[str, Role], topics: Topics) -> str:
     return "\n".join([*sections, "# every device", *patterns]) + "\n"
 
 
-def _of(role: Role, topics: Topics) -> list[str]:
+def _of(role: Role, username: str, topics: Topics) -> list[str]:
+    seen = [f"read {topics.every_device(kind)}" for kind in (Kind.PRESENCE, Kind.HEARTBEAT)]
+    speaks = [
+        *(f"write {topics.user(username, kind)}" for kind in (Kind.REQUEST, Kind.DECISION)),
+        f"read {topics.user(username, Kind.RESPONSE)}",
+    ]
     match role:
         case Role.CONTROLLER:
             everything = topics.everything()
@@ -50,5 +59,11 @@ def _of(role: Role, topics: Topics) -> list[str]:
             return [f"read {topics.everything()}"]
         case Role.PROBE:
             return [f"readwrite {PROBE_ROOT}/#"]
+        case Role.VIEWER | Role.OPERATOR:
+            return [*speaks, *seen]
+        case Role.ADMIN:
+            return [*speaks, f"read {topics.everything()}"]
+        case Role.HOME_ASSISTANT:
+            return [*seen, f"readwrite {topics.prefix}/homeassistant/#"]
         case Role.DEVICE:
             return []

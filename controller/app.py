@@ -5,6 +5,7 @@ import logging
 import socket
 from collections.abc import Callable
 
+from broker.by_files import ByFiles
 from broker.identities import Identities
 from controller.api import app as http
 from controller.api import token
@@ -74,6 +75,7 @@ async def _serve(
             api_key=model.api_key,
         )
     )
+    identities = _identities(settings)
     planner = await asyncio.to_thread(Planner)
     assistant = Assistant(store, replies, planner, provider, fast_path=model.fast_path)
     pacer = Pacer(store)
@@ -103,7 +105,8 @@ async def _serve(
                 replies=replies,
                 devices_door=link,
                 assistant=assistant,
-                identities=_identities(settings),
+                identities=identities,
+                administration=None if identities is None else ByFiles(identities, settings.endpoint),
                 token=await asyncio.to_thread(token.ensure, settings.token_path),
                 tasks=tasks,
             )
