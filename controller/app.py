@@ -22,7 +22,7 @@ from controller.services import devices
 from controller.services.replies import Replies
 from controller.settings import ControllerSettings
 from controller.store.notices import Notice
-from controller.store.store import Store
+from controller.store.store import HouseRules, Store
 from schemas.topics import Topics
 
 logger = logging.getLogger(__name__)
@@ -134,7 +134,8 @@ async def _serve(
 
 def _open(settings: ControllerSettings) -> Store:
     settings.directory.mkdir(parents=True, exist_ok=True)
-    store = Store(settings.database_url)
+    rules = HouseRules(mqtt_max_risk=settings.mqtt_max_risk, mqtt_decisions=settings.mqtt_decisions)
+    store = Store(settings.database_url, rules)
     store.open()
     return store
 

@@ -18,6 +18,7 @@ from device_node.settings import NodeSettings
 from orion.config.addresses import is_anonymous, mqtt_address, reachable, token_path
 from orion.config.settings import Settings
 from orion.config.sources import ConfigError, Loaded, Origin, variable
+from schemas.devices import Risk
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +72,8 @@ def for_controller(settings: Settings) -> ControllerSettings:
         http_host=settings.http_host,
         http_port=settings.http_port,
         heartbeat_s=settings.heartbeat_s,
+        mqtt_max_risk=Risk(settings.mqtt_max_risk),
+        mqtt_decisions=settings.mqtt_decisions,
         model=ModelSettings(
             host=settings.ollama_host,
             name=settings.model,
