@@ -16,6 +16,7 @@ from controller.assistant.providers.ollama import Ollama, OllamaConfig
 from controller.mqtt.inbox import Inbox
 from controller.mqtt.link import Link
 from controller.mqtt.outbox import Outbox
+from controller.mqtt.people import People
 from controller.pacer import Pacer
 from controller.scheduler import Scheduler
 from controller.services import devices
@@ -79,6 +80,7 @@ async def _serve(
     planner = await asyncio.to_thread(Planner)
     assistant = Assistant(store, replies, planner, provider, fast_path=model.fast_path)
     pacer = Pacer(store)
+    people = People(store, assistant)
 
     def hear(notices: list[Notice]) -> None:
         for notice in notices:
@@ -86,12 +88,14 @@ async def _serve(
                 outbox.hear(notice)
                 replies.hear(notice)
                 pacer.hear(notice)
+                people.hear(notice)
             except Exception:  # the next notice is about something else
                 logger.exception("A notice could not be told: %s", type(notice).__name__)
 
     store.listen(hear)
     await store.write(devices.nobody_is_known_online)
     await outbox.load()
+    await people.load()
     scheduler = Scheduler(
         store,
         heartbeat_s=settings.heartbeat_s,
@@ -117,6 +121,7 @@ async def _serve(
                 # a program that stops does not wait for its thread to end what nobody needs any more
                 tasks.create_task(asyncio.to_thread(planner.warm, lambda: not stop.is_set()), name="warm"),
                 tasks.create_task(pacer.run(), name="pacer"),
+                tasks.create_task(people.run(), name="people"),
                 tasks.create_task(_tell_ready(link, listener.getsockname()[1], ready), name="ready"),
             ]
             scheduler.start()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlmodel import Session
 
 from controller.store.tables import ApprovalRow, ToolExecution
+from schemas.assistant import Request
 from schemas.wire import JsonObject
 
 
@@ -63,8 +64,30 @@ class Audited:
     line: JsonObject
 
 
+@dataclass(frozen=True, slots=True)
+class RequestTaken:
+    """Somebody's request that came by MQTT waits for its turn of the assistant."""
+
+    username: str
+    role: str
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseMade:
+    """There is something to be said to a user."""
+
+
 Notice = (
-    CommandQueued | CommandChanged | CancelWanted | ApprovalChanged | DeviceChanged | RulesChanged | Audited
+    CommandQueued
+    | CommandChanged
+    | CancelWanted
+    | ApprovalChanged
+    | DeviceChanged
+    | RulesChanged
+    | Audited
+    | RequestTaken
+    | ResponseMade
 )
 
 _KEY = "notices"
