@@ -30,6 +30,7 @@ from orion.nouns import (
     records,
     run,
     undo,
+    users,
 )
 
 DISTRIBUTION = "orion-control-plane"
@@ -57,6 +58,7 @@ def build() -> typer.Typer:
         programs,
         ask,
         devices,
+        users,
         commands,
         run,
         undo,
