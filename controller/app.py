@@ -5,23 +5,25 @@ import logging
 import socket
 from collections.abc import Callable
 
-from broker.by_files import ByFiles
-from broker.identities import Identities
+from broker.administration import Administration
+from broker.identities import Identities, Local
 from controller.api import app as http
 from controller.api import token
 from controller.api.deps import Parts
 from controller.assistant.chat import Assistant
 from controller.assistant.offline import Planner
 from controller.assistant.providers.ollama import Ollama, OllamaConfig
-from controller.mqtt.inbox import Inbox
+from controller.mqtt.inbox import Inbox, utc_now
 from controller.mqtt.link import Link
 from controller.mqtt.outbox import Outbox
 from controller.mqtt.people import People
+from controller.mqtt.trust import Trust
 from controller.pacer import Pacer
 from controller.scheduler import Scheduler
 from controller.services import devices
 from controller.services.replies import Replies
 from controller.settings import ControllerSettings
+from controller.store.keyring import KeyRing
 from controller.store.notices import Notice
 from controller.store.store import HouseRules, Store
 from schemas.topics import Topics
@@ -63,8 +65,16 @@ async def _serve(
 ) -> None:
     topics = Topics(settings.prefix)
     replies = Replies()
-    outbox = Outbox(store, topics, instance=settings.instance)
-    inbox = Inbox(store, outbox, topics, max_skew_s=settings.max_skew_s)
+    keyring = KeyRing(settings.keys_path, utc_now)
+    await asyncio.to_thread(keyring.open)
+    trust = Trust(store, allow_unsigned=settings.allow_unsigned, now=utc_now)
+    outbox = Outbox(
+        store,
+        topics,
+        instance=settings.instance,
+        keyring=keyring,
+    )
+    inbox = Inbox(store, outbox, topics, trust=trust, max_skew_s=settings.max_skew_s)
     link = Link(settings.endpoint, instance=settings.instance, topics=topics, inbox=inbox, outbox=outbox)
     model = settings.model
     provider = Ollama(
@@ -76,7 +86,6 @@ async def _serve(
             api_key=model.api_key,
         )
     )
-    identities = _identities(settings)
     planner = await asyncio.to_thread(Planner)
     assistant = Assistant(store, replies, planner, provider, fast_path=model.fast_path)
     pacer = Pacer(store)
@@ -85,6 +94,7 @@ async def _serve(
     def hear(notices: list[Notice]) -> None:
         for notice in notices:
             try:
+                trust.hear(notice)
                 outbox.hear(notice)
                 replies.hear(notice)
                 pacer.hear(notice)
@@ -94,6 +104,7 @@ async def _serve(
 
     store.listen(hear)
     await store.write(devices.nobody_is_known_online)
+    await trust.load()
     await outbox.load()
     await people.load()
     scheduler = Scheduler(
@@ -109,8 +120,7 @@ async def _serve(
                 replies=replies,
                 devices_door=link,
                 assistant=assistant,
-                identities=identities,
-                administration=None if identities is None else ByFiles(identities, settings.endpoint),
+                administration=_administration(settings),
                 token=await asyncio.to_thread(token.ensure, settings.token_path),
                 tasks=tasks,
             )
@@ -156,7 +166,7 @@ async def _tell_ready(link: Link, port: int, ready: Callable[[int], None]) -> No
     ready(port)
 
 
-def _identities(settings: ControllerSettings) -> Identities | None:
+def _administration(settings: ControllerSettings) -> Administration | None:
     if settings.identities_dir is None:
         return None
-    return Identities(settings.identities_dir, prefix=settings.prefix)
+    return Local(Identities(settings.identities_dir, prefix=settings.prefix), settings.endpoint)

@@ -37,6 +37,7 @@ class ControllerSettings(BaseModel):
     prefix: str = DEFAULT_PREFIX
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65_535)] = 8180
+    allow_unsigned: bool = True  # work with devices that do not sign what they say
     heartbeat_s: Annotated[float, Field(gt=0)] = 30.0  # three missed ones make a device stale
     max_skew_s: Annotated[float, Field(gt=0)] = 30.0  # a device's clock that is further away is told of
     mqtt_max_risk: Risk = Risk.LOW  # what people's words that come by MQTT may cause at most
@@ -47,6 +48,11 @@ class ControllerSettings(BaseModel):
     def directory(self) -> Path:
         """What the controller keeps beside its database."""
         return self.data_dir / "controller"
+
+    @property
+    def keys_path(self) -> Path:
+        """What the controller signs with, readable by its owner only."""
+        return self.directory / "keys.json"
 
     @property
     def token_path(self) -> Path:

@@ -7,8 +7,7 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends, Header, Request
 
-from broker.identities import Identities
-from broker.rights import Role as BrokerRole
+from broker.administration import Administration
 from controller.api.problems import Unauthorized
 from controller.assistant.chat import Assistant
 from controller.services.actors import Actor, Role
@@ -32,19 +31,6 @@ class DevicesDoor(Protocol):
         """Take a removed device's retained words from the broker."""
 
 
-class UserIdentities(Protocol):
-    """Of a broker's `Administration` what routes of users need."""
-
-    async def add_user(self, username: str, role: BrokerRole) -> str:
-        """Give a person or program its name and the rights of a role; its password."""
-
-    async def rotate(self, username: str) -> str:
-        """Replace a password; the new one."""
-
-    async def remove(self, username: str) -> None:
-        """Take a name away; its session ends."""
-
-
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What `app` built and the routes use."""
@@ -54,8 +40,7 @@ class Parts:
     replies: Replies
     devices_door: DevicesDoor
     assistant: Assistant
-    identities: Identities | None  # None: the broker is administered elsewhere
-    administration: UserIdentities | None  # the same, for people
+    administration: Administration | None  # None: the broker is administered elsewhere
     token: str
     tasks: asyncio.TaskGroup  # for work that outlives its request
 

@@ -10,7 +10,7 @@ from pydantic_core import from_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from broker.identities import IdentityError, NameTaken, UnknownIdentity
+from broker.identities import BrokerUnreachable, IdentityError, NameTaken, UnknownIdentity
 from controller.assistant.chat import TextTooLong
 from controller.errors import Conflict, NotFound, OrionError, ProviderError, Refused
 from controller.store.store import StoreBusy, StoreFailed, StoreRefused
@@ -70,6 +70,8 @@ async def _identity(_request: Request, error: Exception) -> Response:
         return problem(409, ErrorCode.ALREADY_EXISTS, str(error))
     if isinstance(error, UnknownIdentity):
         return problem(404, ErrorCode.NOT_FOUND, str(error))
+    if isinstance(error, BrokerUnreachable):
+        return problem(503, ErrorCode.INTERNAL, str(error))
     return problem(422, ErrorCode.INVALID_ARGUMENTS, str(error))
 
 

@@ -20,6 +20,7 @@ from controller.mqtt.floods import Floods
 from controller.mqtt.outbox import Outbox
 from controller.mqtt.paces import Pace, Paces
 from controller.mqtt.routes import ROUTES, Arrived, Route, heartbeats
+from controller.mqtt.trust import Trust
 from controller.services import devices
 from controller.store.store import Store, StoreBusy, StoreFailed
 from schemas.devices import Heartbeat
@@ -50,12 +51,14 @@ class Inbox:
         outbox: Outbox,
         topics: Topics,
         *,
+        trust: Trust | None = None,
         complaints: Complaints | None = None,
         paces: Paces | None = None,
         max_skew_s: float = devices.MAX_SKEW,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._outbox = outbox
+        self._trust = trust or Trust(store, allow_unsigned=True, now=now)
         self._topics = topics
         self.complaints = complaints or Complaints()
         self._store = store
@@ -123,6 +126,9 @@ class Inbox:
         if not received.payload:
             return None  # a retained topic was cleared
         self.floods.count(address.owner)
+        if (fault := self._trust.fault(address, received)) is not None:
+            self.complaints.add(address.owner, f"a {address.kind.value}: {fault}")
+            return None
         if address.kind is Kind.EVENT and self.floods.puts_off(address.owner):
             return None
         try:
@@ -130,14 +136,15 @@ class Inbox:
         except MalformedMessage as error:
             self.complaints.add(address.owner, str(error))
             return None
-        if address.kind is Kind.HEARTBEAT:
-            self._heartbeats[address.owner] = arrived
-            return None
-        if address.kind in PEOPLE:
-            return self._of_person(route, arrived, address.kind)
-        return route, arrived
+        return self._put(route, arrived, address.kind)
 
-    def _of_person(self, route: Route[Any], arrived: Arrived[Any], kind: Kind) -> Message | None:
+    def _put(self, route: Route[Any], arrived: Arrived[Any], kind: Kind) -> Message | None:
+        """A message to be filed now; None: it waits, or its sender has said far too much."""
+        if kind is Kind.HEARTBEAT:
+            self._heartbeats[arrived.device_id] = arrived
+            return None
+        if kind not in PEOPLE:
+            return route, arrived
         pace = self._paces.judge(arrived.device_id, kind.value)
         if pace is Pace.DROPPED:
             self.complaints.add(arrived.device_id, f"far too many of the kind {kind.value}")

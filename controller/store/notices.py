@@ -58,6 +58,21 @@ class RulesChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyChanged:
+    """A device has a place here and signs with this key; None: it does not sign."""
+
+    device_id: str
+    public_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceGone:
+    """A device has no place here any more."""
+
+    device_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Audited:
     """One line of the audit, without arguments."""
 
@@ -85,9 +100,11 @@ Notice = (
     | ApprovalChanged
     | DeviceChanged
     | RulesChanged
-    | Audited
+    | KeyChanged
+    | PlaceGone
     | RequestTaken
     | ResponseMade
+    | Audited
 )
 
 _KEY = "notices"

@@ -71,6 +71,7 @@ def for_controller(settings: Settings) -> ControllerSettings:
         prefix=settings.prefix,
         http_host=settings.http_host,
         http_port=settings.http_port,
+        allow_unsigned=settings.allow_unsigned,
         heartbeat_s=settings.heartbeat_s,
         mqtt_max_risk=Risk(settings.mqtt_max_risk),
         mqtt_decisions=settings.mqtt_decisions,

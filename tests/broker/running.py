@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker.identities import Identities, await_active
+from broker.rights import Role
 from broker.session import Endpoint
 from broker.settings import BrokerSettings
 from broker.supervisor import Supervisor, supervised
@@ -46,7 +47,7 @@ class RunningBroker:
         return endpoint
 
     async def add_debug_user(self, name: str = "debug.test") -> Endpoint:
-        password = await asyncio.to_thread(self.identities.add_debug_user, name)
+        password = await asyncio.to_thread(self.identities.add_user, name, Role.DEBUG)
         endpoint = self.endpoint(name, password)
         await await_active(endpoint)
         return endpoint

@@ -1,17 +1,14 @@
 """Devices: prepare a place, look, adopt, change the policy, remove."""
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from broker.identities import IdentityError, UnknownIdentity, await_active
-from broker.session import ConnectFailed, Endpoint
+from broker.identities import IdentityError, UnknownIdentity
 from controller.api import views
 from controller.api.deps import Asking, Controller
-from controller.errors import OrionError
 from controller.services import commands, devices
 from controller.services.policy import PolicyProfile
 from controller.store.store import Session
@@ -88,32 +85,19 @@ async def add(controller: Controller, actor: Asking, wanted: NewDevice) -> dict[
     )
     endpoint = controller.settings.endpoint
     connection = {"host": endpoint.host, "port": endpoint.port, "username": wanted.device_id}
-    if controller.identities is not None:
-        connection["password"] = await _identity(controller, actor, wanted.device_id)
+    if controller.administration is not None:
+        try:
+            connection["password"] = await controller.administration.add_device(wanted.device_id)
+        except (IdentityError, OSError):
+            # there is no identity to take away: the name is somebody else's, or could not be given
+            await controller.store.write(
+                lambda session: devices.remove(session, wanted.device_id, actor=actor, now=datetime.now(UTC))
+            )
+            raise
     await controller.devices_door.look_again(wanted.device_id)
     return views.device(row) | {
         "mqtt": connection | {"client_id": wanted.device_id, "prefix": controller.settings.prefix}
     }
-
-
-async def _identity(controller: Controller, actor: Asking, device_id: str) -> str:
-    """The device's password on our broker; its place is taken back when there can be none."""
-    if controller.identities is None:
-        raise OrionError("This broker is administered elsewhere.")
-    endpoint = controller.settings.endpoint
-    try:
-        password = await asyncio.to_thread(controller.identities.add_device, device_id)
-        await await_active(Endpoint(endpoint.host, endpoint.port, device_id, password, endpoint.tls))
-    except ConnectFailed as error:
-        await _forget(controller, actor, device_id)
-        raise OrionError(f"The broker does not let the new device in: {error}") from error
-    except (IdentityError, OSError):
-        # the name is somebody else's, or no file could be written: there is no identity to take away
-        await controller.store.write(
-            lambda session: devices.remove(session, device_id, actor=actor, now=datetime.now(UTC))
-        )
-        raise
-    return password
 
 
 @router.get("/{device_id}")
@@ -175,9 +159,9 @@ async def _forget(controller: Controller, actor: Asking, device_id: str) -> None
 
     await controller.store.write(take_away)
     controller.devices_door.forget(device_id)
-    if controller.identities is not None:
+    if controller.administration is not None:
         try:
-            await asyncio.to_thread(controller.identities.remove, device_id)
+            await controller.administration.remove(device_id)
         except UnknownIdentity:
             return
 

@@ -72,7 +72,6 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
             replies=replies,
             devices_door=link,
             assistant=Assistant(store, replies, planner, provider, fast_path=False),
-            identities=None,
             administration=None,
             token=await asyncio.to_thread(token.ensure, settings.token_path),
             tasks=tasks,
