@@ -40,7 +40,8 @@ def forget_key(session: Session, row: Device) -> None:
 
 def public_keys(session: Session) -> dict[str, str | None]:
     """The key of each device that has a place here; None: it does not sign."""
-    return dict(session.exec(select(Device.device_id, Device.public_key)))
+    # `.all()`: dict() would take the result itself for a mapping, since it has keys
+    return dict(session.exec(select(Device.device_id, Device.public_key)).all())
 
 
 def note_forgery(session: Session, device_id: str, *, kind: str, reason: str, now: datetime) -> None:
