@@ -8,7 +8,7 @@ import pytest
 from schemas.topics import Kind
 from tests.broker.running import RunningBroker
 from tests.flows.installation import Installation, RunningNode, installation
-from tests.flows.people import Person, connected, let_in, person
+from tests.flows.people import Json, Person, connected, let_in, person
 
 MAKE = "make a folder Test on my laptop"
 READ = "read the file notes.txt on my laptop"
@@ -199,7 +199,7 @@ async def test_one_who_asks_too_fast_is_told_so_and_others_are_served(
 ) -> None:
     for number in range(40):
         await mia.ask("which devices are there?", f"r{number}")
-    endings = []
+    endings: list[Json] = []
     while len(endings) < 40:
         response = await mia.response()
         if response["type"] in ("final", "error"):
