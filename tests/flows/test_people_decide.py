@@ -23,7 +23,7 @@ async def deciding(
     broker: RunningBroker, tmp_path: Path, **settings: Any
 ) -> AsyncIterator[tuple[Installation, Path]]:
     """An installation with a laptop that asks about high risk; the folder that a test may delete."""
-    wanted = {"mqtt_max_risk": Risk.HIGH, "mqtt_decisions": True} | settings
+    wanted: dict[str, Any] = {"mqtt_max_risk": Risk.HIGH, "mqtt_decisions": True} | settings
     async with (
         installation(broker, tmp_path, **wanted) as orion,
         running_node(orion, tmp_path / "laptop", name="Laptop") as laptop,
