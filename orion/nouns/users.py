@@ -88,7 +88,13 @@ def _write(invocation: Invocation, made: Json) -> None:
     if "password" not in mqtt:
         terminal.say("The broker is administered elsewhere: make the same name there.")
     if made["role"] != "home_assistant":
-        terminal.say("Hear the answers with (the password in mosquitto_sub's own configuration file):")
-        words = ["mosquitto_sub", "-h", mqtt["host"], "-p", mqtt["port"], "-u", mqtt["username"]]
-        words += ["-i", mqtt["client_id"], "-t", f"{mqtt['prefix']}/users/{mqtt['username']}/response"]
-        terminal.write(shlex.join(str(word) for word in words))
+        terminal.say("With -P and the password in ~/.config/mosquitto_sub, the answers are heard with:")
+        terminal.write(hearing(mqtt))
+
+
+def hearing(mqtt: Json) -> str:
+    """The command that hears a user's answers. One name is one session, which asking takes over: it is kept."""
+    words = ["mosquitto_sub", "-h", mqtt["host"], "-p", mqtt["port"], "-u", mqtt["username"]]
+    words += ["-i", mqtt["client_id"], "-V", "mqttv5", "-c", "-x", 3600, "-q", 1]
+    words += ["-t", f"{mqtt['prefix']}/users/{mqtt['username']}/response"]
+    return shlex.join(str(word) for word in words)
