@@ -31,6 +31,7 @@ from orion.nouns import (
     records,
     run,
     undo,
+    users,
 )
 
 DISTRIBUTION = "orion-control-plane"
@@ -58,6 +59,7 @@ def build() -> typer.Typer:
         programs,
         ask,
         devices,
+        users,
         commands,
         run,
         undo,

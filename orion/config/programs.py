@@ -20,6 +20,7 @@ from orion.config import identity
 from orion.config.addresses import is_anonymous, mqtt_address, reachable, token_path
 from orion.config.settings import Settings
 from orion.config.sources import ConfigError, Loaded, Origin, variable
+from schemas.devices import Risk
 from schemas.signing import Signer
 
 logger = logging.getLogger(__name__)
@@ -85,6 +86,8 @@ def for_controller(settings: Settings) -> ControllerSettings:
         join_port=_join_port(settings),
         allow_unsigned=settings.allow_unsigned,
         heartbeat_s=settings.heartbeat_s,
+        mqtt_max_risk=Risk(settings.mqtt_max_risk),
+        mqtt_decisions=settings.mqtt_decisions,
         model=ModelSettings(
             host=settings.ollama_host,
             name=settings.model,

@@ -40,6 +40,7 @@ def forget_key(session: Session, row: Device) -> None:
 
 def public_keys(session: Session) -> dict[str, str | None]:
     """The key of each device that has a place here; None: it does not sign."""
+    # `.all()`: dict() would take the result itself for a mapping, since it has keys
     return dict(session.exec(select(Device.device_id, Device.public_key)).all())
 
 

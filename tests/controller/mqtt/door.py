@@ -17,6 +17,7 @@ from controller.mqtt.complaints import Complaints
 from controller.mqtt.inbox import Inbox
 from controller.mqtt.link import Link
 from controller.mqtt.outbox import Outbox
+from controller.mqtt.paces import Paces
 from controller.services import audit, commands, devices
 from controller.services.commands import CommandRequest
 from controller.services.replies import Replies
@@ -103,7 +104,8 @@ async def opened(broker: RunningBroker, store: Store, *, clock: Clock | None = N
     clock = clock or Clock()
     complaints = Complaints(lambda: clock.monotonic)
     outbox = Outbox(store, broker.topics, instance="main", now=clock.now)
-    inbox = Inbox(store, outbox, broker.topics, complaints=complaints, now=clock.now)
+    paces = Paces(lambda: clock.monotonic)
+    inbox = Inbox(store, outbox, broker.topics, complaints=complaints, paces=paces, now=clock.now)
     link = Link(broker.controller, instance="main", topics=broker.topics, inbox=inbox, outbox=outbox)
     replies = Replies()
 
