@@ -113,6 +113,8 @@ async def _serve(
 
     store.listen(hear)
     await store.write(devices.nobody_is_known_online)
+    if not settings.allow_unsigned:
+        await store.write(devices.forbid_unsigned)
     await trust.load()
     await outbox.load()
     await people.load()
