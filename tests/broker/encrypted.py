@@ -141,10 +141,12 @@ async def received(session: Session, number: int, *, within_s: float = 10.0) -> 
 
 
 @contextmanager
-def handshake(port: int, context: ssl.SSLContext, name: str = HERE) -> Iterator[ssl.SSLSocket]:
+def handshake(
+    port: int, context: ssl.SSLContext, *, ticket: ssl.SSLSession | None = None
+) -> Iterator[ssl.SSLSocket]:
     with (
         socket.create_connection((HERE, port), timeout=5) as raw,
-        context.wrap_socket(raw, server_hostname=name) as connection,
+        context.wrap_socket(raw, server_hostname=HERE, session=ticket) as connection,
     ):
         yield connection
 
