@@ -24,6 +24,8 @@ from broker.settings import BrokerSettings
 
 logger = logging.getLogger(__name__)
 
+_ANY_IPV4 = "0.0.0.0"  # noqa: S104  # nosec B104 # compared, not bound
+
 PROBE_EVERY = 0.05  # seconds between two probes of a broker that is starting
 STABLE_AFTER = 60.0  # seconds; a broker that lived longer starts again at once
 LOOPING_AFTER = 4  # deaths in a row that are more than bad luck
@@ -232,7 +234,7 @@ def _check_port(host: str, port: int) -> None:
 
 
 def _reachable(host: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    return {_ANY_IPV4: "127.0.0.1", "::": "::1"}.get(host, host)
 
 
 def _die_with_parent() -> Callable[[], None] | None:
