@@ -3,6 +3,8 @@
 A pid is never believed alone: after a crash it may belong to somebody else.
 """
 
+import signal
+import sys
 from pathlib import Path
 
 import psutil
@@ -23,6 +25,15 @@ def running(directory: Path) -> psutil.Process | None:
     if alive and "mosquitto" in name and str((directory / CONFIG_FILE).resolve()) in arguments:
         return process
     return None
+
+
+def reload(directory: Path) -> bool:
+    """Have the Mosquitto of this folder read its files again; False when none runs here."""
+    broker = running(directory)
+    if broker is None or sys.platform == "win32":
+        return False
+    broker.send_signal(signal.SIGHUP)
+    return True
 
 
 def stop(process: psutil.Process, *, within_s: float) -> None:

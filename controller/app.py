@@ -5,21 +5,26 @@ import logging
 import socket
 from collections.abc import Callable
 
-from broker.identities import Identities
+from broker.administration import Administration
+from broker.identities import Identities, Local
 from controller.api import app as http
 from controller.api import token
 from controller.api.deps import Parts
 from controller.assistant.chat import Assistant
 from controller.assistant.offline import Planner
 from controller.assistant.providers.ollama import Ollama, OllamaConfig
-from controller.mqtt.inbox import Inbox
+from controller.mqtt.complaints import Complaints
+from controller.mqtt.inbox import Inbox, utc_now
+from controller.mqtt.joining import Host, Joining
 from controller.mqtt.link import Link
 from controller.mqtt.outbox import Outbox
+from controller.mqtt.trust import Trust
 from controller.pacer import Pacer
 from controller.scheduler import Scheduler
 from controller.services import devices
 from controller.services.replies import Replies
 from controller.settings import ControllerSettings
+from controller.store.keyring import KeyRing
 from controller.store.notices import Notice
 from controller.store.store import Store
 from schemas.topics import Topics
@@ -61,8 +66,23 @@ async def _serve(
 ) -> None:
     topics = Topics(settings.prefix)
     replies = Replies()
-    outbox = Outbox(store, topics, instance=settings.instance)
-    inbox = Inbox(store, outbox, topics, max_skew_s=settings.max_skew_s)
+    keyring = KeyRing(settings.keys_path, utc_now)
+    await asyncio.to_thread(keyring.open)
+    trust = Trust(store, allow_unsigned=settings.allow_unsigned, now=utc_now)
+    outbox = Outbox(store, topics, instance=settings.instance, keyring=keyring)
+    administration = _administration(settings)
+    complaints = Complaints()
+    host = Host(administration, keyring, settings.ca_path)
+    joining = Joining(store, topics, host, complaints, say=outbox.say_join, now=utc_now)
+    inbox = Inbox(
+        store,
+        outbox,
+        topics,
+        trust=trust,
+        join=joining.take,
+        complaints=complaints,
+        max_skew_s=settings.max_skew_s,
+    )
     link = Link(settings.endpoint, instance=settings.instance, topics=topics, inbox=inbox, outbox=outbox)
     model = settings.model
     provider = Ollama(
@@ -81,6 +101,7 @@ async def _serve(
     def hear(notices: list[Notice]) -> None:
         for notice in notices:
             try:
+                trust.hear(notice)
                 outbox.hear(notice)
                 replies.hear(notice)
                 pacer.hear(notice)
@@ -89,6 +110,7 @@ async def _serve(
 
     store.listen(hear)
     await store.write(devices.nobody_is_known_online)
+    await trust.load()
     await outbox.load()
     scheduler = Scheduler(
         store,
@@ -103,7 +125,8 @@ async def _serve(
                 replies=replies,
                 devices_door=link,
                 assistant=assistant,
-                identities=_identities(settings),
+                administration=administration,
+                keyring=keyring,
                 token=await asyncio.to_thread(token.ensure, settings.token_path),
                 tasks=tasks,
             )
@@ -114,6 +137,7 @@ async def _serve(
                 # a program that stops does not wait for its thread to end what nobody needs any more
                 tasks.create_task(asyncio.to_thread(planner.warm, lambda: not stop.is_set()), name="warm"),
                 tasks.create_task(pacer.run(), name="pacer"),
+                tasks.create_task(joining.run(), name="joining"),
                 tasks.create_task(_tell_ready(link, listener.getsockname()[1], ready), name="ready"),
             ]
             scheduler.start()
@@ -147,7 +171,7 @@ async def _tell_ready(link: Link, port: int, ready: Callable[[int], None]) -> No
     ready(port)
 
 
-def _identities(settings: ControllerSettings) -> Identities | None:
+def _administration(settings: ControllerSettings) -> Administration | None:
     if settings.identities_dir is None:
         return None
-    return Identities(settings.identities_dir, prefix=settings.prefix)
+    return Local(Identities(settings.identities_dir, prefix=settings.prefix), settings.endpoint)

@@ -12,6 +12,7 @@
     · AlreadyDecided
     · NoProfile
     · ToolsChanged
+  - InvalidArguments
   - Refused
   - ProviderError
 """
@@ -114,6 +115,12 @@ class ToolsChanged(Conflict):
             f"{device_id!r} offers other tools than you looked at; nothing was accepted. Look again: "
             f"orion devices show {device_id}"
         )
+
+
+class InvalidArguments(OrionError):
+    """What was given is not what was asked for."""
+
+    code = ErrorCode.INVALID_ARGUMENTS
 
 
 class Refused(OrionError):

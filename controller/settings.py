@@ -36,6 +36,9 @@ class ControllerSettings(BaseModel):
     prefix: str = DEFAULT_PREFIX
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65_535)] = 8180
+    ca_path: Path | None = None  # the broker's certificate authority, for devices that join
+    join_port: Annotated[int, Field(ge=0, le=65_535)] = 0  # where they find the broker; 0: nobody can join
+    allow_unsigned: bool = True  # work with devices that do not sign what they say
     heartbeat_s: Annotated[float, Field(gt=0)] = 30.0  # three missed ones make a device stale
     max_skew_s: Annotated[float, Field(gt=0)] = 30.0  # a device's clock that is further away is told of
     model: ModelSettings = ModelSettings()
@@ -44,6 +47,11 @@ class ControllerSettings(BaseModel):
     def directory(self) -> Path:
         """What the controller keeps beside its database."""
         return self.data_dir / "controller"
+
+    @property
+    def keys_path(self) -> Path:
+        """What the controller signs with, readable by its owner only."""
+        return self.directory / "keys.json"
 
     @property
     def token_path(self) -> Path:

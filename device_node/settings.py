@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from broker.session import Endpoint
 from schemas.ids import DeviceId
+from schemas.keys import Key
+from schemas.signing import Signer
 from schemas.topics import DEFAULT_PREFIX
 
 
@@ -19,6 +21,8 @@ class NodeSettings(BaseModel):
     device_id: DeviceId
     endpoint: Endpoint
     policy_path: Path  # the owner's rules; without the file nothing is allowed
+    signer: Signer | None = None  # what this device signs with; None: it was not enrolled
+    controller_keys: tuple[Key, ...] = ()  # whom an enrolled device obeys
     prefix: str = DEFAULT_PREFIX
     name: str | None = None  # how the device calls itself; its host name when None
     heartbeat_s: Annotated[float, Field(gt=0)] = 30.0

@@ -209,6 +209,7 @@ def _settings(folder: Path, environment: dict[str, str]) -> tuple[Loaded, Path]:
     flags: dict[str, Any] = {
         "data_dir": home / "data",
         "mqtt_port": free_port(),
+        "mqtt_tls_port": free_port(),
         "http_port": free_port(),
         "device_id": "laptop",
         "node_name": "Laptop",

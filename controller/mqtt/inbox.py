@@ -18,10 +18,11 @@ from controller.mqtt.filing import Filing
 from controller.mqtt.floods import Floods
 from controller.mqtt.outbox import Outbox
 from controller.mqtt.routes import ROUTES, Arrived, Route, heartbeats
+from controller.mqtt.trust import Trust
 from controller.services import devices
 from controller.store.store import Store, StoreBusy, StoreFailed
 from schemas.devices import Heartbeat
-from schemas.topics import Kind, Topics
+from schemas.topics import Address, Kind, Topics
 from schemas.wire import MalformedMessage
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,10 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _nobody_joins(_invite_id: str, _message: Received) -> None:
+    return None
+
+
 class Inbox:
     """Takes what arrives on the session of the moment."""
 
@@ -47,12 +52,16 @@ class Inbox:
         outbox: Outbox,
         topics: Topics,
         *,
+        trust: Trust | None = None,
+        join: Callable[[str, Received], None] = _nobody_joins,
         complaints: Complaints | None = None,
         max_skew_s: float = devices.MAX_SKEW,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._outbox = outbox
+        self._trust = trust or Trust(store, allow_unsigned=True, now=now)
         self._topics = topics
+        self._join = join
         self.complaints = complaints or Complaints()
         self._store = store
         self._filing = Filing(store, self.complaints)
@@ -108,17 +117,11 @@ class Inbox:
         address = self._topics.parse(received.topic)
         if address is None:
             return None
+        if address.kind is Kind.JOIN_REQUEST:
+            self._join(address.owner, received)
+            return None
         route = ROUTES.get(address.kind)
-        if route is None:
-            return None
-        if received.retain and not route.retained:
-            if address.kind is not Kind.HEARTBEAT:  # a stored heartbeat is normal, it just proves nothing
-                self.complaints.add(address.owner, f"a retained {address.kind.value}")
-            return None
-        if not received.payload:
-            return None  # a retained topic was cleared
-        self.floods.count(address.owner)
-        if address.kind is Kind.EVENT and self.floods.puts_off(address.owner):
+        if route is None or not self._admits(address, route, received):
             return None
         try:
             arrived = Arrived(address.owner, route.read(received.payload), now, received.retain)
@@ -129,6 +132,20 @@ class Inbox:
             self._heartbeats[address.owner] = arrived
             return None
         return route, arrived
+
+    def _admits(self, address: Address, route: Route[Any], received: Received) -> bool:
+        """Whether a message is to be read at all."""
+        if received.retain and not route.retained:
+            if address.kind is not Kind.HEARTBEAT:  # a stored heartbeat is normal, it just proves nothing
+                self.complaints.add(address.owner, f"a retained {address.kind.value}")
+            return False
+        if not received.payload:
+            return False  # a retained topic was cleared
+        self.floods.count(address.owner)
+        if (fault := self._trust.fault(address, received)) is not None:
+            self.complaints.add(address.owner, f"a {address.kind.value}: {fault}")
+            return False
+        return address.kind is not Kind.EVENT or not self.floods.puts_off(address.owner)
 
     def _due_heartbeats(self, now: datetime) -> list[Message]:
         """The latest of each device, now and then; whoever it is, no more of them wait than that."""

@@ -61,6 +61,10 @@ class Link:
         """Take a removed device's retained words from the broker."""
         self._outbox.clear_retained(device_id)
 
+    def announce_keys(self) -> None:
+        """Say which keys count now."""
+        self._outbox.announce_keys()
+
     async def look_again(self, device_id: str) -> None:
         """Ask the broker for what it holds of one device: its place may be newer than its words."""
         session = self._session
@@ -130,7 +134,7 @@ class Link:
         # a retained one of these would come again after every restart: the flag must reach us
         happenings = [
             Subscription(each, retain_as_published=True, retain_handling=RetainHandling.DO_NOT_SEND)
-            for each in (every(Kind.EVENT), every(Kind.REPLY))
+            for each in (every(Kind.EVENT), every(Kind.REPLY), self._topics.every_join_request())
         ]
         cards = Subscription(self._topics.approval("+"), no_local=True)
         return [*happenings, *states, cards]

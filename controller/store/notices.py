@@ -57,6 +57,21 @@ class RulesChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyChanged:
+    """A device has a place here and signs with this key; None: it does not sign."""
+
+    device_id: str
+    public_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceGone:
+    """A device has no place here any more."""
+
+    device_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Audited:
     """One line of the audit, without arguments."""
 
@@ -64,7 +79,15 @@ class Audited:
 
 
 Notice = (
-    CommandQueued | CommandChanged | CancelWanted | ApprovalChanged | DeviceChanged | RulesChanged | Audited
+    CommandQueued
+    | CommandChanged
+    | CancelWanted
+    | ApprovalChanged
+    | DeviceChanged
+    | RulesChanged
+    | KeyChanged
+    | PlaceGone
+    | Audited
 )
 
 _KEY = "notices"

@@ -5,13 +5,12 @@ Imported only by what starts a program: it loads the programs' packages.
 
 import json
 import logging
-import ssl
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from broker import files
 from broker.identities import Identities
-from broker.session import Endpoint
+from broker.session import Endpoint, tls
 from broker.settings import BrokerSettings
 from controller.settings import ControllerSettings, ModelSettings
 from device_node.settings import NodeSettings
@@ -33,7 +32,15 @@ def for_broker(settings: Settings) -> BrokerSettings:
             f"{variable('mqtt_url')} names a broker that is run elsewhere; unset it to run one here."
         )
     return BrokerSettings(
-        data_dir=settings.data_dir, host=settings.mqtt_host, port=settings.mqtt_port, prefix=settings.prefix
+        data_dir=settings.data_dir,
+        host=settings.mqtt_host,
+        port=settings.mqtt_port,
+        tls_host=settings.mqtt_tls_host,
+        tls_port=settings.mqtt_tls_port or None,
+        tls_names=settings.mqtt_tls_names,
+        cert_port=settings.mqtt_cert_port or None,
+        max_connections=settings.max_connections,
+        prefix=settings.prefix,
     )
 
 
@@ -70,6 +77,7 @@ def for_controller(settings: Settings) -> ControllerSettings:
         prefix=settings.prefix,
         http_host=settings.http_host,
         http_port=settings.http_port,
+        allow_unsigned=settings.allow_unsigned,
         heartbeat_s=settings.heartbeat_s,
         model=ModelSettings(
             host=settings.ollama_host,
@@ -140,15 +148,16 @@ def _endpoint(settings: Settings) -> Endpoint:
     host, port = mqtt_address(settings)
     user = unquote(parts.username) if parts.username else None
     password = unquote(parts.password) if parts.password else None
-    tls = None
+    context = None
     if parts.scheme == "mqtts":
         try:
-            tls = ssl.create_default_context(cafile=settings.mqtt_ca)
-        except (OSError, ssl.SSLError) as error:
+            ca = None if settings.mqtt_ca is None else settings.mqtt_ca.read_text(encoding="utf-8")
+            context = tls.context(ca)
+        except (OSError, ValueError, tls.Unusable) as error:
             raise ConfigError(
                 f"{settings.mqtt_ca} ({variable('mqtt_ca')}) cannot be used: {error}"
             ) from error
-    return Endpoint(host, port, user, password, tls)
+    return Endpoint(host, port, user, password, context)
 
 
 def _ensure_policy(loaded: Loaded) -> None:

@@ -8,7 +8,7 @@ import typer
 from orion.client import segment
 from orion.verbs import Invocation, noun, verb
 
-Name = Annotated[str, typer.Argument(help="The user's name; it needs a dot.")]
+Name = Annotated[str, typer.Argument(help="The user's name.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -58,6 +58,8 @@ TOPICS: tuple[tuple[str, str, str, str, str], ...] = (
         "[Presence](#presence)",
     ),
     ("controllers/keys", "controller → all", "yes", "1", "[Keys](#keys)"),
+    ("join/{invite_id}/request", "who has a join code → controller", "no", "1", "one JSON object"),
+    ("join/{invite_id}/response", "controller → who has a join code", "no", "1", "one JSON object"),
     (
         "audit",
         "controller → admins",

@@ -213,11 +213,11 @@ def test_no_password_is_written_but_the_controllers_own(identities: Identities, 
 
 def test_names_are_given_once(identities: Identities) -> None:
     identities.add_device("a")
-    identities.add_debug_user("debug.a")
+    identities.add_user("debug.a", Role.DEBUG)
     with pytest.raises(NameTaken, match=r"'a' belongs to a device already\.$"):
         identities.add_device("a")
     with pytest.raises(NameTaken, match=r"a debugging user already.*orion debug-user remove debug\.a$"):
-        identities.add_debug_user("debug.a")
+        identities.add_user("debug.a", Role.DEBUG)
 
 
 @pytest.mark.parametrize(
@@ -229,10 +229,22 @@ def test_name_that_is_no_device_id_is_refused(identities: Identities, name: str)
         identities.add_device(name)
 
 
-@pytest.mark.parametrize("name", ["anna", "controller-x", "a b", "a\nuser x", "+", ""])
-def test_debugging_name_that_could_be_a_devices_is_refused(identities: Identities, name: str) -> None:
+@pytest.mark.parametrize("name", ["controller-x", "join-abcd", "a b", "a\nuser x", "+", "", "%u"])
+def test_name_that_is_no_users_is_refused(identities: Identities, name: str) -> None:
     with pytest.raises(BadName):
-        identities.add_debug_user(name)
+        identities.add_user(name, Role.VIEWER)
+
+
+@pytest.mark.parametrize("role", [Role.CONTROLLER, Role.DEVICE, Role.JOINING, Role.PROBE])
+def test_role_that_is_no_users_is_refused(identities: Identities, role: Role) -> None:
+    with pytest.raises(BadName):
+        identities.add_user("ada", role)
+
+
+@pytest.mark.parametrize("invite_id", ["", "abc", "ABCD", "ab-cd", "ab/cd", "+", "a" * 33])
+def test_invitation_of_another_form_is_refused(identities: Identities, invite_id: str) -> None:
+    with pytest.raises(BadName):
+        identities.add_joining(invite_id, "x" * 43)
 
 
 def test_unknown_name_cannot_be_removed_or_rotated(identities: Identities) -> None:
@@ -250,7 +262,9 @@ def test_changes_made_at_once_are_all_kept(identities: Identities, tmp_path: Pat
         list(pool.map(add, range(24)))
     devices = [name for name, role in identities.all().items() if role is Role.DEVICE]
     assert len(devices) == 24
-    assert len((tmp_path / "broker" / "passwords").read_text().splitlines()) == 25
+    assert (
+        len((tmp_path / "broker" / "passwords").read_text().splitlines()) == 26
+    )  # and the controller, and what proves a change
 
 
 def test_nothing_is_reloaded_where_no_broker_runs(identities: Identities, tmp_path: Path) -> None:

@@ -1,0 +1,113 @@
+"""Our own broker, administered through its files; it is asked by a real CONNECT whether it acts on them."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from broker.identities.activity import ACTIVE_EVERY, await_active
+from broker.identities.errors import BrokerUnreachable, UnknownIdentity
+from broker.identities.register import CHANGES, Identities
+from broker.rights import Role
+from broker.session import ConnectFailed, Endpoint
+
+logger = logging.getLogger(__name__)
+
+ACTS_WITHIN = 5.0  # seconds
+
+
+class Local:
+    """The `Administration` of a supervised broker. `broker` is where it listens; its credentials are not used."""
+
+    bound: int | None = None  # it takes as many as the machine has room for
+
+    def __init__(self, identities: Identities, broker: Endpoint) -> None:
+        self._identities = identities
+        self._broker = broker
+
+    async def add_device(self, device_id: str) -> str:
+        return await self._add(device_id, lambda: self._identities.add_device(device_id))
+
+    async def add_user(self, username: str, role: Role) -> str:
+        return await self._add(username, lambda: self._identities.add_user(username, role))
+
+    async def add_joining(self, invite_id: str, password: str) -> None:
+        username = await asyncio.to_thread(self._identities.add_joining, invite_id, password)
+        await self._await_first(username, password)
+
+    async def rotate(self, username: str) -> str:
+        password = await asyncio.to_thread(self._identities.rotate, username)
+        await self._await_change()
+        return password
+
+    async def suspend(self, username: str) -> None:
+        await asyncio.to_thread(self._identities.suspend, username)
+        await self._await_change()
+
+    async def resume(self, username: str) -> None:
+        await asyncio.to_thread(self._identities.resume, username)
+        await self._await_change()
+
+    async def remove(self, username: str) -> None:
+        if not await asyncio.to_thread(self._identities.broker_runs):
+            await asyncio.to_thread(self._identities.remove, username)
+            return
+        password = await asyncio.to_thread(self._identities.expel, username)
+        try:
+            # Mosquitto keeps a removed user's session and what is queued in it, for whoever gets
+            # the name next: a clean start in the user's place ends both
+            await self._await_active(username, password)
+        finally:
+            await asyncio.to_thread(self._identities.remove, username)
+        await self._await_change()
+
+    async def all(self) -> dict[str, Role]:
+        return await asyncio.to_thread(self._identities.all)
+
+    async def _add(self, username: str, add: Callable[[], str]) -> str:
+        password = await asyncio.to_thread(add)
+        await self._await_first(username, password)
+        return password
+
+    async def _await_first(self, username: str, password: str) -> None:
+        """Return once somebody new is let in; a name that opens nothing is taken back."""
+        try:
+            await self._await_active(username, password)
+        except BrokerUnreachable:
+            await asyncio.to_thread(self._identities.remove, username)
+            raise
+
+    async def _await_active(self, username: str, password: str) -> None:
+        try:
+            await await_active(self._endpoint(username, password), within_s=ACTS_WITHIN)
+        except ConnectFailed as error:
+            raise _unreachable(error) from error
+
+    async def _await_change(self) -> None:
+        """Return once the broker has read what was last written; one that starts later reads it then."""
+        if not await asyncio.to_thread(self._identities.broker_runs):
+            return
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + ACTS_WITHIN
+        while True:
+            try:
+                kept = await asyncio.to_thread(self._identities.kept, CHANGES)
+                # a change made meanwhile by somebody else has another password
+                await await_active(self._endpoint(kept.username, kept.password), within_s=ACTIVE_EVERY)
+            except UnknownIdentity:
+                await asyncio.sleep(ACTIVE_EVERY)
+            except ConnectFailed as error:
+                if loop.time() >= deadline:
+                    raise _unreachable(error) from error
+                await asyncio.sleep(ACTIVE_EVERY)
+            else:
+                return
+
+    def _endpoint(self, username: str, password: str) -> Endpoint:
+        return replace(self._broker, username=username, password=password)
+
+
+def _unreachable(error: ConnectFailed) -> BrokerUnreachable:
+    return BrokerUnreachable(
+        f"The broker does not act on the change, it will when it starts again ({error.reason})."
+    )
