@@ -119,6 +119,7 @@ def load(
             if environment.get(variable(name), "") != ""
         },
     }
+    _refuse_secrets(given[Origin.FLAG])
     named = file or environment.get(FILE_VARIABLE) or None
     data_dir = given[Origin.FLAG].get("data_dir") or given[Origin.ENVIRONMENT].get("data_dir")
     path = Path(named or Path(data_dir or default_data_dir()) / FILE_NAME).expanduser().absolute()
@@ -162,6 +163,15 @@ def masked_url(url: str) -> str:
         return url
     user, colon, _ = credentials.partition(":")
     return urlunsplit(parts._replace(netloc=f"{user}{colon and ':' + MASK}@{place}"))
+
+
+def _refuse_secrets(flags: Mapping[str, Any]) -> None:
+    for name, value in flags.items():
+        if notes(Settings.model_fields[name]).get("masking") == "url" and masked_url(str(value)) != value:
+            raise ConfigError(
+                f"{flag(name)} cannot hold a password: everybody on this computer can read a command line. "
+                f"Set {variable(name)}, or {name} in {FILE_NAME}."
+            )
 
 
 def _from_text(name: str, text: str) -> Any:
