@@ -18,6 +18,7 @@ from controller.mqtt.inbox import Inbox, utc_now
 from controller.mqtt.joining import Host, Joining
 from controller.mqtt.link import Link
 from controller.mqtt.outbox import Outbox
+from controller.mqtt.people import People
 from controller.mqtt.trust import Trust
 from controller.pacer import Pacer
 from controller.scheduler import Scheduler
@@ -26,7 +27,7 @@ from controller.services.replies import Replies
 from controller.settings import ControllerSettings
 from controller.store.keyring import KeyRing
 from controller.store.notices import Notice
-from controller.store.store import Store
+from controller.store.store import HouseRules, Store
 from schemas.topics import Topics
 
 logger = logging.getLogger(__name__)
@@ -97,6 +98,7 @@ async def _serve(
     planner = await asyncio.to_thread(Planner)
     assistant = Assistant(store, replies, planner, provider, fast_path=model.fast_path)
     pacer = Pacer(store)
+    people = People(store, assistant)
 
     def hear(notices: list[Notice]) -> None:
         for notice in notices:
@@ -105,13 +107,17 @@ async def _serve(
                 outbox.hear(notice)
                 replies.hear(notice)
                 pacer.hear(notice)
+                people.hear(notice)
             except Exception:  # the next notice is about something else
                 logger.exception("A notice could not be told: %s", type(notice).__name__)
 
     store.listen(hear)
     await store.write(devices.nobody_is_known_online)
+    if not settings.allow_unsigned:
+        await store.write(devices.forbid_unsigned)
     await trust.load()
     await outbox.load()
+    await people.load()
     scheduler = Scheduler(
         store,
         heartbeat_s=settings.heartbeat_s,
@@ -138,6 +144,7 @@ async def _serve(
                 tasks.create_task(asyncio.to_thread(planner.warm, lambda: not stop.is_set()), name="warm"),
                 tasks.create_task(pacer.run(), name="pacer"),
                 tasks.create_task(joining.run(), name="joining"),
+                tasks.create_task(people.run(), name="people"),
                 tasks.create_task(_tell_ready(link, listener.getsockname()[1], ready), name="ready"),
             ]
             scheduler.start()
@@ -155,7 +162,8 @@ async def _serve(
 
 def _open(settings: ControllerSettings) -> Store:
     settings.directory.mkdir(parents=True, exist_ok=True)
-    store = Store(settings.database_url)
+    rules = HouseRules(mqtt_max_risk=settings.mqtt_max_risk, mqtt_decisions=settings.mqtt_decisions)
+    store = Store(settings.database_url, rules)
     store.open()
     return store
 

@@ -7,6 +7,7 @@
     · UnknownCommand
     · UnknownApproval
     · UnknownSession
+    · UnknownUser
   - Conflict
     · AlreadyExists
     · AlreadyDecided
@@ -76,6 +77,13 @@ class UnknownSession(NotFound):
 
     def __init__(self, session_id: str) -> None:
         super().__init__(f"There is no session {session_id!r}.")
+
+
+class UnknownUser(NotFound):
+    """Nobody of that name may speak to this controller."""
+
+    def __init__(self, username: str) -> None:
+        super().__init__(f"There is no user {username!r}.")
 
 
 class Conflict(OrionError):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from broker.session import Endpoint
+from schemas.devices import Risk
 from schemas.ids import Instance
 from schemas.topics import DEFAULT_PREFIX
 
@@ -49,6 +50,8 @@ class ControllerSettings(BaseModel):
     allow_unsigned: bool = True  # work with devices that do not sign what they say
     heartbeat_s: Annotated[float, Field(gt=0)] = 30.0  # three missed ones make a device stale
     max_skew_s: Annotated[float, Field(gt=0)] = 30.0  # a device's clock that is further away is told of
+    mqtt_max_risk: Risk = Risk.LOW  # what people's words that come by MQTT may cause at most
+    mqtt_decisions: bool = False  # whether approvals may be decided by MQTT
     model: ModelSettings = ModelSettings()
 
     @property

@@ -167,6 +167,8 @@ async def run(
 
     async def recover() -> None:
         await time.load(journal)
+        if settings.joined_at is not None:
+            time.passed(settings.joined_at, arrived_at=time.steady())
         await spool.load()
         await runner.recover()
 

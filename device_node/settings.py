@@ -1,5 +1,6 @@
 """What a node is told at its start. Values only: `orion` reads environment, file and flags."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,7 @@ class NodeSettings(BaseModel):
     policy_path: Path  # the owner's rules; without the file nothing is allowed
     signer: Signer | None = None  # what this device signs with; None: it was not enrolled
     controller_keys: tuple[Key, ...] = ()  # whom an enrolled device obeys
+    joined_at: datetime | None = None  # by the controller's clock: that moment has passed
     prefix: str = DEFAULT_PREFIX
     name: str | None = None  # how the device calls itself; its host name when None
     heartbeat_s: Annotated[float, Field(gt=0)] = 30.0

@@ -13,7 +13,7 @@ from broker.session import Received
 from device_node.clock import Clock
 from device_node.complaints import Complaints
 from schemas.keys import SIGNATURE_PROPERTY, Key, Keys
-from schemas.signing import BadKey, BadSignature, Verifier
+from schemas.signing import BadKey, BadSignature, UnknownKey, Verifier
 from schemas.wire import MalformedMessage
 
 logger = logging.getLogger(__name__)
@@ -88,7 +88,16 @@ class Trust:
 
     async def hear(self, message: Received) -> None:
         """Take over the keys that a key which is believed announces; what is older changes nothing."""
-        if not self.enrolled or not message.payload or await self.refuses(message):
+        if not self.enrolled or not message.payload:
+            return
+        try:
+            self._check(message)
+        except UnknownKey as unknown:
+            # of a rotation that this device missed, or by a key that it has let go of since
+            self._complaints.add("unknown_key", message.topic, unknown.reason)
+            return
+        except BadSignature as bad:
+            await self._note(message.topic, bad.reason)
             return
         try:
             said = Keys.decode(message.payload)

@@ -7,6 +7,7 @@ stored is kept and tried again, and meanwhile the broker waits.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -17,6 +18,7 @@ from controller.mqtt.complaints import Complaints
 from controller.mqtt.filing import Filing
 from controller.mqtt.floods import Floods
 from controller.mqtt.outbox import Outbox
+from controller.mqtt.paces import Pace, Paces
 from controller.mqtt.routes import ROUTES, Arrived, Route, heartbeats
 from controller.mqtt.trust import Trust
 from controller.services import devices
@@ -30,6 +32,7 @@ logger = logging.getLogger(__name__)
 BATCH = 256  # messages in one transaction
 FLUSH_EVERY = timedelta(seconds=5)  # heartbeats reach the store in batches
 MAX_HEARTBEATS = BATCH  # devices whose latest waits for that; when there are more, sooner
+PEOPLE = frozenset({Kind.REQUEST, Kind.DECISION})
 
 Message = tuple[Route[Any], Arrived[Any]]
 
@@ -55,6 +58,7 @@ class Inbox:
         trust: Trust | None = None,
         join: Callable[[str, Received], None] = _nobody_joins,
         complaints: Complaints | None = None,
+        paces: Paces | None = None,
         max_skew_s: float = devices.MAX_SKEW,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
@@ -66,6 +70,7 @@ class Inbox:
         self._store = store
         self._filing = Filing(store, self.complaints)
         self.floods = Floods(self.complaints)
+        self._paces = paces or Paces()
         self._now = now
         self.behind = False  # more has arrived than one batch takes: what is heard may be old
         self._heartbeats: dict[str, Arrived[Heartbeat]] = {}
@@ -128,10 +133,20 @@ class Inbox:
         except MalformedMessage as error:
             self.complaints.add(address.owner, str(error))
             return None
-        if address.kind is Kind.HEARTBEAT:
-            self._heartbeats[address.owner] = arrived
+        return self._put(route, arrived, address.kind)
+
+    def _put(self, route: Route[Any], arrived: Arrived[Any], kind: Kind) -> Message | None:
+        """A message to be filed now; None: it waits, or its sender has said far too much."""
+        if kind is Kind.HEARTBEAT:
+            self._heartbeats[arrived.device_id] = arrived
             return None
-        return route, arrived
+        if kind not in PEOPLE:
+            return route, arrived
+        pace = self._paces.judge(arrived.device_id, kind.value)
+        if pace is Pace.DROPPED:
+            self.complaints.add(arrived.device_id, f"far too many of the kind {kind.value}")
+            return None
+        return route, replace(arrived, too_fast=pace is Pace.REFUSED)
 
     def _admits(self, address: Address, route: Route[Any], received: Received) -> bool:
         """Whether a message is to be read at all."""

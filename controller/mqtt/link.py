@@ -94,6 +94,7 @@ class Link:
             working = [
                 group.create_task(self._inbox.serve(session), name="inbox"),
                 group.create_task(self._outbox.serve(session), name="outbox"),
+                group.create_task(self._outbox.responses.serve(session), name="responses"),
             ]
             await session.subscribe(self._subscriptions())
             await session.publish(
@@ -124,7 +125,7 @@ class Link:
         ).encode()
 
     def _subscriptions(self) -> list[Subscription]:
-        every = self._topics.every_device
+        every, of_users = self._topics.every_device, self._topics.every_user
         # a live message of these is told from a stored one by its retain flag
         states = [
             Subscription(every(Kind.PROFILE)),
@@ -134,7 +135,13 @@ class Link:
         # a retained one of these would come again after every restart: the flag must reach us
         happenings = [
             Subscription(each, retain_as_published=True, retain_handling=RetainHandling.DO_NOT_SEND)
-            for each in (every(Kind.EVENT), every(Kind.REPLY), self._topics.every_join_request())
+            for each in (
+                every(Kind.EVENT),
+                every(Kind.REPLY),
+                of_users(Kind.REQUEST),
+                of_users(Kind.DECISION),
+                self._topics.every_join_request(),
+            )
         ]
         cards = Subscription(self._topics.approval("+"), no_local=True)
         return [*happenings, *states, cards]

@@ -17,6 +17,7 @@ from controller.mqtt import letters
 from controller.mqtt.courier import STORE_AGAIN_AFTER, Courier
 from controller.mqtt.letters import Letter, unsigned
 from controller.mqtt.pending import Pending
+from controller.mqtt.responses import Responses
 from controller.mqtt.routes import Receipt
 from controller.services import approvals, commands
 from controller.services.cards import ApprovalStatus
@@ -29,6 +30,7 @@ from controller.store.notices import (
     CommandQueued,
     DeviceChanged,
     Notice,
+    ResponseMade,
     RulesChanged,
 )
 from controller.store.store import Session as StoreSession
@@ -61,6 +63,7 @@ class Outbox:
         self._now = now
         self._wake = asyncio.Event()
         self._session: Session | None = None
+        self.responses = Responses(store, topics)
         self.courier = Courier(
             store,
             topics,
@@ -92,6 +95,8 @@ class Outbox:
                 self.courier.note_device(device_id, ready=ready)
             case RulesChanged(device_id):
                 self.courier.note_rules(device_id)
+            case ResponseMade():
+                self.responses.wake()
             case Audited(line):
                 self._say(self._topics.audit(), json.dumps(line).encode(), qos=0)
 

@@ -56,8 +56,8 @@ class KeyRing:
 
     def __init__(self, path: Path, now: Callable[[], datetime]) -> None:
         self._path = path
-        self._now = now
-        self._held: tuple[tuple[_Entry, Signer], ...] = ()
+        self._clock = now
+        self._held: tuple[tuple[_Entry, Signer], ...] = ()  # the oldest first
 
     def open(self) -> None:
         """Read the keys, or make the first one.
@@ -83,8 +83,8 @@ class KeyRing:
     def signer(self) -> Signer:
         """The key that signs now: the newest that is not only announced yet."""
         now = self._now()
-        begun = [held for held in self._held if held[0].not_before <= now]
-        return max(begun or self._held, key=lambda held: held[0].not_before)[1]
+        begun = [signer for entry, signer in self._held if entry.not_before <= now < entry.not_after]
+        return begun[-1] if begun else self._held[-1][1]
 
     @property
     def keys(self) -> list[Key]:
@@ -95,9 +95,8 @@ class KeyRing:
     def announcement(self) -> tuple[Keys, Signer]:
         """The keys, and who signs for them: the oldest that a device which was away may still hold."""
         now = self._now()
-        introducing = [held for held in self._held if now < held[0].introduces_until]
-        oldest = min(introducing or self._held, key=lambda held: held[0].not_before)
-        return Keys(keys=self.keys, at=now), oldest[1]
+        introducing = [signer for entry, signer in self._held if now < entry.introduces_until]
+        return Keys(keys=self.keys, at=now), introducing[0] if introducing else self._held[-1][1]
 
     def rotate(
         self, *, settle: timedelta = SETTLE, overlap: timedelta = OVERLAP, at_once: bool = False
@@ -131,6 +130,11 @@ class KeyRing:
             self._write((*older, fresh))
         logger.info("Made the signing key %s, which signs from %s", made.key_id, begins.isoformat())
         return _public(fresh, made)
+
+    def _now(self) -> datetime:
+        """The hour in whole milliseconds, as it is kept and told."""
+        now = self._clock()
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
     def _write(self, entries: tuple[_Entry, ...]) -> None:
         files.replace(self._path, _ENTRIES.dump_json(entries, indent=1).decode() + "\n")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlmodel import Session
 
 from controller.store.tables import ApprovalRow, ToolExecution
+from schemas.assistant import Request
 from schemas.wire import JsonObject
 
 
@@ -78,6 +79,20 @@ class Audited:
     line: JsonObject
 
 
+@dataclass(frozen=True, slots=True)
+class RequestTaken:
+    """Somebody's request that came by MQTT waits for its turn of the assistant."""
+
+    username: str
+    role: str
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseMade:
+    """There is something to be said to a user."""
+
+
 Notice = (
     CommandQueued
     | CommandChanged
@@ -87,6 +102,8 @@ Notice = (
     | RulesChanged
     | KeyChanged
     | PlaceGone
+    | RequestTaken
+    | ResponseMade
     | Audited
 )
 

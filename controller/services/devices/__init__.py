@@ -9,7 +9,13 @@ from controller.services.devices.ailments import Ailments, ailing
 from controller.services.devices.clocks import MAX_SKEW
 from controller.services.devices.conflicts import end as end_conflicts
 from controller.services.devices.conflicts import over as conflicts_over
-from controller.services.devices.enrolment import enrol, forget_key, note_forgery, public_keys
+from controller.services.devices.enrolment import (
+    enrol,
+    forbid_unsigned,
+    forget_key,
+    note_forgery,
+    public_keys,
+)
 from controller.services.devices.heartbeats import Beat, store_heartbeat, store_heartbeats
 from controller.services.devices.presence import nobody_is_known_online, store_presence, store_profile
 from controller.services.devices.registry import (
@@ -47,6 +53,7 @@ __all__ = [
     "enrol",
     "every",
     "find",
+    "forbid_unsigned",
     "forget_key",
     "get",
     "nobody_is_known_online",

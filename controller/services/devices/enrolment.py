@@ -4,11 +4,12 @@ import hashlib
 import logging
 from datetime import datetime
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select, update
 
 from controller.services import audit, events
 from controller.services.actors import Actor
 from controller.services.devices.registry import find, get
+from controller.services.devices.status import UNSIGNED_FORBIDDEN, DeviceStatus
 from controller.store import notices
 from controller.store.tables import Device
 from schemas.events import Event, Severity
@@ -38,8 +39,19 @@ def forget_key(session: Session, row: Device) -> None:
     notices.announce(session, notices.KeyChanged(row.device_id, None))
 
 
+def forbid_unsigned(session: Session) -> None:
+    """At the start of a controller that hears no device that does not sign: none of them is there."""
+    away = {
+        "status": DeviceStatus.OFFLINE.value,
+        "status_reason": UNSIGNED_FORBIDDEN,
+        "silent_since": None,
+    }
+    session.execute(update(Device).where(col(Device.public_key).is_(None)).values(away))
+
+
 def public_keys(session: Session) -> dict[str, str | None]:
     """The key of each device that has a place here; None: it does not sign."""
+    # `.all()`: dict() would take the result itself for a mapping, since it has keys
     return dict(session.exec(select(Device.device_id, Device.public_key)).all())
 
 

@@ -7,6 +7,7 @@ from controller.services.actors import Actor, Role
 from controller.services.cards import ApprovalStatus
 from controller.services.permissions import Decision, Proposal
 from controller.services.policy import Verdict
+from controller.store import house
 from controller.store.tables import ApprovalRow, ToolExecution
 from schemas.commands import Via
 from schemas.errors import ErrorBody, ErrorCode
@@ -27,9 +28,9 @@ def recheck(session: Session, row: ToolExecution) -> Decision:
     """The permission layers again, with what holds now."""
     device = devices.find(session, row.device_id)
     target = targets.of(device) if device else targets.unknown(row.device_id)
-    return permissions.decide(
-        actor_of(row), target, Proposal(row.tool_name, parameters(row), dry_run=row.dry_run)
-    )
+    proposal = Proposal(row.tool_name, parameters(row), dry_run=row.dry_run)
+    at_most = house.of(session).mqtt_max_risk
+    return permissions.decide(actor_of(row), target, proposal, mqtt_max_risk=at_most)
 
 
 def objection(session: Session, row: ToolExecution) -> ErrorBody | None:
