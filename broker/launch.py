@@ -2,6 +2,7 @@
 
 import ctypes
 import logging
+import os
 import signal
 import socket
 import sys
@@ -17,8 +18,23 @@ if sys.platform != "win32":
 logger = logging.getLogger(__name__)
 
 OWN_FILES = 64  # that Mosquitto needs beside its clients' connections
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+_ANY_IPV4 = "0.0.0.0"  # noqa: S104  # nosec B104 # compared, not bound
+_EVERYWHERE = {_ANY_IPV4: "127.0.0.1", "::": "::1"}
 _PR_SET_PDEATHSIG = 1
+_PASSED_ON = frozenset(
+    {
+        "PATH",
+        "HOME",
+        "LANG",
+        "TZ",
+        "TMPDIR",
+        "LD_LIBRARY_PATH",
+        "DYLD_LIBRARY_PATH",
+        "SYSTEMROOT",
+        "TEMP",
+        "TMP",
+    }
+)
 
 
 def reachable(host: str) -> str:
@@ -41,6 +57,11 @@ def check_ports(settings: BrokerSettings) -> None:
     """Raise `BrokerUnavailable`, with the remedy, when one of the ports cannot be used."""
     for name, (host, port) in settings.addresses.items():
         _check_port(host, port, _variable(name))
+
+
+def environment() -> dict[str, str]:
+    """What of our environment Mosquitto needs: our own secrets may stand there."""
+    return {name: value for name, value in os.environ.items() if name.upper() in _PASSED_ON}
 
 
 def before(settings: BrokerSettings) -> Callable[[], None] | None:

@@ -166,6 +166,7 @@ class Supervisor:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
+                env=launch.environment(),
                 preexec_fn=launch.before(settings),
             )
         except OSError as error:

@@ -1,5 +1,6 @@
 """What a controller is told at its start. Values only: `orion` reads environment, file and flags."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,23 +17,30 @@ class ModelSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str = "http://127.0.0.1:11434"
+    host: str = Field(default="http://127.0.0.1:11434", repr=False)  # it may hold a password
     name: str = "gpt-oss:120b"
     api_key: SecretStr | None = None  # sent to Ollama's own cloud only
     context_tokens: Annotated[int, Field(ge=2_048)] = 16_384
     think: Literal["low", "medium", "high"] | bool | None = "low"  # as the model family knows it
     fast_path: bool = False  # let the offline planner serve first where it is sure
 
+    @property
+    def shown_host(self) -> str:
+        """The host as people may see it."""
+        return re.sub(r"^(\w+://)?[^/@]*@", r"\1", self.host)
+
 
 class ControllerSettings(BaseModel):
     """One controller. `identities_dir` is None where the broker is not ours to administer."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True
+    )
 
     data_dir: Path
     endpoint: Endpoint
     identities_dir: Path | None = None
-    database_url: str
+    database_url: str = Field(repr=False)  # it may hold a password
     instance: Instance = "main"
     prefix: str = DEFAULT_PREFIX
     http_host: str = "127.0.0.1"

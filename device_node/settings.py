@@ -16,7 +16,9 @@ from schemas.topics import DEFAULT_PREFIX
 class NodeSettings(BaseModel):
     """One node on one device."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True
+    )
 
     data_dir: Path
     device_id: DeviceId

@@ -26,7 +26,8 @@ from broker.session import ConnectFailed, Endpoint, Session, tls
 TRY_EVERY = 0.02  # seconds
 TELL_EVERY = 0.25  # seconds between two signals: the first may have come before Mosquitto could hear it
 HANDSHAKE_WITHIN = 1.0  # seconds
-_EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+_ANY_IPV4 = "0.0.0.0"  # noqa: S104  # nosec B104 # compared, not bound
+_EVERYWHERE = {"": "127.0.0.1", _ANY_IPV4: "127.0.0.1", "::": "::1"}
 
 
 @dataclass(frozen=True, slots=True)
