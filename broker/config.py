@@ -18,6 +18,8 @@ _BASES = (_PACKAGE / "mosquitto.conf", _PACKAGE.parent / "mosquitto.conf")  # in
 
 PASSWORDS = "passwords"
 RIGHTS = "rights.acl"
+KEEPER = "keeper.sock"
+LONGEST_SOCKET = 100  # bytes of a socket's path that every system takes
 
 # What the rest of the system relies on; `check` says what happens without.
 _NEEDED = {
@@ -53,6 +55,7 @@ def render(settings: BrokerSettings) -> str:
     """
     directory = settings.directory.resolve()
     lines = [
+        *_keeper(directory),
         f"listener {settings.port} {settings.host}",
         "use_username_as_clientid true",
         f"max_connections {settings.max_connections}",
@@ -70,6 +73,17 @@ def render(settings: BrokerSettings) -> str:
         if not line.isprintable():
             raise ConfigError(f"a line break or control character in {line!r}")
     return base().rstrip() + "\n\n# --- This installation ---\n\n" + "\n".join(lines) + "\n"
+
+
+def _keeper(directory: Path) -> list[str]:
+    """A way in for the owner of the folder alone, on which a client id is not bound to the name.
+
+    Whoever replaces a password holds the session of its owner meanwhile (`identities.keeping`).
+    """
+    path = directory / KEEPER
+    if os.name != "posix" or len(os.fsencode(path)) > LONGEST_SOCKET:
+        return []
+    return [f"listener 0 {path}"]
 
 
 def write(settings: BrokerSettings) -> Path:
@@ -115,7 +129,7 @@ def parse(text: str) -> dict[str, str]:
 
 def _check_listener(values: dict[str, str]) -> list[str]:
     port, _, host = values.get("listener", "").partition(" ")
-    if not port:
+    if port in ("", "0"):  # 0 is the file that only its owner reaches
         return ["there is no listener: nobody can connect"]
     if "certfile" in values or _is_loopback(host):
         return []

@@ -10,12 +10,14 @@ All functions block on files: call them in a worker thread.
 
 import json
 import logging
+import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from broker import config, files, process, rights
@@ -30,8 +32,9 @@ logger = logging.getLogger(__name__)
 # Its password is another one after every change: whoever gets in with it knows that the
 # broker has read that change.
 CHANGES = "probe.changes"
+KEEPER = "probe.keeper"
 PROBES = ("probe.supervisor", "probe.health", CHANGES)
-KEPT = (Role.CONTROLLER, Role.PROBE)  # their passwords stay on this machine, in files
+KEPT = (Role.CONTROLLER, Role.PROBE, Role.KEEPER)  # their passwords stay on this machine, in files
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class Identities:
         self._directory = directory
         self._topics = Topics(prefix)
         self._list_path = directory / "identities.json"
+        self.keeper_socket = directory.absolute() / config.KEEPER
 
     def ensure_probes(self) -> None:
         """Make what the broker needs for itself, and write its files."""
@@ -72,6 +76,7 @@ class Identities:
         with self._changing() as entries:
             for name in PROBES:
                 self._keep(entries, name, Role.PROBE)
+            self._keep(entries, KEEPER, Role.KEEPER)
 
     def ensure(self, instance: str = "main") -> Credentials:
         """Make the controller's identity at a first start; say it every time.
@@ -124,8 +129,14 @@ class Identities:
 
     def rotate(self, username: str) -> str:
         """Replace a password and say the new one; who is connected with the old one is thrown out."""
+        password = self.rotate_unread(username)
+        self.reload()
+        return password
+
+    def rotate_unread(self, username: str) -> str:
+        """The same, before a running broker is told: it goes by the old one until `reload`."""
         password = new_password()
-        with self._changing() as entries:
+        with self._writing() as entries:
             entry = _known(entries, username)
             entries[username] = replace(entry, password_hash=hash_password(password))
             if entry.role in KEPT:
@@ -175,15 +186,21 @@ class Identities:
 
     def reload(self) -> bool:
         """Have a running broker of this folder read its files again; False when none runs here."""
+        tell = self.messenger()
+        if tell is not None:
+            tell()
+        return tell is not None
+
+    def messenger(self) -> Callable[[], None] | None:
+        """What has the broker of this folder read its files again, at once; None when none runs here.
+
+        Finding the broker blocks, telling it does not. It is for the next moment: a pid is soon
+        somebody else's.
+        """
         broker = process.running(self._directory)
         if broker is None or sys.platform == "win32":
-            return False
-        broker.send_signal(signal.SIGHUP)
-        return True
-
-    def broker_runs(self) -> bool:
-        """Whether there is a broker of this folder at present."""
-        return process.running(self._directory) is not None
+            return None
+        return partial(_tell, broker.pid)
 
     def _add(self, username: str, role: Role, password: str) -> str:
         with self._changing() as entries:
@@ -221,12 +238,17 @@ class Identities:
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, _Entry]]:
+        with self._writing() as entries:
+            yield entries
+        self.reload()
+
+    @contextmanager
+    def _writing(self) -> Iterator[dict[str, _Entry]]:
         with files.locked(self._directory / "identities.lock"):
             entries = self._read()
             yield entries
             self._renew(entries, CHANGES, Role.PROBE)
             self._write(entries)
-        self.reload()
 
     def _read(self) -> dict[str, _Entry]:
         try:
@@ -259,6 +281,11 @@ class Identities:
 
     def _password_path(self, username: str) -> Path:
         return self._directory / f"{username}.password"
+
+
+def _tell(pid: int) -> None:
+    with suppress(ProcessLookupError):  # it has ended meanwhile, and reads its files when it starts
+        os.kill(pid, signal.SIGHUP)
 
 
 def _found(entries: dict[str, _Entry], username: str) -> _Entry | None:
