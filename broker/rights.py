@@ -38,11 +38,15 @@ USERS = frozenset({Role.VIEWER, Role.OPERATOR, Role.ADMIN, Role.HOME_ASSISTANT, 
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """Filters of what somebody may publish and read; `shared` are those read as `$share/…`."""
+    """Filters of what somebody may publish and read; `shared` are those read as `$share/…`.
+
+    What matches `hidden` is not read, whatever `read` says.
+    """
 
     publish: tuple[str, ...] = ()
     read: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
 
 
 def of(role: Role, username: str, topics: Topics) -> Rights:
@@ -61,12 +65,12 @@ def of(role: Role, username: str, topics: Topics) -> Rights:
             return Rights((topics.join_request(invite_id),), (topics.join_response(invite_id),))
         case Role.VIEWER | Role.OPERATOR | Role.ADMIN:
             own = tuple(topics.user(username, kind) for kind in (Kind.REQUEST, Kind.DECISION))
-            return Rights(own, _read_by_user(role, username, topics))
+            return Rights(own, _read_by_user(role, username, topics), hidden=_hidden(topics))
         case Role.HOME_ASSISTANT:
             root = topics.home_assistant()
             return Rights((root,), (*_watched(topics), root))
         case Role.DEBUG | Role.KEEPER:
-            return Rights(read=(topics.everything(),))
+            return Rights(read=(topics.everything(),), hidden=_hidden(topics))
         case Role.PROBE:
             return Rights((f"{PROBE_ROOT}/#",), (f"{PROBE_ROOT}/#",))
 
@@ -94,6 +98,7 @@ def _lines(role: Role, username: str, topics: Topics) -> list[str]:
     lines = [f"readwrite {each}" for each in both]
     lines += [f"write {each}" for each in rights.publish if each not in both]
     lines += [f"read {each}" for each in (*rights.read, *rights.shared) if each not in both]
+    lines += [f"deny {each}" for each in rights.hidden]
     if role is not Role.CONTROLLER:
         # Mosquitto looks at denials first, and at a user's own lines before the patterns
         lines.append(f"deny {topics.prefix}/devices/{username}/#")
@@ -107,6 +112,11 @@ def _read_by_user(role: Role, username: str, topics: Topics) -> tuple[str, ...]:
         return (topics.everything(),)
     cards = (topics.approval("+"),) if role is Role.OPERATOR else ()
     return (topics.user(username, Kind.RESPONSE), *_watched(topics), *cards)
+
+
+def _hidden(topics: Topics) -> tuple[str, ...]:
+    """The answers to those who join hold passwords: nobody else reads them, whoever may read everything."""
+    return (topics.join_response("+"),)
 
 
 def _watched(topics: Topics) -> tuple[str, ...]:

@@ -26,10 +26,12 @@ from orion.nouns import (
     demo,
     devices,
     doctor,
+    keys,
     programs,
     records,
     run,
     undo,
+    users,
 )
 
 DISTRIBUTION = "orion-control-plane"
@@ -57,6 +59,7 @@ def build() -> typer.Typer:
         programs,
         ask,
         devices,
+        users,
         commands,
         run,
         undo,
@@ -64,6 +67,7 @@ def build() -> typer.Typer:
         records,
         doctor,
         debug,
+        keys,
         config,
         demo,
     ):

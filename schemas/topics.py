@@ -69,6 +69,10 @@ class Topics:
     def user(self, username: str, kind: Kind) -> str:
         return f"{self.prefix}/users/{username}/{kind.value}"
 
+    def every_user(self, kind: Kind) -> str:
+        """The filter that matches this kind of every user."""
+        return f"{self.prefix}/users/+/{kind.value}"
+
     def approval(self, approval_id: str) -> str:
         return f"{self.prefix}/approvals/{approval_id}"
 

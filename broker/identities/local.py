@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from datetime import UTC, datetime
 
+from broker import certificates
 from broker.identities.activity import ACTIVE_EVERY, await_active
-from broker.identities.errors import BrokerUnreachable, UnknownIdentity
+from broker.identities.errors import BrokerUnreachable, IdentityError, UnknownIdentity
 from broker.identities.keeping import held
 from broker.identities.register import CHANGES, KEEPER, Credentials, Identities
 from broker.rights import Role
@@ -55,15 +57,18 @@ class Local:
 
     async def suspend(self, username: str) -> None:
         await asyncio.to_thread(self._identities.suspend, username)
+        await self._with_certificates(certificates.hold, username)
         await self._await_change()
 
     async def resume(self, username: str) -> None:
         await asyncio.to_thread(self._identities.resume, username)
+        await self._with_certificates(certificates.release, username)
         await self._await_change()
 
     async def remove(self, username: str) -> None:
         if await asyncio.to_thread(self._identities.messenger) is None:
             await asyncio.to_thread(self._identities.remove, username)
+            await self._with_certificates(certificates.revoke, username)
             return
         password = await asyncio.to_thread(self._identities.expel, username)
         try:
@@ -72,10 +77,20 @@ class Local:
             await self._await_active(username, password)
         finally:
             await asyncio.to_thread(self._identities.remove, username)
+            await self._with_certificates(certificates.revoke, username)
         await self._await_change()
 
     async def all(self) -> dict[str, Role]:
         return await asyncio.to_thread(self._identities.all)
+
+    async def _with_certificates(self, change: Callable[..., Awaitable[bool]], username: str) -> None:
+        """Do the same to whoever comes with a certificate; nothing happens to who has none."""
+        try:
+            await change(self._identities.directory, username, now=datetime.now(UTC))
+        except ConnectFailed as error:
+            raise _unreachable(error) from error
+        except certificates.CertificateError as error:
+            raise IdentityError(f"The certificates of {username!r} could not be changed: {error}") from error
 
     async def _keeper(self, role: Role | None) -> Credentials | None:
         """Who holds the session of somebody with this role; None where nobody needs to, or can."""

@@ -10,14 +10,10 @@ All functions block on files: call them in a worker thread.
 
 import json
 import logging
-import os
-import signal
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 
 from broker import config, files, process, rights
@@ -65,14 +61,14 @@ class Identities:
     """The identities of one supervised broker, in its folder."""
 
     def __init__(self, directory: Path, *, prefix: str = DEFAULT_PREFIX) -> None:
-        self._directory = directory
+        self.directory = directory
         self._topics = Topics(prefix)
         self._list_path = directory / "identities.json"
         self.keeper_socket = directory.absolute() / config.KEEPER
 
     def ensure_probes(self) -> None:
         """Make what the broker needs for itself, and write its files."""
-        files.make_private_directory(self._directory)
+        files.make_private_directory(self.directory)
         with self._changing() as entries:
             for name in PROBES:
                 self._keep(entries, name, Role.PROBE)
@@ -85,7 +81,7 @@ class Identities:
         that was lost is replaced.
         """
         username = names.of_controller(instance)
-        files.make_private_directory(self._directory)
+        files.make_private_directory(self.directory)
         with self._changing() as entries:
             self._keep(entries, username, Role.CONTROLLER)
         return self.kept(username)
@@ -186,21 +182,11 @@ class Identities:
 
     def reload(self) -> bool:
         """Have a running broker of this folder read its files again; False when none runs here."""
-        tell = self.messenger()
-        if tell is not None:
-            tell()
-        return tell is not None
+        return process.reload(self.directory)
 
     def messenger(self) -> Callable[[], None] | None:
-        """What has the broker of this folder read its files again, at once; None when none runs here.
-
-        Finding the broker blocks, telling it does not. It is for the next moment: a pid is soon
-        somebody else's.
-        """
-        broker = process.running(self._directory)
-        if broker is None or sys.platform == "win32":
-            return None
-        return partial(_tell, broker.pid)
+        """What has it read them at once; None when none runs here. See `process.messenger`."""
+        return process.messenger(self.directory)
 
     def _add(self, username: str, role: Role, password: str) -> str:
         with self._changing() as entries:
@@ -244,7 +230,7 @@ class Identities:
 
     @contextmanager
     def _writing(self) -> Iterator[dict[str, _Entry]]:
-        with files.locked(self._directory / "identities.lock"):
+        with files.locked(self.directory / "identities.lock"):
             entries = self._read()
             yield entries
             self._renew(entries, CHANGES, Role.PROBE)
@@ -272,20 +258,15 @@ class Identities:
         # is let in by a new password before the rights are there that go with it.
         roles = {username: entry.role for username, entry in entries.items() if entry.state is _State.ACTIVE}
         shut_out = [username for username in entries if username not in roles]
-        files.replace(self._directory / config.RIGHTS, rights.render(roles, self._topics, shut_out=shut_out))
+        files.replace(self.directory / config.RIGHTS, rights.render(roles, self._topics, shut_out=shut_out))
         opening = (_State.ACTIVE, _State.LEAVING)
         passwords = [
             f"{name}:{each.password_hash}\n" for name, each in entries.items() if each.state in opening
         ]
-        files.replace(self._directory / config.PASSWORDS, "".join(passwords))
+        files.replace(self.directory / config.PASSWORDS, "".join(passwords))
 
     def _password_path(self, username: str) -> Path:
-        return self._directory / f"{username}.password"
-
-
-def _tell(pid: int) -> None:
-    with suppress(ProcessLookupError):  # it has ended meanwhile, and reads its files when it starts
-        os.kill(pid, signal.SIGHUP)
+        return self.directory / f"{username}.password"
 
 
 def _found(entries: dict[str, _Entry], username: str) -> _Entry | None:

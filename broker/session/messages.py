@@ -4,7 +4,7 @@ All values are frozen; secrets stay out of every `repr`.
 """
 
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 from broker.session.steady import steady
@@ -65,6 +65,10 @@ class PublishProperties:
     correlation: bytes | None = None
     content_type: str | None = None
     user_properties: tuple[tuple[str, str], ...] = ()
+
+    def with_user(self, more: tuple[tuple[str, str], ...]) -> "PublishProperties":
+        """These, and more user properties."""
+        return replace(self, user_properties=(*self.user_properties, *more))
 
     def size(self) -> int:
         """The bytes these properties take in a packet, at most."""

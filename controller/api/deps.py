@@ -13,6 +13,7 @@ from controller.assistant.chat import Assistant
 from controller.services.actors import Actor, Role
 from controller.services.replies import Replies
 from controller.settings import ControllerSettings
+from controller.store.keyring import KeyRing
 from controller.store.store import Store
 from schemas.commands import Via
 
@@ -27,6 +28,9 @@ class DevicesDoor(Protocol):
     async def look_again(self, device_id: str) -> None:
         """Ask the broker for what it holds of a device whose place is new."""
 
+    def announce_keys(self) -> None:
+        """Say which keys count now."""
+
     def forget(self, device_id: str) -> None:
         """Take a removed device's retained words from the broker."""
 
@@ -40,6 +44,7 @@ class Parts:
     replies: Replies
     devices_door: DevicesDoor
     assistant: Assistant
+    keyring: KeyRing
     administration: Administration | None  # None: the broker is administered elsewhere
     token: str
     tasks: asyncio.TaskGroup  # for work that outlives its request

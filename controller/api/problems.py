@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from broker.identities import BrokerUnreachable, IdentityError, NameTaken, UnknownIdentity
 from controller.assistant.chat import TextTooLong
-from controller.errors import Conflict, NotFound, OrionError, ProviderError, Refused
+from controller.errors import Conflict, InvalidArguments, NotFound, OrionError, ProviderError, Refused
 from controller.store.store import StoreBusy, StoreFailed, StoreRefused
 from schemas.errors import ErrorCode
 from schemas.wire import MAX_PAYLOAD
@@ -24,6 +24,7 @@ OURS = {"Orion-Api": "1"}  # on every answer: a client can tell us from whoever 
 STATUSES: dict[type[OrionError], int] = {
     NotFound: 404,
     Conflict: 409,
+    InvalidArguments: 422,
     Refused: 403,
     ProviderError: 502,
     StoreBusy: 503,

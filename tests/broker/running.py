@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from broker.identities import Identities, await_active
 from broker.rights import Role
@@ -54,8 +55,10 @@ class RunningBroker:
 
 
 @asynccontextmanager
-async def running_broker(data_dir: Path, *, port: int | None = None) -> AsyncIterator[RunningBroker]:
-    settings = BrokerSettings(data_dir=data_dir, port=port or free_port())
+async def running_broker(
+    data_dir: Path, *, port: int | None = None, **more: Any
+) -> AsyncIterator[RunningBroker]:
+    settings = BrokerSettings(data_dir=data_dir, port=port or free_port(), **more)
     async with supervised(settings) as supervisor:
         credentials = await asyncio.to_thread(supervisor.identities.ensure)
         controller = Endpoint(settings.host, settings.port, credentials.username, credentials.password)

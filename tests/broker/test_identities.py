@@ -108,6 +108,31 @@ async def test_debugging_user_reads_all_and_publishes_nothing(broker: RunningBro
                 await reader.publish(topic, b"{}")
 
 
+@pytest.mark.parametrize("role", [Role.DEBUG, Role.ADMIN, Role.OPERATOR, Role.VIEWER, Role.HOME_ASSISTANT])
+async def test_the_answer_to_a_device_that_joins_holds_a_password_and_reaches_nobody_else(
+    broker: RunningBroker, role: Role
+) -> None:
+    answer = "orion/v1/join/abcd/response"
+    name = "user.anna"
+    reading = broker.endpoint(name, await asyncio.to_thread(broker.identities.add_user, name, role))
+    joining = await asyncio.to_thread(broker.identities.add_joining, "abcd", "the-code's")
+    await await_active(reading)
+    end = f"{A}/presence" if role is not Role.HOME_ASSISTANT else "orion/v1/homeassistant/x"
+    async with (
+        joined(reading) as reader,
+        joined(broker.endpoint(joining, "the-code's")) as device,
+        joined(broker.controller) as controller,
+    ):
+        for each in ("orion/v1/#", "orion/v1/join/#", answer, "#", end):
+            await reader.subscribe([Subscription(each)])
+        await device.subscribe([Subscription(answer)])
+
+        assert await heard(reader, {answer}, sender=controller, marker=end) == set()
+        await controller.publish(answer, b"{}")
+        async with asyncio.timeout(5):
+            assert {message.topic for message in await device.receive(1)} == {answer}
+
+
 async def test_controller_shares_subscriptions(broker: RunningBroker) -> None:
     async with joined(broker.controller) as controller:
         await controller.subscribe([Subscription("$share/g/orion/v1/#")])

@@ -9,10 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from broker.identities import IdentityError, UnknownIdentity
 from controller.api import views
 from controller.api.deps import Asking, Controller
+from controller.errors import InvalidArguments, Refused
 from controller.services import commands, devices
 from controller.services.policy import PolicyProfile
 from controller.store.store import Session
 from controller.store.tables import Device
+from schemas import signing
 from schemas.ids import DeviceId, ToolName
 
 router = APIRouter(prefix="/devices", tags=["devices"])
@@ -38,9 +40,10 @@ class Names(BaseModel):
 
 
 class NewDevice(Names):
-    """A place to prepare."""
+    """A place to prepare. With `public_key` (Ed25519, base64url) the device is enrolled at once."""
 
     device_id: DeviceId
+    public_key: Annotated[str, Field(max_length=64)] | None = None
     adopt: bool = False  # accept the tools of its first profile without a look
 
 
@@ -68,21 +71,22 @@ async def listed(controller: Controller, _actor: Asking) -> dict[str, Any]:
 @router.post("", status_code=201)
 async def add(controller: Controller, actor: Asking, wanted: NewDevice) -> dict[str, Any]:
     """Prepare a place and an identity on the broker; the password is said here and never again."""
-    new = devices.NewDevice(
-        device_id=wanted.device_id,
-        name=wanted.name,
-        aliases=tuple(wanted.aliases or ()),
-        groups=tuple(wanted.groups or ()),
-        area=wanted.area,
-        policy=wanted.policy or PolicyProfile.ASSIST,
-        allowed_tools=_frozen(wanted.allowed_tools),
-        allowed_paths=_frozen(wanted.allowed_paths),
-        allowed_apps=_frozen(wanted.allowed_apps),
-        adopt_first=wanted.adopt,
-    )
-    row = await controller.store.write(
-        lambda session: devices.add(session, new, actor=actor, now=datetime.now(UTC))
-    )
+    if wanted.public_key is None and not controller.settings.allow_unsigned:
+        raise Refused(
+            "Devices that do not sign are forbidden here (ORION_ALLOW_UNSIGNED). "
+            f"One of ours joins with a code: orion devices invite {wanted.device_id}"
+        )
+    new = place(wanted, wanted.device_id, adopt=wanted.adopt)
+    key = None if wanted.public_key is None else usable_key(wanted.public_key)
+
+    def work(session: Session) -> Device:
+        now = datetime.now(UTC)
+        row = devices.add(session, new, actor=actor, now=now)
+        if key is not None:
+            devices.enrol(session, row.device_id, key, actor=actor, now=now)
+        return row
+
+    row = await controller.store.write(work)
     endpoint = controller.settings.endpoint
     connection = {"host": endpoint.host, "port": endpoint.port, "username": wanted.device_id}
     if controller.administration is not None:
@@ -96,8 +100,38 @@ async def add(controller: Controller, actor: Asking, wanted: NewDevice) -> dict[
             raise
     await controller.devices_door.look_again(wanted.device_id)
     return views.device(row) | {
-        "mqtt": connection | {"client_id": wanted.device_id, "prefix": controller.settings.prefix}
+        "mqtt": connection | {"client_id": wanted.device_id, "prefix": controller.settings.prefix},
+        "keys": [each.to_json() for each in controller.keyring.keys],
     }
+
+
+def usable_key(text: str) -> str:
+    """A device's public key, once it is known to be one.
+
+    Raises:
+        InvalidArguments: it is none.
+    """
+    try:
+        signing.public_key(text)
+    except signing.BadKey as error:
+        raise InvalidArguments(f"public_key: {error}.") from error
+    return text
+
+
+def place(wanted: Names, device_id: str, *, adopt: bool) -> devices.NewDevice:
+    """A place as it was asked for."""
+    return devices.NewDevice(
+        device_id=device_id,
+        name=wanted.name,
+        aliases=tuple(wanted.aliases or ()),
+        groups=tuple(wanted.groups or ()),
+        area=wanted.area,
+        policy=wanted.policy or PolicyProfile.ASSIST,
+        allowed_tools=_frozen(wanted.allowed_tools),
+        allowed_paths=_frozen(wanted.allowed_paths),
+        allowed_apps=_frozen(wanted.allowed_apps),
+        adopt_first=adopt,
+    )
 
 
 @router.get("/{device_id}")

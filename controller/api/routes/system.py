@@ -57,7 +57,7 @@ async def doctor(controller: Controller, _actor: Asking) -> dict[str, Any]:
         "devices": asdict(ailing),
         "disk_free_bytes": usage.free,
         "model": {
-            "host": settings.model.host,
+            "host": settings.model.shown_host,
             "name": settings.model.name,
             "trouble": await controller.assistant.trouble(),
         },

@@ -9,6 +9,13 @@ from controller.services.devices.ailments import Ailments, ailing
 from controller.services.devices.clocks import MAX_SKEW
 from controller.services.devices.conflicts import end as end_conflicts
 from controller.services.devices.conflicts import over as conflicts_over
+from controller.services.devices.enrolment import (
+    enrol,
+    forbid_unsigned,
+    forget_key,
+    note_forgery,
+    public_keys,
+)
 from controller.services.devices.heartbeats import Beat, store_heartbeat, store_heartbeats
 from controller.services.devices.presence import nobody_is_known_online, store_presence, store_profile
 from controller.services.devices.registry import (
@@ -43,11 +50,16 @@ __all__ = [
     "change",
     "conflicts_over",
     "end_conflicts",
+    "enrol",
     "every",
     "find",
+    "forbid_unsigned",
+    "forget_key",
     "get",
     "nobody_is_known_online",
+    "note_forgery",
     "profile_of",
+    "public_keys",
     "remove",
     "silent",
     "store_heartbeat",

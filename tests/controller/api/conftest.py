@@ -15,12 +15,13 @@ from controller.api.deps import Parts
 from controller.assistant.chat import Assistant
 from controller.assistant.offline import Planner
 from controller.assistant.providers.ollama import Ollama, OllamaConfig
-from controller.mqtt.inbox import Inbox
+from controller.mqtt.inbox import Inbox, utc_now
 from controller.mqtt.link import Link
 from controller.mqtt.outbox import Outbox
 from controller.services import devices
 from controller.services.replies import Replies
 from controller.settings import ControllerSettings, ModelSettings
+from controller.store.keyring import KeyRing
 from controller.store.notices import Notice
 from controller.store.store import Session, Store
 from schemas.topics import Topics
@@ -56,6 +57,8 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
         model=ModelSettings(host=NO_MODEL),
     )
     topics, replies = Topics(), Replies()
+    keyring = KeyRing(settings.keys_path, utc_now)
+    await asyncio.to_thread(keyring.open)
     outbox = Outbox(store, topics, instance="main")
     link = Link(NO_BROKER, instance="main", topics=topics, inbox=Inbox(store, outbox, topics), outbox=outbox)
     provider = Ollama(OllamaConfig(model="none", host=NO_MODEL))
@@ -72,6 +75,7 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
             replies=replies,
             devices_door=link,
             assistant=Assistant(store, replies, planner, provider, fast_path=False),
+            keyring=keyring,
             administration=None,
             token=await asyncio.to_thread(token.ensure, settings.token_path),
             tasks=tasks,

@@ -17,12 +17,16 @@ from controller.mqtt.complaints import Complaints
 from controller.mqtt.inbox import Inbox
 from controller.mqtt.link import Link
 from controller.mqtt.outbox import Outbox
+from controller.mqtt.paces import Paces
+from controller.mqtt.trust import Trust
 from controller.services import audit, commands, devices
 from controller.services.commands import CommandRequest
 from controller.services.replies import Replies
+from controller.store.keyring import KeyRing
 from controller.store.notices import DeviceChanged, Notice
 from controller.store.store import Store
 from controller.store.tables import AuditEntry, Device, ToolExecution
+from schemas.signing import Signer
 from schemas.topics import Kind, Topics
 from schemas.wire import WireModel
 from tests.broker.running import RunningBroker
@@ -98,21 +102,34 @@ async def until(happened: Callable[[], Awaitable[bool]]) -> None:
 
 
 @asynccontextmanager
-async def opened(broker: RunningBroker, store: Store, *, clock: Clock | None = None) -> AsyncIterator[Door]:
-    """The door, connected; closed cleanly at the end."""
+async def opened(
+    broker: RunningBroker,
+    store: Store,
+    *,
+    clock: Clock | None = None,
+    keyring: KeyRing | None = None,
+    allow_unsigned: bool = True,
+) -> AsyncIterator[Door]:
+    """The door, connected; closed cleanly at the end. With a keyring it signs."""
     clock = clock or Clock()
     complaints = Complaints(lambda: clock.monotonic)
-    outbox = Outbox(store, broker.topics, instance="main", now=clock.now)
-    inbox = Inbox(store, outbox, broker.topics, complaints=complaints, now=clock.now)
+    outbox = Outbox(store, broker.topics, instance="main", keyring=keyring, now=clock.now)
+    trust = Trust(store, allow_unsigned=allow_unsigned, now=clock.now)
+    paces = Paces(lambda: clock.monotonic)
+    inbox = Inbox(
+        store, outbox, broker.topics, trust=trust, complaints=complaints, paces=paces, now=clock.now
+    )
     link = Link(broker.controller, instance="main", topics=broker.topics, inbox=inbox, outbox=outbox)
     replies = Replies()
 
     def hear(heard: list[Notice]) -> None:
         for notice in heard:
+            trust.hear(notice)
             outbox.hear(notice)
             replies.hear(notice)
 
     store.listen(hear)
+    await trust.load()
     await outbox.load()
     stop = asyncio.Event()
     running = asyncio.create_task(link.run(stop), name="link")
@@ -148,6 +165,7 @@ class Peer:
     client: aiomqtt.Client
     topics: Topics
     device_id: str
+    signer: Signer | None = None
     inbox: asyncio.Queue[Heard] = field(default_factory=asyncio.Queue)
     passed_over: list[Heard] = field(default_factory=list)
 
@@ -166,7 +184,11 @@ class Peer:
             if kind is Kind.REPLY
             else self.topics.device(self.device_id, kind)
         )
-        await self.client.publish(topic, payload, qos=qos, retain=retain)
+        properties = None
+        if self.signer is not None:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho has no types here
+            properties.UserProperty = list(self.signer.sign(topic, payload))
+        await self.client.publish(topic, payload, qos=qos, retain=retain, properties=properties)
 
     async def heard(self, ending: str) -> Heard:
         """The next message on a topic that ends so; others are kept for later."""
