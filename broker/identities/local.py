@@ -2,18 +2,23 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
+from datetime import UTC, datetime
 
+from broker import certificates
 from broker.identities.activity import ACTIVE_EVERY, await_active
-from broker.identities.errors import BrokerUnreachable, UnknownIdentity
-from broker.identities.register import CHANGES, Identities
+from broker.identities.errors import BrokerUnreachable, IdentityError, UnknownIdentity
+from broker.identities.keeping import held
+from broker.identities.register import CHANGES, KEEPER, Credentials, Identities
 from broker.rights import Role
 from broker.session import ConnectFailed, Endpoint
 
 logger = logging.getLogger(__name__)
 
 ACTS_WITHIN = 5.0  # seconds
+_KEPT_BY_PATTERNS = (Role.DEVICE, Role.PROBE, Role.KEEPER, None)  # or who has no session worth keeping
 
 
 class Local:
@@ -36,21 +41,34 @@ class Local:
         await self._await_first(username, password)
 
     async def rotate(self, username: str) -> str:
-        password = await asyncio.to_thread(self._identities.rotate, username)
-        await self._await_change()
+        password = await asyncio.to_thread(self._identities.rotate_unread, username)
+        role = (await self.all()).get(username)
+        keeper = await self._keeper(role)
+        tell = await asyncio.to_thread(self._identities.messenger)
+        if tell is None:
+            return password
+        async with AsyncExitStack() as stack:
+            if keeper is not None:
+                await stack.enter_async_context(held(username, self._identities.keeper_socket, keeper))
+            # without a pause: until it is told, the owner may come back with the old password
+            tell()
+            await self._await_change()
         return password
 
     async def suspend(self, username: str) -> None:
         await asyncio.to_thread(self._identities.suspend, username)
+        await self._with_certificates(certificates.hold, username)
         await self._await_change()
 
     async def resume(self, username: str) -> None:
         await asyncio.to_thread(self._identities.resume, username)
+        await self._with_certificates(certificates.release, username)
         await self._await_change()
 
     async def remove(self, username: str) -> None:
-        if not await asyncio.to_thread(self._identities.broker_runs):
+        if await asyncio.to_thread(self._identities.messenger) is None:
             await asyncio.to_thread(self._identities.remove, username)
+            await self._with_certificates(certificates.revoke, username)
             return
         password = await asyncio.to_thread(self._identities.expel, username)
         try:
@@ -59,10 +77,29 @@ class Local:
             await self._await_active(username, password)
         finally:
             await asyncio.to_thread(self._identities.remove, username)
+            await self._with_certificates(certificates.revoke, username)
         await self._await_change()
 
     async def all(self) -> dict[str, Role]:
         return await asyncio.to_thread(self._identities.all)
+
+    async def _with_certificates(self, change: Callable[..., Awaitable[bool]], username: str) -> None:
+        """Do the same to whoever comes with a certificate; nothing happens to who has none."""
+        try:
+            await change(self._identities.directory, username, now=datetime.now(UTC))
+        except ConnectFailed as error:
+            raise _unreachable(error) from error
+        except certificates.CertificateError as error:
+            raise IdentityError(f"The certificates of {username!r} could not be changed: {error}") from error
+
+    async def _keeper(self, role: Role | None) -> Credentials | None:
+        """Who holds the session of somebody with this role; None where nobody needs to, or can."""
+        if role in _KEPT_BY_PATTERNS:
+            return None
+        try:
+            return await asyncio.to_thread(self._identities.kept, KEEPER)
+        except UnknownIdentity:  # the broker that runs was started by an older version
+            return None
 
     async def _add(self, username: str, add: Callable[[], str]) -> str:
         password = await asyncio.to_thread(add)
@@ -85,7 +122,7 @@ class Local:
 
     async def _await_change(self) -> None:
         """Return once the broker has read what was last written; one that starts later reads it then."""
-        if not await asyncio.to_thread(self._identities.broker_runs):
+        if await asyncio.to_thread(self._identities.messenger) is None:
             return
         loop = asyncio.get_running_loop()
         deadline = loop.time() + ACTS_WITHIN

@@ -12,13 +12,18 @@ from broker.session.steady import steady
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where the broker is and as whom to connect."""
+    """Where the broker is and as whom to connect. A host that is a path is a Unix socket; `port` is then 1."""
 
     host: str
     port: int
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = field(default=None, repr=False)
+
+    @property
+    def is_socket(self) -> bool:
+        """Whether it is reached by a file, on this machine only."""
+        return self.host.startswith("/")
 
 
 @dataclass(frozen=True, slots=True)

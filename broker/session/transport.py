@@ -95,7 +95,8 @@ class Transport:
             opening.set_result(None)
 
     def _on_open(self, _client: Client, _userdata: object, sock: Any) -> None:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sock.family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = sock
 
     def _on_close(self, _client: Client, _userdata: object, _sock: object) -> None:
