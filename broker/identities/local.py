@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from broker import certificates
+from broker.identities import names
 from broker.identities.activity import ACTIVE_EVERY, await_active
 from broker.identities.errors import BrokerUnreachable, IdentityError, UnknownIdentity
 from broker.identities.keeping import held
@@ -64,6 +65,8 @@ class Local:
 
     async def _with_certificates(self, change: Callable[..., Awaitable[bool]], username: str) -> None:
         """Do the same to whoever comes with a certificate; nothing happens to who has none."""
+        if not names.could_be_device(username):
+            return
         try:
             await change(self._identities.directory, username, now=datetime.now(UTC))
         except ConnectFailed as error:

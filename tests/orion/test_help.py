@@ -19,12 +19,15 @@ NOUNS = (
     "commands list", "commands queue", "commands show", "commands cancel",
     "approvals list", "approvals show", "approvals approve", "approvals deny",
     "audit list", "events list", "debug-user create", "debug-user remove", "config show",
+    "devices invite", "node join", "keys list", "keys rotate",
 )  # fmt: skip
 
 
 def commands_of(group: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
+            if command.invoke_without_command:
+                yield " ".join((*words, name)), command
             yield from commands_of(command, (*words, name))
         else:
             yield " ".join((*words, name)), command

@@ -165,7 +165,7 @@ def test_a_node_without_a_place_says_how_to_get_one(tmp_path: Path) -> None:
     done = Installation(tmp_path).orion("node")
 
     assert done.returncode == 2
-    assert "orion devices add laptop" in done.stderr
+    assert "orion devices invite laptop" in done.stderr
 
 
 def test_the_policy_file_is_the_owners_after_the_first_start(installation: Installation) -> None:
