@@ -14,7 +14,9 @@ from controller.assistant.offline import Planner
 from controller.assistant.providers.ollama import Ollama, OllamaConfig
 from controller.mqtt.inbox import Inbox
 from controller.mqtt.link import Link
+from controller.mqtt.meter import Allowance
 from controller.mqtt.outbox import Outbox
+from controller.mqtt.warden import Gate, Warden
 from controller.pacer import Pacer
 from controller.scheduler import Scheduler
 from controller.services import devices
@@ -34,9 +36,15 @@ class _Stopped(Exception):
 
 
 async def run(
-    settings: ControllerSettings, stop: asyncio.Event, ready: Callable[[int], None] = lambda _port: None
+    settings: ControllerSettings,
+    stop: asyncio.Event,
+    ready: Callable[[int], None] = lambda _port: None,
+    *,
+    gate: Gate | None = None,
 ) -> None:
     """Serve until `stop`; `ready` is told the HTTP port once the broker is reached too.
+
+    Without a `gate` nobody can be shut out at the broker.
 
     Raises:
         AddressTaken: another program listens on the HTTP port.
@@ -45,7 +53,7 @@ async def run(
     try:
         store = await asyncio.to_thread(_open, settings)
         try:
-            await _serve(settings, store, listener, stop, ready)
+            await _serve(settings, store, listener, stop, ready, gate)
         finally:
             await asyncio.to_thread(store.close)
     finally:
@@ -58,12 +66,22 @@ async def _serve(
     listener: socket.socket,
     stop: asyncio.Event,
     ready: Callable[[int], None],
+    gate: Gate | None,
 ) -> None:
     topics = Topics(settings.prefix)
     replies = Replies()
     outbox = Outbox(store, topics, instance=settings.instance)
-    inbox = Inbox(store, outbox, topics, max_skew_s=settings.max_skew_s)
+    allowance = Allowance(settings.device_rate, settings.device_bytes)
+    inbox = Inbox(store, outbox, topics, allowance=allowance, max_skew_s=settings.max_skew_s)
     link = Link(settings.endpoint, instance=settings.instance, topics=topics, inbox=inbox, outbox=outbox)
+    warden = Warden(
+        store,
+        inbox.floods,
+        gate,
+        pause_s=settings.device_pause_s,
+        gone=outbox.say_gone,
+        back=link.look_again,
+    )
     model = settings.model
     provider = Ollama(
         OllamaConfig(
@@ -81,6 +99,7 @@ async def _serve(
     def hear(notices: list[Notice]) -> None:
         for notice in notices:
             try:
+                inbox.hear(notice)
                 outbox.hear(notice)
                 replies.hear(notice)
                 pacer.hear(notice)
@@ -89,6 +108,7 @@ async def _serve(
 
     store.listen(hear)
     await store.write(devices.nobody_is_known_online)
+    await warden.load()
     await outbox.load()
     scheduler = Scheduler(
         store,
@@ -102,6 +122,7 @@ async def _serve(
                 store=store,
                 replies=replies,
                 devices_door=link,
+                warden=warden,
                 assistant=assistant,
                 identities=_identities(settings),
                 token=await asyncio.to_thread(token.ensure, settings.token_path),
@@ -114,6 +135,7 @@ async def _serve(
                 # a program that stops does not wait for its thread to end what nobody needs any more
                 tasks.create_task(asyncio.to_thread(planner.warm, lambda: not stop.is_set()), name="warm"),
                 tasks.create_task(pacer.run(), name="pacer"),
+                tasks.create_task(warden.run(), name="warden"),
                 tasks.create_task(_tell_ready(link, listener.getsockname()[1], ready), name="ready"),
             ]
             scheduler.start()

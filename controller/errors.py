@@ -12,6 +12,7 @@
     · AlreadyDecided
     · NoProfile
     · ToolsChanged
+    · NotShutOut
   - Refused
   - ProviderError
 """
@@ -114,6 +115,13 @@ class ToolsChanged(Conflict):
             f"{device_id!r} offers other tools than you looked at; nothing was accepted. Look again: "
             f"orion devices show {device_id}"
         )
+
+
+class NotShutOut(Conflict):
+    """The device may connect as it is."""
+
+    def __init__(self, device_id: str) -> None:
+        super().__init__(f"Device {device_id!r} is not shut out.")
 
 
 class Refused(OrionError):

@@ -38,6 +38,9 @@ class ControllerSettings(BaseModel):
     http_port: Annotated[int, Field(ge=0, le=65_535)] = 8180
     heartbeat_s: Annotated[float, Field(gt=0)] = 30.0  # three missed ones make a device stale
     max_skew_s: Annotated[float, Field(gt=0)] = 30.0  # a device's clock that is further away is told of
+    device_rate: Annotated[float, Field(gt=0)] = 50.0  # messages a second that a device may send for long
+    device_bytes: Annotated[float, Field(gt=0)] = 1_048_576.0  # the same for bytes
+    device_pause_s: Annotated[float, Field(gt=0)] = 300.0  # how long one that sends too much is shut out
     model: ModelSettings = ModelSettings()
 
     @property

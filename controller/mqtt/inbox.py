@@ -16,12 +16,15 @@ from controller.mqtt import filing
 from controller.mqtt.complaints import Complaints
 from controller.mqtt.filing import Filing
 from controller.mqtt.floods import Floods
+from controller.mqtt.meter import Allowance
 from controller.mqtt.outbox import Outbox
 from controller.mqtt.routes import ROUTES, Arrived, Route, heartbeats
 from controller.services import devices
+from controller.store.notices import CommandQueued, Notice
 from controller.store.store import Store, StoreBusy, StoreFailed
+from schemas.commands import Reply
 from schemas.devices import Heartbeat
-from schemas.topics import Kind, Topics
+from schemas.topics import Address, Kind, Topics
 from schemas.wire import MalformedMessage
 
 logger = logging.getLogger(__name__)
@@ -31,11 +34,18 @@ FLUSH_EVERY = timedelta(seconds=5)  # heartbeats reach the store in batches
 MAX_HEARTBEATS = BATCH  # devices whose latest waits for that; when there are more, sooner
 
 Message = tuple[Route[Any], Arrived[Any]]
+STORED = frozenset({Kind.PRESENCE, Kind.PROFILE, Kind.HEARTBEAT})
+OF_DEVICES = STORED | {Kind.EVENT, Kind.REPLY}
 
 
 def utc_now() -> datetime:
     """The hour."""
     return datetime.now(UTC)
+
+
+def size(received: Received) -> int:
+    """The bytes that a message brought."""
+    return len(received.payload) + received.beside
 
 
 class Inbox:
@@ -48,6 +58,7 @@ class Inbox:
         topics: Topics,
         *,
         complaints: Complaints | None = None,
+        allowance: Allowance | None = None,
         max_skew_s: float = devices.MAX_SKEW,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
@@ -56,15 +67,22 @@ class Inbox:
         self.complaints = complaints or Complaints()
         self._store = store
         self._filing = Filing(store, self.complaints)
-        self.floods = Floods(self.complaints)
+        self.floods = Floods(self.complaints, allowance=allowance)
+        self._places = f"{topics.prefix}/devices/"
         self._now = now
         self.behind = False  # more has arrived than one batch takes: what is heard may be old
         self._heartbeats: dict[str, Arrived[Heartbeat]] = {}
         self._keep_heartbeats = Route(Heartbeat, partial(heartbeats, max_skew_s=max_skew_s), together=True)
         self._flushed_at = now()
 
+    def hear(self, notice: Notice) -> None:
+        """Act on what a committed transaction announced."""
+        if isinstance(notice, CommandQueued):
+            self.floods.expect(notice.command.device_id)
+
     async def serve(self, session: Session) -> None:
         """Handle messages until the session is gone, then raise its loss."""
+        self.floods.connected()
         while True:
             batch = await self._receive(session)
             self.behind = len(batch) == BATCH
@@ -107,19 +125,21 @@ class Inbox:
     def _message(self, received: Received, now: datetime) -> Message | None:
         address = self._topics.parse(received.topic)
         if address is None:
+            self._note_stray(received)
             return None
         route = ROUTES.get(address.kind)
         if route is None:
             return None
+        # what the broker had in its store is no doing of this moment
+        sent_now = address.kind in OF_DEVICES and not (received.retain and address.kind in STORED)
+        if sent_now and not self.floods.hears(address.owner, address.kind, size(received)):
+            return self._needed(route, address, received, now)
         if received.retain and not route.retained:
             if address.kind is not Kind.HEARTBEAT:  # a stored heartbeat is normal, it just proves nothing
                 self.complaints.add(address.owner, f"a retained {address.kind.value}")
             return None
         if not received.payload:
             return None  # a retained topic was cleared
-        self.floods.count(address.owner)
-        if address.kind is Kind.EVENT and self.floods.puts_off(address.owner):
-            return None
         try:
             arrived = Arrived(address.owner, route.read(received.payload), now, received.retain)
         except MalformedMessage as error:
@@ -129,6 +149,26 @@ class Inbox:
             self._heartbeats[address.owner] = arrived
             return None
         return route, arrived
+
+    def _needed(
+        self, route: Route[Any], address: Address, received: Received, now: datetime
+    ) -> Message | None:
+        """Of a device that is not heard, the end of a command that still waits for one; nothing else."""
+        if address.kind is not Kind.REPLY or received.retain:
+            return None
+        try:
+            said: Reply = route.read(received.payload)
+        except MalformedMessage:
+            return None
+        if not said.status.is_final or not self._outbox.courier.awaits(address.owner, said.command_id):
+            return None
+        return route, Arrived(address.owner, said, now)
+
+    def _note_stray(self, received: Received) -> None:
+        """Count what a device publishes on a topic that is nobody's: it takes our time all the same."""
+        if received.topic.startswith(self._places):
+            device_id = received.topic[len(self._places) :].partition("/")[0]
+            self.floods.hears(device_id, Kind.REPLY, size(received))
 
     def _due_heartbeats(self, now: datetime) -> list[Message]:
         """The latest of each device, now and then; whoever it is, no more of them wait than that."""

@@ -71,6 +71,9 @@ def for_controller(settings: Settings) -> ControllerSettings:
         http_host=settings.http_host,
         http_port=settings.http_port,
         heartbeat_s=settings.heartbeat_s,
+        device_rate=settings.device_rate,
+        device_bytes=settings.device_bytes,
+        device_pause_s=settings.device_pause_s,
         model=ModelSettings(
             host=settings.ollama_host,
             name=settings.model,

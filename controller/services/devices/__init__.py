@@ -25,11 +25,13 @@ from controller.services.devices.registry import (
     unadopted,
 )
 from controller.services.devices.silence import call_stale, silent
-from controller.services.devices.status import BROKER_RESTARTED, DeviceStatus, absence
+from controller.services.devices.status import BROKER_RESTARTED, SENT_TOO_MUCH, DeviceStatus, absence
+from controller.services.devices.suspensions import check_shut_out, resume, suspend, suspended
 
 __all__ = [
     "BROKER_RESTARTED",
     "MAX_SKEW",
+    "SENT_TOO_MUCH",
     "Ailments",
     "Beat",
     "DeviceStatus",
@@ -41,6 +43,7 @@ __all__ = [
     "ailing",
     "call_stale",
     "change",
+    "check_shut_out",
     "conflicts_over",
     "end_conflicts",
     "every",
@@ -49,10 +52,13 @@ __all__ = [
     "nobody_is_known_online",
     "profile_of",
     "remove",
+    "resume",
     "silent",
     "store_heartbeat",
     "store_heartbeats",
     "store_presence",
     "store_profile",
+    "suspend",
+    "suspended",
     "unadopted",
 ]

@@ -196,7 +196,7 @@ async def test_the_doctor_looks_at_everything(api: Api) -> None:
     assert found["broker"]["connected"] is False
     assert found["model"]["trouble"]
     assert found["disk_free_bytes"] > 0
-    assert found["devices"] == {"stale": [], "conflicting": [], "skewed": {}}
+    assert found["devices"] == {"stale": [], "conflicting": [], "skewed": {}, "shut_out": {}}
 
 
 async def test_the_doctor_names_devices_that_need_a_look(api: Api, laptop: str) -> None:
