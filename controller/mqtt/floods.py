@@ -1,7 +1,8 @@
 """One device that sends more than can be taken does not take everybody's turn.
 
-Who sends more than a device may (`meter`) is first not heard with its heartbeats. Who is far
-beyond that is given to whoever shuts devices out (`tell`), and from then on is not heard at
+Who sends more than a device may (`meter`) is first not heard with its heartbeats. More is also
+to send on without waiting for any Ack: a device that was away has much to say, but only some
+of it on the way at once. Who is far beyond that is given to whoever shuts devices out (`tell`), and from then on is not heard at
 all until it is let in again. And while the controller is behind, events of a device with more
 than its share are put off, even if it sends no more than it may.
 
@@ -19,7 +20,10 @@ from schemas.wire import MAX_PAYLOAD
 
 BEHIND = 5.0  # seconds in which every batch was full: more arrives than is taken
 PAUSE = 1.0  # seconds between two batches in which nothing can have waited
+STALL = 10.0  # seconds that a batch took to be stored; what comes then has waited for us
 SHARE = 0.25  # of all messages of that time; a device with more is put off
+UNACKED = 100  # messages of one device that a batch may hold: as many as a spool sends without an Ack
+AHEAD = 500  # messages beyond that, all in all, before a device is over
 ANSWERS = 4  # messages that one command may bring: accepted, progress, its end, and that once more
 
 _WITHIN, _FAR_OVER = Standing.WITHIN, Standing.FAR_OVER
@@ -46,6 +50,8 @@ class Floods:
         self._meter = Meter(self.allowance)
         # heartbeats are kept by nobody: they have no backlog
         self._beats = Meter(self.allowance, at_once=max(1.0, PATIENCE * self.allowance.messages_per_s))
+        self._ahead = Meter(self.allowance, at_once=AHEAD)
+        self._in_batch: Counter[str] = Counter()
         self._complaints = complaints
         self._clock = clock
         self._since = self._last = clock()
@@ -62,16 +68,15 @@ class Floods:
         standing = self._meter.count(device_id, size, now)
         if kind is Kind.HEARTBEAT:
             standing = max(standing, self._beats.count(device_id, size, now))
+        else:
+            self._in_batch[device_id] += 1
+            if self._in_batch[device_id] > UNACKED:
+                standing = max(standing, self._ahead.count(device_id, size, now))
         if standing is _WITHIN:
             return kind is not Kind.EVENT or not self.puts_off(device_id)
         if standing is _FAR_OVER and self.tell is not None:
-            amount = max(
-                self._meter.sent(device_id, now),
-                self._beats.sent(device_id, now),
-                key=lambda each: each.messages,
-            )
             self.shut_out(device_id)
-            self.tell(device_id, amount)
+            self.tell(device_id, self._meter.sent(device_id, now))
             return False
         return self._bears(device_id, kind)
 
@@ -84,7 +89,9 @@ class Floods:
 
     def expect(self, device_id: str) -> None:
         """A command goes to this device: what it answers is not held against it."""
-        self._meter.expect(device_id, ANSWERS, MAX_PAYLOAD)
+        now = self._clock()
+        self._meter.expect(device_id, ANSWERS, MAX_PAYLOAD, now)
+        self._ahead.expect(device_id, ANSWERS, MAX_PAYLOAD, now)
 
     def shut_out(self, device_id: str) -> None:
         """Hear nothing of a device."""
@@ -96,18 +103,21 @@ class Floods:
     def let_in(self, device_id: str) -> None:
         """Hear a device again, as one that has sent nothing yet."""
         self._shut_out.discard(device_id)
-        self._meter.forget(device_id)
-        self._beats.forget(device_id)
+        for meter in (self._meter, self._beats, self._ahead):
+            meter.forget(device_id)
 
-    def connected(self) -> None:
-        """A session begins: what the broker kept meanwhile comes all at once."""
-        self._meter.begin_catching_up()
+    def catch_up(self) -> None:
+        """We did not listen for a while: what the broker kept meanwhile comes all at once."""
+        for meter in (self._meter, self._ahead):
+            meter.begin_catching_up()
 
     def taken(self, *, full: bool) -> None:
         """Note that a batch was taken; a full one says that more waits behind it."""
         before, self._last = self._last, self._clock()
+        self._in_batch.clear()
         if not full:
-            self._meter.end_catching_up()
+            for meter in (self._meter, self._ahead):
+                meter.end_catching_up()
         if not full or self._last - before > PAUSE:
             self._flooding = frozenset()
         elif self._last - self._since >= BEHIND:

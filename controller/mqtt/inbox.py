@@ -9,13 +9,14 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from broker.session import Received, Session
 from controller.mqtt import filing
 from controller.mqtt.complaints import Complaints
 from controller.mqtt.filing import Filing
-from controller.mqtt.floods import Floods
+from controller.mqtt.floods import STALL, Floods
 from controller.mqtt.meter import Allowance
 from controller.mqtt.outbox import Outbox
 from controller.mqtt.routes import ROUTES, Arrived, Route, heartbeats
@@ -82,11 +83,14 @@ class Inbox:
 
     async def serve(self, session: Session) -> None:
         """Handle messages until the session is gone, then raise its loss."""
-        self.floods.connected()
+        self.floods.catch_up()
         while True:
             batch = await self._receive(session)
             self.behind = len(batch) == BATCH
+            begun = monotonic()
             await self._handle(batch)
+            if monotonic() - begun > STALL:
+                self.floods.catch_up()
             for message in batch:
                 session.ack(message)
 

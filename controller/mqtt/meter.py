@@ -15,6 +15,8 @@ LEAST_PATIENCE = 10.0  # messages; where the allowed pace is very small
 # what the broker keeps for a controller that is away: it comes at once, and nobody is flooding
 QUEUED = 200_000
 QUEUED_BYTES = 256 * 1024 * 1024
+MOST_EXPECTED = 8_000  # messages that commands may bring, however many were sent
+MOST_EXPECTED_BYTES = 64 * 1024 * 1024
 MOST_REMEMBERED = 20_000  # devices
 
 
@@ -86,13 +88,12 @@ class Meter:
             bucket = self._begin(device_id, now)
         passed = now - bucket.at
         bucket.at = now
-        filled = bucket.filled - passed * self._rate
-        filled_bytes = bucket.filled_bytes - passed * self._rate_bytes
-        if filled < 0.0:
-            filled = 0.0
-        if filled_bytes < 0.0:
-            filled_bytes = 0.0
-        if filled == filled_bytes == 0.0:  # it ran empty: what comes now begins anew
+        filled, filled_bytes = bucket.filled, bucket.filled_bytes
+        if filled > 0.0:  # below it there is what was expected and has not come
+            filled = max(0.0, filled - passed * self._rate)
+        if filled_bytes > 0.0:
+            filled_bytes = max(0.0, filled_bytes - passed * self._rate_bytes)
+        if filled <= 0.0 and filled_bytes <= 0.0:  # it ran empty: what comes now begins anew
             bucket.since, bucket.messages, bucket.bytes = now, 0, 0
         bucket.messages += 1
         bucket.bytes += size
@@ -102,12 +103,11 @@ class Meter:
             return Standing.WITHIN
         return self._beyond(filled, filled_bytes)
 
-    def expect(self, device_id: str, messages: float, size: float) -> None:
-        """Answers to what it was asked are not held against a device."""
-        bucket = self._buckets.get(device_id)
-        if bucket is not None:
-            bucket.filled = max(0.0, bucket.filled - messages)
-            bucket.filled_bytes = max(0.0, bucket.filled_bytes - size)
+    def expect(self, device_id: str, messages: float, size: float, now: float) -> None:
+        """Answers to what it was asked are not held against a device, whenever they come."""
+        bucket = self._buckets.get(device_id) or self._begin(device_id, now)
+        bucket.filled = max(-MOST_EXPECTED, bucket.filled - messages)
+        bucket.filled_bytes = max(-MOST_EXPECTED_BYTES, bucket.filled_bytes - size)
 
     def sent(self, device_id: str, now: float) -> Amount:
         """What a device sent of late."""
@@ -149,6 +149,7 @@ class Meter:
 
     def _make_room(self, now: float) -> None:
         """Forget the emptier half: half, so that this is rarely done."""
+        # what was expected of these is forgotten too, and then has a whole bucket to go into
         by_filling = sorted(self._buckets, key=lambda each: self._filling(self._buckets[each], now))
         for device_id in by_filling[: len(by_filling) // 2 + 1]:
             del self._buckets[device_id]

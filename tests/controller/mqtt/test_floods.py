@@ -5,7 +5,7 @@ from sqlmodel import Session, select
 
 from broker.session import Received
 from controller.mqtt.complaints import Complaints
-from controller.mqtt.floods import BEHIND, PAUSE, Floods
+from controller.mqtt.floods import AHEAD, BEHIND, PAUSE, UNACKED, Floods
 from controller.mqtt.inbox import BATCH, MAX_HEARTBEATS, Inbox
 from controller.mqtt.meter import BACKLOG, PATIENCE, QUEUED, Amount
 from controller.mqtt.outbox import Outbox
@@ -131,11 +131,20 @@ def flood(floods: Floods, kind: Kind, count: int, *, device_id: str = "loud") ->
     return sum(floods.hears(device_id, kind, 100) for _ in range(count))
 
 
+def come_back(floods: Floods, count: int, *, device_id: str = "honest", full: bool = True) -> int:
+    """Say so much as a spool does: some, and more when that was taken; how much of it was heard."""
+    heard = 0
+    for start in range(0, count, UNACKED):
+        heard += flood(floods, Kind.EVENT, min(UNACKED, count - start), device_id=device_id)
+        floods.taken(full=full)
+    return heard
+
+
 def test_of_a_device_that_sends_more_than_it_may_heartbeats_are_dropped_and_the_rest_is_heard(
     floods: Floods, caplog: pytest.LogCaptureFixture
 ) -> None:
     told = Told(floods)
-    flood(floods, Kind.EVENT, BACKLOG)
+    come_back(floods, BACKLOG, device_id="loud")
 
     assert flood(floods, Kind.HEARTBEAT, 5) == 0
     assert flood(floods, Kind.EVENT, 5) == flood(floods, Kind.REPLY, 5) == 5
@@ -149,12 +158,29 @@ def test_a_device_that_is_far_beyond_what_it_may_is_given_up_once_and_not_heard_
 ) -> None:
     told = Told(floods)
 
-    heard = flood(floods, Kind.EVENT, BACKLOG + 2_000)
+    heard = come_back(floods, BACKLOG + 2_000, device_id="loud")
 
     assert heard == BACKLOG + PATIENCE * 50
     assert told.devices == {"loud": Amount(heard + 1, 100 * (heard + 1), 0.0)}
     assert not floods.hears("loud", Kind.PRESENCE, 10)
     assert floods.hears("calm", Kind.HEARTBEAT, 10)
+
+
+def test_a_device_that_does_not_wait_for_acks_is_given_up_long_before_it_has_sent_a_spool(
+    floods: Floods,
+) -> None:
+    told = Told(floods)
+
+    assert flood(floods, Kind.EVENT, BACKLOG) == UNACKED + AHEAD + PATIENCE * 50
+    assert list(told.devices) == ["loud"]
+
+
+def test_a_device_that_waits_for_acks_may_bring_a_whole_spool(floods: Floods) -> None:
+    told = Told(floods)
+
+    assert come_back(floods, 10_000) == 10_000
+    assert flood(floods, Kind.HEARTBEAT, 1, device_id="honest") == 1
+    assert not told.devices
 
 
 def test_heartbeats_have_no_backlog(floods: Floods) -> None:
@@ -170,7 +196,7 @@ def test_who_is_let_in_again_begins_anew(floods: Floods) -> None:
 
     floods.let_in("loud")
 
-    assert flood(floods, Kind.EVENT, BACKLOG) == BACKLOG
+    assert come_back(floods, BACKLOG, device_id="loud") == BACKLOG
     assert flood(floods, Kind.HEARTBEAT, 1) == 0
     assert list(told.devices) == ["loud"]
 
@@ -193,14 +219,14 @@ def test_what_the_broker_kept_while_the_controller_was_away_is_held_against_nobo
     floods: Floods, time: Time
 ) -> None:
     told = Told(floods)
-    floods.connected()
+    floods.catch_up()
     for _ in range(100):
         flood(floods, Kind.EVENT, 500, device_id="honest")
         time.now += 0.1
         floods.taken(full=True)
     floods.taken(full=False)
 
-    assert flood(floods, Kind.EVENT, BACKLOG, device_id="honest") == BACKLOG
+    assert come_back(floods, BACKLOG) == BACKLOG
     assert not told.devices
     flood(floods, Kind.EVENT, 1_000, device_id="honest")
     assert list(told.devices) == ["honest"]
@@ -208,7 +234,7 @@ def test_what_the_broker_kept_while_the_controller_was_away_is_held_against_nobo
 
 def test_no_more_than_a_broker_can_have_kept_is_believed_to_be_kept(floods: Floods) -> None:
     told = Told(floods)
-    floods.connected()
+    floods.catch_up()
 
     flood(floods, Kind.EVENT, BACKLOG + QUEUED + 1)
 
