@@ -11,6 +11,7 @@ What is not heard is neither stored nor acknowledged, so a device keeps it and s
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from time import monotonic
 
 from controller.mqtt.complaints import MAX_REMEMBERED, Complaints
@@ -75,10 +76,21 @@ class Floods:
         if standing is _WITHIN:
             return kind is not Kind.EVENT or not self.puts_off(device_id)
         if standing is _FAR_OVER and self.tell is not None:
-            self.shut_out(device_id)
-            self.tell(device_id, self._meter.sent(device_id, now))
+            self._give_up(self.tell, device_id, self._meter.sent(device_id, now))
             return False
         return self._bears(device_id, kind)
+
+    def look_ahead(self, waiting: Counter[str]) -> None:
+        """Note how much of each device has arrived and was not taken yet: who floods is found before it is stored."""
+        if self.tell is None:
+            return
+        now = self._clock()
+        for device_id, count in waiting.items():
+            if device_id in self._shut_out or count <= UNACKED:
+                continue
+            if self._ahead.would_stand(device_id, count - UNACKED, now) is _FAR_OVER:
+                sent = self._meter.sent(device_id, now)
+                self._give_up(self.tell, device_id, replace(sent, messages=sent.messages + count))
 
     def puts_off(self, device_id: str) -> bool:
         """Whether an event of this device has to wait; it is counted if so."""
@@ -126,6 +138,10 @@ class Floods:
             return
         self._since = self._last
         self._sent.clear()
+
+    def _give_up(self, tell: Callable[[str, Amount], None], device_id: str, amount: Amount) -> None:
+        self.shut_out(device_id)
+        tell(device_id, amount)
 
     def _bears(self, device_id: str, kind: Kind) -> bool:
         """What is heard of a device that sends more than it may."""

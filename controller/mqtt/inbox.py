@@ -6,6 +6,7 @@ stored is kept and tried again, and meanwhile the broker waits.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -31,6 +32,7 @@ from schemas.wire import MalformedMessage
 logger = logging.getLogger(__name__)
 
 BATCH = 256  # messages in one transaction
+MANY = 1_000  # messages that wait; with so many, one device may have too many of them
 FLUSH_EVERY = timedelta(seconds=5)  # heartbeats reach the store in batches
 MAX_HEARTBEATS = BATCH  # devices whose latest waits for that; when there are more, sooner
 
@@ -87,6 +89,8 @@ class Inbox:
         while True:
             batch = await self._receive(session)
             self.behind = len(batch) == BATCH
+            if session.waiting >= MANY:
+                self.floods.look_ahead(self._owners(session.waiting_by_topic()))
             begun = monotonic()
             await self._handle(batch)
             if monotonic() - begun > STALL:
@@ -170,9 +174,20 @@ class Inbox:
 
     def _note_stray(self, received: Received) -> None:
         """Count what a device publishes on a topic that is nobody's: it takes our time all the same."""
-        if received.topic.startswith(self._places):
-            device_id = received.topic[len(self._places) :].partition("/")[0]
+        if device_id := self._owner(received.topic):
             self.floods.hears(device_id, Kind.REPLY, size(received))
+
+    def _owners(self, topics: Counter[str]) -> Counter[str]:
+        """Messages by topic as messages by device."""
+        found: Counter[str] = Counter()
+        for topic, count in topics.items():
+            if device_id := self._owner(topic):
+                found[device_id] += count
+        return found
+
+    def _owner(self, topic: str) -> str:
+        """The device on whose topics this one is, or nothing."""
+        return topic[len(self._places) :].partition("/")[0] if topic.startswith(self._places) else ""
 
     def _due_heartbeats(self, now: datetime) -> list[Message]:
         """The latest of each device, now and then; whoever it is, no more of them wait than that."""

@@ -103,6 +103,14 @@ class Meter:
             return Standing.WITHIN
         return self._beyond(filled, filled_bytes)
 
+    def would_stand(self, device_id: str, messages: int, now: float) -> Standing:
+        """How a device would stand if it sent so many more; nothing is noted."""
+        bucket = self._buckets.get(device_id)
+        filled = 0.0 if bucket is None else bucket.filled
+        if bucket is not None and filled > 0.0:
+            filled = max(0.0, filled - (now - bucket.at) * self._rate)
+        return self._beyond(filled + messages, 0.0)
+
     def expect(self, device_id: str, messages: float, size: float, now: float) -> None:
         """Answers to what it was asked are not held against a device, whenever they come."""
         bucket = self._buckets.get(device_id) or self._begin(device_id, now)
@@ -139,7 +147,8 @@ class Meter:
             return Standing.WITHIN
         if filled > self._far or filled_bytes > self._far_bytes:
             return Standing.FAR_OVER
-        return Standing.OVER
+        within = filled <= self._rim and filled_bytes <= self._rim_bytes
+        return Standing.WITHIN if within else Standing.OVER
 
     def _begin(self, device_id: str, now: float) -> _Bucket:
         if len(self._buckets) >= self._most:

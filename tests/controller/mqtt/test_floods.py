@@ -1,5 +1,7 @@
 """One device's flood does not starve the others, and nobody is put off without need."""
 
+from collections import Counter
+
 import pytest
 from sqlmodel import Session, select
 
@@ -180,6 +182,37 @@ def test_a_device_that_waits_for_acks_may_bring_a_whole_spool(floods: Floods) ->
 
     assert come_back(floods, 10_000) == 10_000
     assert flood(floods, Kind.HEARTBEAT, 1, device_id="honest") == 1
+    assert not told.devices
+
+
+def test_what_waits_to_be_taken_counts_before_it_is_taken(floods: Floods) -> None:
+    told = Told(floods)
+    far = UNACKED + AHEAD + int(PATIENCE * 50)
+
+    floods.look_ahead(Counter({"honest": far, "loud": far + 1}))
+
+    assert list(told.devices) == ["loud"]
+    assert told.devices["loud"].messages == far + 1
+    assert floods.hears("honest", Kind.EVENT, 10)
+    assert not floods.hears("loud", Kind.EVENT, 10)
+
+
+def test_answers_that_wait_to_be_taken_are_no_flood(floods: Floods) -> None:
+    told = Told(floods)
+    for _ in range(1_000):
+        floods.expect("busy")
+
+    floods.look_ahead(Counter({"busy": 4_000}))
+
+    assert not told.devices
+
+
+def test_what_the_broker_kept_and_waits_to_be_taken_is_held_against_nobody(floods: Floods) -> None:
+    told = Told(floods)
+    floods.catch_up()
+
+    floods.look_ahead(Counter({"honest": 2_000}))
+
     assert not told.devices
 
 
