@@ -14,7 +14,7 @@ from tests.orion.installation import ORION, clean_environment, orion
 
 NOUNS = (
     "up", "broker", "controller", "node", "ask", "run", "undo", "doctor", "demo",
-    "devices list", "devices show", "devices add", "devices adopt", "devices remove", "devices policy",
+    "devices list", "devices show", "devices add", "devices adopt", "devices resume", "devices remove", "devices policy",
     "users list", "users add", "users role", "users rotate", "users remove",
     "commands list", "commands queue", "commands show", "commands cancel",
     "approvals list", "approvals show", "approvals approve", "approvals deny",
