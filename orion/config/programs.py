@@ -84,6 +84,7 @@ def for_controller(settings: Settings) -> ControllerSettings:
         http_port=settings.http_port,
         ca_path=settings.mqtt_ca if administered is None else public_path(for_broker(settings).directory),
         join_port=_join_port(settings),
+        cert_port=0 if administered is None else settings.mqtt_cert_port,
         allow_unsigned=settings.allow_unsigned,
         heartbeat_s=settings.heartbeat_s,
         mqtt_max_risk=Risk(settings.mqtt_max_risk),
