@@ -1,0 +1,166 @@
+"""`orion conform DEVICE`: what a device keeps of the wire contract, and what it breaks."""
+
+import asyncio
+import contextlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from pydantic import TypeAdapter, ValidationError
+
+from orion.exits import Exit
+from orion.terminal import Terminal
+from orion.verbs import Failure, Invocation, verb
+from schemas.ids import DeviceId
+
+if TYPE_CHECKING:  # loaded by this command alone: it brings the broker's package
+    from orion.conform import Check, Finding
+
+STYLES = {"passed": "green", "broken": "red", "not tried": "dim"}
+EXAMPLE = "orion conform lamp-1\norion conform lamp-1 --tool light --argument on=true --write"
+
+Id = Annotated[str, typer.Argument(metavar="DEVICE", help="The device's id.")]
+ToolName = Annotated[
+    str | None,
+    typer.Option("--tool", metavar="NAME", help="What it is asked to do, instead of one that only looks."),
+]
+Arguments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--argument", metavar="K=V", help="An argument of that tool, JSON or text; repeat for more."
+    ),
+]
+Write = Annotated[bool, typer.Option("--write", help="The tool may be one that changes something.")]
+Mqtt3 = Annotated[
+    bool, typer.Option("--mqtt3", help="It speaks MQTT 3.1.1: ask nothing of it that needs MQTT 5.")
+]
+Disconnect = Annotated[
+    bool,
+    typer.Option("--disconnect", help="Look at its end and return as well; you are asked to cut it off."),
+]
+Within = Annotated[
+    float, typer.Option("--within", min=0.5, max=60, metavar="SECONDS", help="How long an answer may take.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    verb(app, "conform", example=EXAMPLE)(conform)
+
+
+def conform(
+    invocation: Invocation,
+    device_id: Id,
+    tool: ToolName = None,
+    argument: Arguments = None,
+    write: Write = False,
+    mqtt3: Mqtt3 = False,
+    disconnect: Disconnect = False,
+    within: Within = 5.0,
+) -> Exit:
+    """Check a device, ours or anybody's, against the wire contract.
+
+    It is listened to, and asked some thirty times to do something that only looks. Exit code 0
+    when nothing is broken, else 1.
+    """
+    from orion import conform as checks
+
+    try:
+        TypeAdapter[str](DeviceId).validate_python(device_id)
+    except ValidationError:
+        raise _wrong(f"{device_id!r} is not a device id.") from None
+    given = _arguments(argument or [])
+    if given and tool is None:
+        raise _wrong("--argument belongs to a tool: name it with --tool.")
+    findings: list[Finding] = []
+
+    async def look() -> None:
+        settings = invocation.settings
+        signer = checks.signer_of(settings)
+        async with (
+            checks.endpoint(settings) as endpoint,
+            checks.connected(endpoint, device_id, settings.prefix, signer=signer) as line,
+        ):
+            examination = checks.Examination(
+                line, within_s=within, heartbeat_s=settings.heartbeat_s, mqtt3=mqtt3, disconnects=disconnect
+            )
+            examination.say = invocation.terminal.say
+            if not await checks.first_words(examination):
+                raise _silent(device_id)
+            examination.choose(tool, given, may_write=write)
+            with _shown(invocation.terminal, len(checks.CHECKS)) as begins:
+                async with contextlib.aclosing(checks.examine(examination, begins)) as found:
+                    findings.extend([each async for each in found])
+
+    try:
+        asyncio.run(look())
+    except (checks.LineLost, checks.NoPlace) as error:
+        raise Failure(str(error), code="unavailable") from error
+    except checks.NoSuchCall as error:
+        raise _wrong(str(error)) from error
+    return _report(invocation.terminal, device_id, findings)
+
+
+def _wrong(sentence: str) -> Failure:
+    return Failure(sentence, code="invalid_arguments", exit_code=Exit.USAGE)
+
+
+def _silent(device_id: str) -> Failure:
+    sentence = f"The broker has heard nothing of {device_id}: is it connected, and is that its id?"
+    return Failure(sentence, code="device_offline", exit_code=Exit.OFFLINE)
+
+
+def _arguments(words: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for word in words:
+        name, is_given, text = word.partition("=")
+        if not (name and is_given):
+            raise _wrong(f"{word!r} is not an argument: write name=value.")
+        try:
+            found[name] = json.loads(text)
+        except ValueError:
+            found[name] = text
+    return found
+
+
+@contextlib.contextmanager
+def _shown(terminal: Terminal, total: int) -> "Iterator[Callable[[Check], None]]":
+    """Tell whoever looks on which check is being made."""
+    if not terminal.watched:
+        yield lambda _check: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=terminal.err, transient=True) as bar:
+        task = bar.add_task("", total=total)
+
+        def begins(check: "Check") -> None:
+            bar.update(task, description=f"{check.name:<28}", advance=1)
+
+        yield begins
+
+
+def _report(terminal: Terminal, device_id: str, findings: "list[Finding]") -> Exit:
+    counts = Counter(each.verdict.state.value for each in findings)
+    holds = not counts["broken"]
+    told = {"passed": counts["passed"], "broken": counts["broken"], "not_tried": counts["not tried"]}
+    items = [each.to_json() for each in findings]
+    if not terminal.answer({"device_id": device_id, "holds": holds, **told, "items": items}):
+        for item in items:
+            terminal.write(f"{item['state']:<9}  {item['check']:<27}  {item['rule']}", STYLES[item["state"]])
+            if item["seen"]:
+                terminal.write(
+                    f"{'':<9}  {'':<27}  {_word(item['state'])}{item['seen']}", STYLES[item["state"]]
+                )
+        verdict = "keeps what could be tried" if holds else "breaks the contract"
+        terminal.say(
+            f"{device_id} {verdict}: {told['passed']} passed, {told['broken']} broken, {told['not_tried']} not tried."
+        )
+    return Exit.DONE if holds else Exit.FAILED
+
+
+def _word(state: str) -> str:
+    return {"broken": "seen: ", "not tried": "because ", "passed": ""}[state]
