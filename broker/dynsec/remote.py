@@ -175,7 +175,13 @@ def _acls(granted: Rights) -> list[Json]:
         found += [(kind, each) for kind in ("subscribePattern", "unsubscribePattern", "publishClientReceive")]
     for each in granted.shared:
         found += [(kind, each) for kind in ("subscribePattern", "unsubscribePattern")]
-    return [{"acltype": kind, "topic": topic, "allow": True} for kind, topic in found]
+    allowed: list[Json] = [{"acltype": kind, "topic": topic, "allow": True} for kind, topic in found]
+    denied: list[Json] = [
+        # looked at first
+        {"acltype": "publishClientReceive", "topic": each, "allow": False, "priority": 1}
+        for each in granted.hidden
+    ]
+    return denied + allowed
 
 
 def _role_of(client: Json) -> Role | None:

@@ -15,7 +15,9 @@ from controller.store.tables import Device
 CONTROLLER_RESTARTED = "controller_restarted"
 BROKER_RESTARTED = "broker_restarted"
 UNSIGNED_FORBIDDEN = "unsigned_and_forbidden"
-OUR_REASONS = frozenset({CONTROLLER_RESTARTED, BROKER_RESTARTED, UNSIGNED_FORBIDDEN})  # no word of the device's own
+OUR_REASONS = frozenset(
+    {CONTROLLER_RESTARTED, BROKER_RESTARTED, UNSIGNED_FORBIDDEN}
+)  # no word of the device's own
 _SHOWN_REASONS = OUR_REASONS | {"connection_lost", "stopped", "sleeping", "update", "revoked"}
 
 
