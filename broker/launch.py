@@ -68,8 +68,8 @@ def before(settings: BrokerSettings) -> Callable[[], None] | None:
     """What the child runs before it becomes Mosquitto.
 
     On Linux it then dies with us. And it may hold as many connections as its listeners take
-    together, but not more: this limit holds also where Mosquitto has forgotten its own (2.0.11
-    does at a reload), and it keeps the broker well when it is reached.
+    together, and no more. Mosquitto 2.0.11 counts some disconnects twice and forgets its own
+    limits at a reload; this one holds, and the broker stays well when it is reached.
     """
     if sys.platform == "win32":
         return None

@@ -45,17 +45,17 @@ def make_pass(signer: Authority, device_id: str, *, now: datetime) -> Pass:
     return Pass(made.serial_number, authority.private_pem(key) + authority.pem(made))
 
 
-async def await_list(directory: Path, refused: Pass, *, within_s: float) -> None:
+async def await_list(directory: Path, refused: Pass, *, within_s: float) -> bool:
     """Tell Mosquitto to read its list, and return once it refuses `refused`, which is on it.
 
-    Returns also when nobody listens there: whoever starts reads the list that is written.
+    False when nobody listens there: whoever starts reads the list that is written.
 
     Raises:
         ConnectFailed: not in time.
     """
     listener = await asyncio.to_thread(_listener, directory)
     if listener is None:
-        return
+        return False
     loop = asyncio.get_running_loop()
     deadline, told = loop.time() + within_s, -TELL_EVERY
     while True:
@@ -64,7 +64,7 @@ async def await_list(directory: Path, refused: Pass, *, within_s: float) -> None
             told = loop.time()
         answer = await asyncio.to_thread(_try, directory, listener, refused)
         if answer in (_Answer.REFUSED, _Answer.NOBODY):
-            return
+            return answer is _Answer.REFUSED
         if loop.time() >= deadline:
             raise ConnectFailed(
                 f"the broker did not take the list of revoked certificates within {within_s:g} s"

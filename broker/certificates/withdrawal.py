@@ -51,9 +51,9 @@ async def _withdraw(
     listed = await asyncio.to_thread(_change, directory, device_id, before, after, now)
     if listed is None:
         return False
-    await sessions.await_list(directory, listed, within_s=within_s)
-    # in this order: whoever is put out cannot come back
-    await sessions.end_session(directory, device_id, now=now, forget=after == _REVOKED, within_s=within_s)
+    if await sessions.await_list(directory, listed, within_s=within_s):
+        # in this order: whoever is put out cannot come back
+        await sessions.end_session(directory, device_id, now=now, forget=after == _REVOKED, within_s=within_s)
     return True
 
 

@@ -7,6 +7,17 @@ import ssl
 from pathlib import Path
 
 
+class _Socket(ssl.SSLSocket):
+    """Does not stay open when the handshake fails: whoever began it has not got it yet."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - as in `ssl`
+        try:
+            super().do_handshake(block)
+        except (OSError, ValueError):
+            self.close()
+            raise
+
+
 class Unusable(Exception):
     """What was given to verify with, or to be known by, cannot be used."""
 
@@ -31,6 +42,7 @@ def context(ca: str | None = None, *, identity: Path | None = None) -> ssl.SSLCo
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.check_hostname = True
     made.verify_mode = ssl.CERT_REQUIRED
+    made.sslsocket_class = _Socket
     if identity is not None:
         try:
             made.load_cert_chain(identity)

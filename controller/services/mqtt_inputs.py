@@ -14,7 +14,7 @@ from controller.errors import AlreadyDecided, OrionError, UnknownApproval, Unkno
 from controller.services import approvals, audit, users
 from controller.services.actors import Actor, Role
 from controller.store import notices
-from controller.store.tables import MqttInput, MqttResponse, User
+from controller.store.tables import MqttInput, MqttResponse
 from schemas.assistant import ENDING_TYPES, REQUEST_VALID, Decision, Request, Response
 from schemas.commands import Via
 from schemas.errors import ErrorBody, ErrorCode
@@ -136,8 +136,7 @@ def _decided(
 
 
 def _speaker(session: Session, username: str) -> Role:
-    row = session.get(User, username)
-    role = users.speaking(row) if row is not None else None
+    role = users.role_now(session, username)
     if role is None:
         raise UnknownUser(username)
     return role

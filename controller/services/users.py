@@ -97,6 +97,12 @@ def note_rotation(session: Session, username: str, *, actor: Actor, now: datetim
     _record(session, "user.rotated", get(session, username), actor=actor, now=now)
 
 
+def role_now(session: Session, username: str) -> Role | None:
+    """With which rights somebody asks and decides now; None: not at all, or no more."""
+    row = session.get(User, username)
+    return None if row is None else speaking(row)
+
+
 def speaking(row: User) -> Role | None:
     """With which rights this user asks and decides; None: not at all."""
     return None if row.role == UserRole.HOME_ASSISTANT else Role(row.role)

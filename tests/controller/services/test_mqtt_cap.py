@@ -5,15 +5,25 @@ from sqlmodel import Session
 
 from controller.assistant import answers
 from controller.errors import UnknownSession
-from controller.services import approvals, commands, conversations, devices, permissions, rollouts, settling
+from controller.services import (
+    approvals,
+    commands,
+    conversations,
+    devices,
+    permissions,
+    rollouts,
+    settling,
+    users,
+)
 from controller.services.actors import FORGEABLE, Actor, Role, assisted
 from controller.services.conditions import Condition
 from controller.services.orders import Status
 from controller.services.permissions import Proposal
 from controller.services.policy import PolicyProfile, Verdict
 from controller.services.settling import Departure
+from controller.services.users import UserRole
 from controller.store.house import HouseRules
-from controller.store.tables import Device
+from controller.store.tables import Device, User
 from schemas.commands import Via
 from schemas.devices import Risk
 from schemas.errors import ErrorCode
@@ -29,6 +39,12 @@ HIGH = a_request("delete_path", arguments={"path": "Test"})
 def rule(session: Session, cap: Risk) -> None:
     """The controller is started with another setting."""
     session.info.update(HouseRules(mqtt_max_risk=cap).known_in())
+
+
+@pytest.fixture(autouse=True)
+def mia(session: Session) -> User:
+    """Who asks by MQTT."""
+    return users.add(session, "mia", UserRole.ADMIN, actor=ADMIN, now=NOON)
 
 
 @pytest.fixture
@@ -129,6 +145,26 @@ def test_a_cap_that_was_lowered_holds_for_what_a_person_says_yes_to(
 
     rule(session, Risk.LOW)
     approvals.decide(session, row.approval_id, approve=True, actor=ADMIN, now=later(1))
+
+    assert row.status == Status.DENIED
+
+
+@pytest.mark.parametrize("to", [None, UserRole.VIEWER])
+def test_who_is_not_let_in_any_more_takes_along_what_waits(
+    session: Session, managed: Device, to: UserRole | None
+) -> None:
+    rule(session, Risk.HIGH)
+    managed.policy = PolicyProfile.ASSIST.value
+    row = commands.submit(session, HIGH, actor=BY_MQTT, now=NOON)
+    session.flush()
+    assert row.approval_id is not None
+
+    if to is None:
+        users.remove(session, "mia", actor=ADMIN, now=later(1))
+    else:
+        users.change_role(session, "mia", to, actor=ADMIN, now=later(1))
+    session.flush()
+    approvals.decide(session, row.approval_id, approve=True, actor=ADMIN, now=later(2))
 
     assert row.status == Status.DENIED
 
