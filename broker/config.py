@@ -21,6 +21,8 @@ _BASES = (_PACKAGE / "mosquitto.conf", _PACKAGE.parent / "mosquitto.conf")  # in
 
 PASSWORDS = "passwords"
 RIGHTS = "rights.acl"
+KEEPER = "keeper.sock"
+LONGEST_SOCKET = 100  # bytes of a socket's path that every system takes
 CERTIFICATES = "certificates"
 SERVER = f"{CERTIFICATES}/server.pem"  # key and certificates in one file
 AUTHORITY = f"{CERTIFICATES}/authority.crt"
@@ -102,7 +104,7 @@ def render(settings: BrokerSettings) -> str:
         # that only their owner may read. An installation run as root keeps root, which is less
         # hardened: run it as an ordinary user, as the service files do.
         lines.append(f"user {getpass.getuser()}")
-    lines += _listener(settings, settings.host, settings.port)
+    lines += [*_keeper(directory), *_listener(settings, settings.host, settings.port)]
     encrypted = [
         f"certfile {directory / SERVER}",
         f"keyfile {directory / SERVER}",
@@ -123,6 +125,17 @@ def render(settings: BrokerSettings) -> str:
         if not line.isprintable():
             raise ConfigError(f"a line break or control character in {line!r}")
     return base().rstrip() + "\n\n# --- This installation ---\n\n" + "\n".join(lines) + "\n"
+
+
+def _keeper(directory: Path) -> list[str]:
+    """A way in for the owner of the folder alone, on which a client id is not bound to the name.
+
+    Whoever replaces a password holds the session of its owner meanwhile (`identities.keeping`).
+    """
+    path = directory / KEEPER
+    if os.name != "posix" or len(os.fsencode(path)) > LONGEST_SOCKET:
+        return []
+    return [f"listener 0 {path}"]
 
 
 def write(settings: BrokerSettings) -> Path:
@@ -182,7 +195,8 @@ def parse(text: str) -> Parsed:
         if not port.isdecimal():
             raise ConfigError(f"a listener has no port: {line!r}")
         current = {}
-        listeners.append(Listener(host.strip(), int(port), current))
+        if port != "0":  # that is the keeper's file, not an address
+            listeners.append(Listener(host.strip(), int(port), current))
     return Parsed(values, tuple(listeners))
 
 

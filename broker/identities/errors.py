@@ -19,6 +19,7 @@ _KINDS = {
     Role.HOME_ASSISTANT: "Home Assistant",
     Role.DEBUG: "a debugging user",
     Role.PROBE: "a part of Orion itself",
+    Role.KEEPER: "a part of Orion itself",
 }
 
 

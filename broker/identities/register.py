@@ -10,7 +10,7 @@ All functions block on files: call them in a worker thread.
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -28,8 +28,9 @@ logger = logging.getLogger(__name__)
 # Its password is another one after every change: whoever gets in with it knows that the
 # broker has read that change.
 CHANGES = "probe.changes"
+KEEPER = "probe.keeper"
 PROBES = ("probe.supervisor", "probe.health", CHANGES)
-KEPT = (Role.CONTROLLER, Role.PROBE)  # their passwords stay on this machine, in files
+KEPT = (Role.CONTROLLER, Role.PROBE, Role.KEEPER)  # their passwords stay on this machine, in files
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,6 @@ class _State(StrEnum):
 
     ACTIVE = "active"
     SUSPENDED = "suspended"  # somebody's, and shut out
-    LEAVING = "leaving"  # on the way to the next; its password is ours and opens no topic
     GONE = "gone"  # nobody's, and remembered so that no right comes back by itself
 
 
@@ -60,16 +60,18 @@ class Identities:
     """The identities of one supervised broker, in its folder."""
 
     def __init__(self, directory: Path, *, prefix: str = DEFAULT_PREFIX) -> None:
-        self._directory = directory
+        self.directory = directory
         self._topics = Topics(prefix)
         self._list_path = directory / "identities.json"
+        self.keeper_socket = directory.absolute() / config.KEEPER
 
     def ensure_probes(self) -> None:
         """Make what the broker needs for itself, and write its files."""
-        files.make_private_directory(self._directory)
+        files.make_private_directory(self.directory)
         with self._changing() as entries:
             for name in PROBES:
                 self._keep(entries, name, Role.PROBE)
+            self._keep(entries, KEEPER, Role.KEEPER)
 
     def ensure(self, instance: str = "main") -> Credentials:
         """Make the controller's identity at a first start; say it every time.
@@ -78,7 +80,7 @@ class Identities:
         that was lost is replaced.
         """
         username = names.of_controller(instance)
-        files.make_private_directory(self._directory)
+        files.make_private_directory(self.directory)
         with self._changing() as entries:
             self._keep(entries, username, Role.CONTROLLER)
         return self.kept(username)
@@ -122,40 +124,35 @@ class Identities:
 
     def rotate(self, username: str) -> str:
         """Replace a password and say the new one; who is connected with the old one is thrown out."""
+        password = self.rotate_unread(username)
+        self.reload()
+        return password
+
+    def rotate_unread(self, username: str) -> str:
+        """The same, before a running broker is told: it goes by the old one until `reload`."""
         password = new_password()
-        with self._changing() as entries:
+        with self._writing() as entries:
             entry = _known(entries, username)
             entries[username] = replace(entry, password_hash=hash_password(password))
             if entry.role in KEPT:
                 files.replace(self._password_path(username), password + "\n")
         return password
 
-    def suspend(self, username: str) -> None:
+    def suspend(self, username: str, *, tell: bool = True) -> None:
         """Shut somebody out who keeps name and password."""
-        self._move(username, _State.SUSPENDED)
+        self._move(username, _State.SUSPENDED, tell=tell)
 
     def resume(self, username: str) -> None:
         """Let somebody in again that was shut out."""
-        self._move(username, _State.ACTIVE)
+        self._move(username, _State.ACTIVE, tell=True)
 
-    def expel(self, username: str) -> str:
-        """Take everything away from somebody who goes, but the name; a password to an empty room.
-
-        With it what the broker keeps of the last owner can be thrown out before `remove`.
-        """
-        password = new_password()
-        with self._changing() as entries:
-            role = _known(entries, username).role
-            entries[username] = _Entry(role, hash_password(password), _State.LEAVING)
-        return password
-
-    def remove(self, username: str) -> None:
-        """Take a name away; a running broker ends its connection.
+    def remove(self, username: str, *, tell: bool = True) -> None:
+        """Take a name away; a running broker ends its connection once it was told.
 
         Raises:
             UnknownIdentity: nobody has it.
         """
-        with self._changing() as entries:
+        with self._changing(tell=tell) as entries:
             role = _known(entries, username).role
             if role in KEPT or role is Role.JOINING:
                 del entries[username]
@@ -173,11 +170,11 @@ class Identities:
 
     def reload(self) -> bool:
         """Have a running broker of this folder read its files again; False when none runs here."""
-        return process.reload(self._directory)
+        return process.reload(self.directory)
 
-    def broker_runs(self) -> bool:
-        """Whether there is a broker of this folder at present."""
-        return process.running(self._directory) is not None
+    def messenger(self) -> Callable[[], None] | None:
+        """What has it read them at once; None when none runs here. See `process.messenger`."""
+        return process.messenger(self.directory)
 
     def _add(self, username: str, role: Role, password: str) -> str:
         with self._changing() as entries:
@@ -187,11 +184,9 @@ class Identities:
         logger.info("Added %s %s to the broker", role, username)
         return password
 
-    def _move(self, username: str, state: _State) -> None:
-        with self._changing() as entries:
-            entry = _known(entries, username)
-            if entry.state is not _State.LEAVING:
-                entries[username] = replace(entry, state=state)
+    def _move(self, username: str, state: _State, *, tell: bool) -> None:
+        with self._changing(tell=tell) as entries:
+            entries[username] = replace(_known(entries, username), state=state)
 
     def _keep(self, entries: dict[str, _Entry], username: str, role: Role) -> None:
         taken = _found(entries, username)
@@ -214,13 +209,19 @@ class Identities:
             return False
 
     @contextmanager
-    def _changing(self) -> Iterator[dict[str, _Entry]]:
-        with files.locked(self._directory / "identities.lock"):
+    def _changing(self, *, tell: bool = True) -> Iterator[dict[str, _Entry]]:
+        with self._writing() as entries:
+            yield entries
+        if tell:
+            self.reload()
+
+    @contextmanager
+    def _writing(self) -> Iterator[dict[str, _Entry]]:
+        with files.locked(self.directory / "identities.lock"):
             entries = self._read()
             yield entries
             self._renew(entries, CHANGES, Role.PROBE)
             self._write(entries)
-        self.reload()
 
     def _read(self) -> dict[str, _Entry]:
         try:
@@ -244,15 +245,12 @@ class Identities:
         # is let in by a new password before the rights are there that go with it.
         roles = {username: entry.role for username, entry in entries.items() if entry.state is _State.ACTIVE}
         shut_out = [username for username in entries if username not in roles]
-        files.replace(self._directory / config.RIGHTS, rights.render(roles, self._topics, shut_out=shut_out))
-        opening = (_State.ACTIVE, _State.LEAVING)
-        passwords = [
-            f"{name}:{each.password_hash}\n" for name, each in entries.items() if each.state in opening
-        ]
-        files.replace(self._directory / config.PASSWORDS, "".join(passwords))
+        files.replace(self.directory / config.RIGHTS, rights.render(roles, self._topics, shut_out=shut_out))
+        passwords = [f"{name}:{entries[name].password_hash}\n" for name in roles]
+        files.replace(self.directory / config.PASSWORDS, "".join(passwords))
 
     def _password_path(self, username: str) -> Path:
-        return self._directory / f"{username}.password"
+        return self.directory / f"{username}.password"
 
 
 def _found(entries: dict[str, _Entry], username: str) -> _Entry | None:

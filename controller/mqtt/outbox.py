@@ -19,7 +19,7 @@ from controller.mqtt.letters import Letter, unsigned
 from controller.mqtt.pending import Pending
 from controller.mqtt.responses import Responses
 from controller.mqtt.routes import Receipt
-from controller.services import approvals, commands
+from controller.services import approvals, commands, devices
 from controller.services.cards import ApprovalStatus
 from controller.store.keyring import KeyRing
 from controller.store.notices import (
@@ -35,6 +35,7 @@ from controller.store.notices import (
 )
 from controller.store.store import Session as StoreSession
 from controller.store.store import Store, StoreBusy, StoreFailed
+from schemas.devices import Presence
 from schemas.topics import Kind, Topics
 
 logger = logging.getLogger(__name__)
@@ -147,6 +148,14 @@ class Outbox:
         """Take a removed device's retained words from the broker."""
         for kind in (Kind.PRESENCE, Kind.PROFILE, Kind.HEARTBEAT):
             self._say(self._topics.device(device_id, kind), b"", retain=True)
+
+    def say_gone(self, device_id: str, boot_id: str) -> bool:
+        """Correct the retained presence of a device that was shut out; False: there is no session to say it on."""
+        if self._session is None:
+            return False
+        gone = Presence(state="offline", at=self._now(), boot_id=boot_id, reason=devices.SENT_TOO_MUCH)
+        self._say(self._topics.device(device_id, Kind.PRESENCE), gone.encode(), retain=True)
+        return True
 
     async def tidy_cards(self, approval_ids: Iterable[str]) -> None:
         """Clear retained cards that are no longer questions: a decision may have met a dead broker."""

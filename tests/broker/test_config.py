@@ -32,7 +32,7 @@ def test_completed_configuration_is_in_order(settings: BrokerSettings) -> None:
 
 def test_base_and_completion_say_nothing_twice(settings: BrokerSettings) -> None:
     general, *listeners = config.render(settings).split("\nlistener ")
-    assert len(listeners) == 3
+    assert len(listeners) == 4
     for part in (general, *listeners):
         names = [
             line.split()[0]

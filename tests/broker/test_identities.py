@@ -2,7 +2,7 @@
 
 import asyncio
 import stat
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +12,7 @@ import pytest
 from broker.identities import (
     BadName,
     Identities,
+    Local,
     NameTaken,
     UnknownIdentity,
     await_active,
@@ -20,7 +21,9 @@ from broker.identities import (
 )
 from broker.rights import Role
 from broker.session import ConnectFailed, Endpoint, PublishRefused, Received, Session, Subscription
-from tests.broker.running import RunningBroker
+from broker.settings import BrokerSettings
+from broker.supervisor import supervised
+from tests.broker.running import RunningBroker, free_port
 
 A = "orion/v1/devices/a"
 B = "orion/v1/devices/b"
@@ -29,8 +32,8 @@ RECEIVED = ("command", "cancel", "ack")
 
 
 @asynccontextmanager
-async def joined(endpoint: Endpoint) -> AsyncIterator[Session]:
-    session = Session(endpoint, client_id=endpoint.username or "", session_expiry_s=0)
+async def joined(endpoint: Endpoint, *, session_expiry_s: int = 0) -> AsyncIterator[Session]:
+    session = Session(endpoint, client_id=endpoint.username or "", session_expiry_s=session_expiry_s)
     await session.connect()
     try:
         yield session
@@ -292,6 +295,63 @@ def test_changes_made_at_once_are_all_kept(identities: Identities, tmp_path: Pat
     )  # and the controller, and what proves a change
 
 
+# as `_write` orders them
+WRITTEN = ("probe.changes.password", "identities.json", "rights.acl", "passwords")
+
+
+@pytest.mark.parametrize("died_after", range(len(WRITTEN) + 1))
+@pytest.mark.parametrize("change", ["add", "remove", "suspend", "rotate"])
+async def test_a_change_that_was_interrupted_is_whole_after_the_next_start(
+    tmp_path: Path, died_after: int, change: str
+) -> None:
+    settings = BrokerSettings(data_dir=tmp_path, port=free_port())
+    identities = Identities(settings.directory)
+
+    def begin_and_die() -> str:
+        identities.ensure_probes()
+        kept = identities.add_device("kept")
+        if change != "add":
+            identities.add_device("a")
+        before = {name: (settings.directory / name).read_text() for name in WRITTEN}
+        changes: dict[str, Callable[[str], object]] = {
+            "add": identities.add_device,
+            "remove": identities.remove,
+            "suspend": identities.suspend,
+            "rotate": identities.rotate,
+        }
+        changes[change]("a")
+        for name in WRITTEN[died_after:]:
+            (settings.directory / name).write_text(before[name])
+        return kept
+
+    password = await asyncio.to_thread(begin_and_die)
+    async with supervised(settings):
+        local = Local(identities, Endpoint(settings.host, settings.port))
+        await await_active(Endpoint(settings.host, settings.port, "kept", password))
+        if "a" in await local.all():
+            await local.remove("a")
+        place = Endpoint(settings.host, settings.port, "a", await local.add_device("a"))
+        async with joined(place) as device:
+            await device.publish(f"{A}/event", b"{}")
+            with pytest.raises(PublishRefused):
+                await device.publish(f"{B}/event", b"{}")
+
+
 def test_nothing_is_reloaded_where_no_broker_runs(identities: Identities, tmp_path: Path) -> None:
     (tmp_path / "broker" / "mosquitto.pid").write_text("1")  # somebody else's process
     assert identities.reload() is False
+
+
+@pytest.mark.parametrize("change", ["remove", "rotate", "suspend"])
+async def test_the_broker_outlives_changes_of_those_who_are_away(broker: RunningBroker, change: str) -> None:
+    """Mosquitto 2.0.11 dies within some fifteen rounds if it has to judge their sessions itself."""
+    local = Local(broker.identities, broker.controller)
+    for number in range(30):
+        name = f"d{number}"
+        async with joined(await broker.add_device(name), session_expiry_s=3600):
+            pass
+        await getattr(local, change)(name)
+        if change == "suspend":
+            await local.resume(name)
+    async with joined(broker.controller):
+        assert broker.supervisor.restarts == 0

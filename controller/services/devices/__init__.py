@@ -32,11 +32,13 @@ from controller.services.devices.registry import (
     unadopted,
 )
 from controller.services.devices.silence import call_stale, silent
-from controller.services.devices.status import BROKER_RESTARTED, DeviceStatus, absence
+from controller.services.devices.status import BROKER_RESTARTED, SENT_TOO_MUCH, DeviceStatus, absence
+from controller.services.devices.suspensions import check_shut_out, resume, suspend, suspended
 
 __all__ = [
     "BROKER_RESTARTED",
     "MAX_SKEW",
+    "SENT_TOO_MUCH",
     "Ailments",
     "Beat",
     "DeviceStatus",
@@ -48,6 +50,7 @@ __all__ = [
     "ailing",
     "call_stale",
     "change",
+    "check_shut_out",
     "conflicts_over",
     "end_conflicts",
     "enrol",
@@ -61,10 +64,13 @@ __all__ = [
     "profile_of",
     "public_keys",
     "remove",
+    "resume",
     "silent",
     "store_heartbeat",
     "store_heartbeats",
     "store_presence",
     "store_profile",
+    "suspend",
+    "suspended",
     "unadopted",
 ]
