@@ -32,11 +32,21 @@ from controller.services.devices.registry import (
     unadopted,
 )
 from controller.services.devices.silence import call_stale, silent
-from controller.services.devices.status import BROKER_RESTARTED, DeviceStatus, absence
+from controller.services.devices.status import (
+    BROKER_RESTARTED,
+    REVOKED,
+    DeviceStatus,
+    absence,
+    is_revoked,
+    let_in,
+    revoked,
+    shut_out,
+)
 
 __all__ = [
     "BROKER_RESTARTED",
     "MAX_SKEW",
+    "REVOKED",
     "Ailments",
     "Beat",
     "DeviceStatus",
@@ -56,11 +66,15 @@ __all__ = [
     "forbid_unsigned",
     "forget_key",
     "get",
+    "is_revoked",
+    "let_in",
     "nobody_is_known_online",
     "note_forgery",
     "profile_of",
     "public_keys",
     "remove",
+    "revoked",
+    "shut_out",
     "silent",
     "store_heartbeat",
     "store_heartbeats",
