@@ -40,6 +40,7 @@ class ControllerSettings(BaseModel):
     data_dir: Path
     endpoint: Endpoint
     identities_dir: Path | None = None
+    administrator: Endpoint | None = None  # of a broker that is run elsewhere, if we may administer it
     database_url: str = Field(repr=False)  # it may hold a password
     instance: Instance = "main"
     prefix: str = DEFAULT_PREFIX

@@ -36,7 +36,7 @@ class Remote:
     bound: int | None = BOUND
 
     def __init__(self, admin: Endpoint, topics: Topics) -> None:
-        self._admin = admin
+        self.admin = admin
         self._topics = topics
 
     async def add_device(self, device_id: str) -> str:
@@ -51,33 +51,33 @@ class Remote:
     async def ensure_controller(self, instance: str, password: str) -> None:
         """Give a controller its name, rights and this password, unless it has its name already."""
         username = names.of_controller(instance)
-        async with conversation(self._admin) as control:
+        async with conversation(self.admin) as control:
             if await _client(control, username) is not None:
                 return
         await self._add(username, Role.CONTROLLER, password)
 
     async def rotate(self, username: str) -> str:
         password = new_password()
-        async with conversation(self._admin) as control:
+        async with conversation(self.admin) as control:
             await _ours(control, username)
             await _done(control, {"command": "setClientPassword", "username": username, "password": password})
         return password
 
     async def suspend(self, username: str) -> None:
-        async with conversation(self._admin) as control:
+        async with conversation(self.admin) as control:
             await _ours(control, username)
             # not the role: Mosquitto 2.0.11 drops the subscriptions with it and tells nobody
             await _done(control, {"command": "disableClient", "username": username})
 
     async def resume(self, username: str) -> None:
-        async with conversation(self._admin) as control:
+        async with conversation(self.admin) as control:
             client = await _ours(control, username)
             if client.get("disabled"):
                 await _done(control, {"command": "enableClient", "username": username})
 
     async def remove(self, username: str) -> None:
         password = new_password()
-        async with conversation(self._admin) as control:
+        async with conversation(self.admin) as control:
             await _ours(control, username)
             answers = await control.ask(
                 {"command": "setClientPassword", "username": username, "password": password},
@@ -94,7 +94,7 @@ class Remote:
 
     async def all(self) -> dict[str, Role]:
         found: dict[str, Role] = {}
-        async with conversation(self._admin) as control:
+        async with conversation(self.admin) as control:
             offset = 0
             while True:
                 listing = {"command": "listClients", "verbose": True, "count": PAGE, "offset": offset}
@@ -109,7 +109,7 @@ class Remote:
                     return dict(sorted(found.items()))
 
     async def _add(self, username: str, role: Role, password: str) -> str:
-        async with conversation(self._admin) as control:
+        async with conversation(self.admin) as control:
             await self._claim(control, username, role, password)
             try:
                 await self._await_active(username, password)
@@ -148,7 +148,7 @@ class Remote:
             raise _refused(added)
 
     async def _await_active(self, username: str, password: str) -> None:
-        endpoint = replace(self._admin, username=username, password=password)
+        endpoint = replace(self.admin, username=username, password=password)
         try:
             await await_active(endpoint, within_s=ACTS_WITHIN)
         except ConnectFailed as error:

@@ -17,6 +17,7 @@ from controller.api.routes import (
     certificates,
     commands,
     devices,
+    identities,
     joining,
     keys,
     records,
@@ -46,7 +47,19 @@ def build(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     problems.install(app)
-    for each in (ask, devices, joining, certificates, keys, commands, approvals, records, system, users):
+    for each in (
+        ask,
+        devices,
+        identities,
+        joining,
+        certificates,
+        keys,
+        commands,
+        approvals,
+        records,
+        system,
+        users,
+    ):
         app.include_router(each.router, prefix="/api/v1", dependencies=[Depends(problems.exact_json)])
     return app
 

@@ -9,6 +9,7 @@ from orion import receipts, words
 from orion.client import Json, segment
 from orion.config.addresses import TLS_PORT, invited_to, is_loopback
 from orion.exits import Exit
+from orion.nouns import access
 from orion.verbs import Invocation, noun, verb
 from schemas.topics import DEFAULT_PREFIX
 
@@ -57,6 +58,7 @@ def register(app: typer.Typer) -> None:
     verb(group, "adopt", example="orion devices adopt lamp-1")(adopt)
     verb(group, "resume", example="orion devices resume lamp-1")(resume)
     verb(group, "remove", example="orion devices remove lamp-1 --yes")(remove)
+    access.register(group)
     verb(group, "policy", example="orion devices policy laptop --profile manage --allow-path ~/Documents")(
         policy
     )

@@ -87,11 +87,10 @@ async def add(controller: Controller, actor: Asking, wanted: NewDevice) -> dict[
         return row
 
     row = await controller.store.write(work)
-    endpoint = controller.settings.endpoint
-    connection = {"host": endpoint.host, "port": endpoint.port, "username": wanted.device_id}
+    password = None
     if controller.administration is not None:
         try:
-            connection["password"] = await controller.administration.add_device(wanted.device_id)
+            password = await controller.administration.add_device(wanted.device_id)
         except (IdentityError, OSError):
             # there is no identity to take away: the name is somebody else's, or could not be given
             await controller.store.write(
@@ -100,7 +99,7 @@ async def add(controller: Controller, actor: Asking, wanted: NewDevice) -> dict[
             raise
     await controller.devices_door.look_again(wanted.device_id)
     return views.device(row) | {
-        "mqtt": connection | {"client_id": wanted.device_id, "prefix": controller.settings.prefix},
+        "mqtt": views.connection(controller.settings, wanted.device_id, password),
         "keys": [each.to_json() for each in controller.keyring.keys],
     }
 
