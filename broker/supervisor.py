@@ -106,7 +106,7 @@ class Supervisor:
             await asyncio.sleep(LOOK_EVERY)
             try:
                 renewed = await asyncio.to_thread(self._certify)
-            except (BrokerUnavailable, OSError, files.Locked) as error:
+            except (BrokerUnavailable, OSError) as error:
                 logger.error("The certificates cannot be renewed: %s", error)  # noqa: TRY400 - the sentence says it all
                 continue
             if renewed:
@@ -185,7 +185,7 @@ class Supervisor:
         try:
             names = certificates.own_names((*settings.tls_names, *host))
             return certificates.ensure(settings.directory, names, now=datetime.now(UTC))
-        except CertificateError as error:
+        except (CertificateError, files.Locked) as error:
             raise BrokerUnavailable(str(error)) from error
 
     def _is_served(self) -> bool:

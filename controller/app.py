@@ -18,9 +18,11 @@ from controller.mqtt.complaints import Complaints
 from controller.mqtt.inbox import Inbox, utc_now
 from controller.mqtt.joining import Host, Joining
 from controller.mqtt.link import Link, Password
+from controller.mqtt.meter import Allowance
 from controller.mqtt.outbox import Outbox
 from controller.mqtt.people import People
 from controller.mqtt.trust import Trust
+from controller.mqtt.warden import Warden
 from controller.pacer import Pacer
 from controller.scheduler import Scheduler
 from controller.services import devices
@@ -42,7 +44,9 @@ class _Stopped(Exception):
 
 
 async def run(
-    settings: ControllerSettings, stop: asyncio.Event, ready: Callable[[int], None] = lambda _port: None
+    settings: ControllerSettings,
+    stop: asyncio.Event,
+    ready: Callable[[int], None] = lambda _port: None,
 ) -> None:
     """Serve until `stop`; `ready` is told the HTTP port once the broker is reached too.
 
@@ -84,6 +88,7 @@ async def _serve(
         trust=trust,
         join=joining.take,
         complaints=complaints,
+        allowance=Allowance(settings.device_rate, settings.device_bytes),
         max_skew_s=settings.max_skew_s,
     )
     link = Link(
@@ -93,6 +98,14 @@ async def _serve(
         inbox=inbox,
         outbox=outbox,
         password=_own_password(settings),
+    )
+    warden = Warden(
+        store,
+        inbox.floods,
+        administration,
+        pause_s=settings.device_pause_s,
+        gone=outbox.say_gone,
+        back=link.look_again,
     )
     model = settings.model
     provider = Ollama(
@@ -113,6 +126,7 @@ async def _serve(
         for notice in notices:
             try:
                 trust.hear(notice)
+                inbox.hear(notice)
                 outbox.hear(notice)
                 replies.hear(notice)
                 pacer.hear(notice)
@@ -125,6 +139,7 @@ async def _serve(
     if not settings.allow_unsigned:
         await store.write(devices.forbid_unsigned)
     await trust.load()
+    await warden.load()
     await outbox.load()
     await people.load()
     scheduler = Scheduler(
@@ -139,6 +154,7 @@ async def _serve(
                 store=store,
                 replies=replies,
                 devices_door=link,
+                warden=warden,
                 assistant=assistant,
                 administration=administration,
                 keyring=keyring,
@@ -155,6 +171,7 @@ async def _serve(
                 tasks.create_task(joining.run(), name="joining"),
                 tasks.create_task(people.run(), name="people"),
                 tasks.create_task(_be_known(administration, settings), name="be-known"),
+                tasks.create_task(warden.run(), name="warden"),
                 tasks.create_task(_tell_ready(link, listener.getsockname()[1], ready), name="ready"),
             ]
             scheduler.start()

@@ -13,6 +13,7 @@
     · AlreadyDecided
     · NoProfile
     · ToolsChanged
+    · NotShutOut
   - InvalidArguments
   - Refused
   - ProviderError
@@ -123,6 +124,13 @@ class ToolsChanged(Conflict):
             f"{device_id!r} offers other tools than you looked at; nothing was accepted. Look again: "
             f"orion devices show {device_id}"
         )
+
+
+class NotShutOut(Conflict):
+    """The device may connect as it is."""
+
+    def __init__(self, device_id: str) -> None:
+        super().__init__(f"Device {device_id!r} is not shut out.")
 
 
 class InvalidArguments(OrionError):

@@ -53,6 +53,9 @@ class ControllerSettings(BaseModel):
     max_skew_s: Annotated[float, Field(gt=0)] = 30.0  # a device's clock that is further away is told of
     mqtt_max_risk: Risk = Risk.LOW  # what people's words that come by MQTT may cause at most
     mqtt_decisions: bool = False  # whether approvals may be decided by MQTT
+    device_rate: Annotated[float, Field(gt=0)] = 50.0  # messages a second that a device may send for long
+    device_bytes: Annotated[float, Field(gt=0)] = 1_048_576.0  # the same for bytes
+    device_pause_s: Annotated[float, Field(gt=0)] = 300.0  # how long one that sends too much is shut out
     model: ModelSettings = ModelSettings()
 
     @property

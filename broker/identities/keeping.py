@@ -1,10 +1,13 @@
-"""Somebody's session, held by us while the password changes that it was opened with.
+"""Somebody's session in our hands, while what it was opened with is taken away or replaced.
 
-Mosquitto 2.0.11 judges every session anew when it reads its files. One whose password does not
-fit any more is ended and left without the rights of its name: until its owner comes back,
-what is sent to it is dropped, and the sender is told that it arrived. Patterns go on to hold,
-so devices lose nothing. For everybody else we are there in their place: a session of ours
-keeps its rights, and when the owner comes back Mosquitto drops what the owner may not read.
+Mosquitto 2.0.11 judges every session anew when it reads its files, also those of who is away. One that
+does not fit any more is ended, and that hurts in two ways. It keeps the name's rights no
+longer: what is sent to it is dropped until its owner comes back, and the sender is told that
+it arrived. And one that was away already is put into the list of sessions that expire a
+second time; when its owner comes back it leaves that list once, and the broker dies of the
+rest. So nobody's session is left to that judgement: before the broker reads, and once more
+after, we are there in the owner's place. A session of ours fits always, and when the owner
+comes back Mosquitto drops what the owner may not read.
 """
 
 import logging
@@ -18,17 +21,21 @@ from broker.session import ConnectFailed, Endpoint, Session
 logger = logging.getLogger(__name__)
 
 CONNECT_WITHIN = 2.0  # seconds
+KEPT_FOR = 7 * 86_400  # seconds, as our own programs ask for
 
 
 @asynccontextmanager
-async def held(username: str, socket: Path, keeper: Credentials) -> AsyncIterator[None]:
-    """Be there as `username` inside the block; the session and its queue stay for the owner."""
+async def held(username: str, socket: Path, keeper: Credentials, *, queue: bool) -> AsyncIterator[None]:
+    """Be there as `username` inside the block. With `queue` the session and what waits in it stay for the owner."""
     endpoint = Endpoint(str(socket), 1, keeper.username, keeper.password)
-    session = Session(endpoint, client_id=username, receive_maximum=1)
+    lasts = KEPT_FOR if queue else 0
+    session = Session(
+        endpoint, client_id=username, receive_maximum=1, session_expiry_s=lasts, clean_start=not queue
+    )
     try:
         await session.connect(within_s=CONNECT_WITHIN)
     except ConnectFailed as error:
-        logger.warning("What is sent to %s may be lost until they connect again: %s", username, error)
+        logger.warning("The session of %s cannot be held: %s", username, error)
     try:
         yield
     finally:

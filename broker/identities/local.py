@@ -2,23 +2,26 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from broker import certificates
+from broker.identities import names
 from broker.identities.activity import ACTIVE_EVERY, await_active
 from broker.identities.errors import BrokerUnreachable, IdentityError, UnknownIdentity
 from broker.identities.keeping import held
-from broker.identities.register import CHANGES, KEEPER, Credentials, Identities
+from broker.identities.register import CHANGES, KEEPER, Identities
 from broker.rights import Role
 from broker.session import ConnectFailed, Endpoint
 
 logger = logging.getLogger(__name__)
 
 ACTS_WITHIN = 5.0  # seconds
-_KEPT_BY_PATTERNS = (Role.DEVICE, Role.PROBE, Role.KEEPER, None)  # or who has no session worth keeping
+
+T = TypeVar("T")
 
 
 class Local:
@@ -41,24 +44,11 @@ class Local:
         await self._await_first(username, password)
 
     async def rotate(self, username: str) -> str:
-        password = await asyncio.to_thread(self._identities.rotate_unread, username)
-        role = (await self.all()).get(username)
-        keeper = await self._keeper(role)
-        tell = await asyncio.to_thread(self._identities.messenger)
-        if tell is None:
-            return password
-        async with AsyncExitStack() as stack:
-            if keeper is not None:
-                await stack.enter_async_context(held(username, self._identities.keeper_socket, keeper))
-            # without a pause: until it is told, the owner may come back with the old password
-            tell()
-            await self._await_change()
-        return password
+        return await self._changed(username, lambda: self._identities.rotate_unread(username), queue=True)
 
     async def suspend(self, username: str) -> None:
-        await asyncio.to_thread(self._identities.suspend, username)
+        await self._changed(username, lambda: self._identities.suspend(username, tell=False), queue=True)
         await self._with_certificates(certificates.hold, username)
-        await self._await_change()
 
     async def resume(self, username: str) -> None:
         await asyncio.to_thread(self._identities.resume, username)
@@ -66,25 +56,17 @@ class Local:
         await self._await_change()
 
     async def remove(self, username: str) -> None:
-        if await asyncio.to_thread(self._identities.messenger) is None:
-            await asyncio.to_thread(self._identities.remove, username)
-            await self._with_certificates(certificates.revoke, username)
-            return
-        password = await asyncio.to_thread(self._identities.expel, username)
-        try:
-            # Mosquitto keeps a removed user's session and what is queued in it, for whoever gets
-            # the name next: a clean start in the user's place ends both
-            await self._await_active(username, password)
-        finally:
-            await asyncio.to_thread(self._identities.remove, username)
-            await self._with_certificates(certificates.revoke, username)
-        await self._await_change()
+        # Mosquitto keeps a removed user's session and what is queued in it, for whoever gets the name next
+        await self._changed(username, lambda: self._identities.remove(username, tell=False), queue=False)
+        await self._with_certificates(certificates.revoke, username)
 
     async def all(self) -> dict[str, Role]:
         return await asyncio.to_thread(self._identities.all)
 
     async def _with_certificates(self, change: Callable[..., Awaitable[bool]], username: str) -> None:
         """Do the same to whoever comes with a certificate; nothing happens to who has none."""
+        if not names.could_be_device(username):
+            return
         try:
             await change(self._identities.directory, username, now=datetime.now(UTC))
         except ConnectFailed as error:
@@ -92,14 +74,29 @@ class Local:
         except certificates.CertificateError as error:
             raise IdentityError(f"The certificates of {username!r} could not be changed: {error}") from error
 
-    async def _keeper(self, role: Role | None) -> Credentials | None:
-        """Who holds the session of somebody with this role; None where nobody needs to, or can."""
-        if role in _KEPT_BY_PATTERNS:
-            return None
+    async def _changed(self, username: str, write: Callable[[], T], *, queue: bool) -> T:
+        """Write a change of somebody's, and have the broker act on it while their session is in our hands."""
+        tell = await asyncio.to_thread(self._identities.messenger)
+        if tell is None:
+            return await asyncio.to_thread(write)
+        async with self._held(username, queue=queue):
+            written = await asyncio.to_thread(write)
+        async with self._held(username, queue=queue):
+            # without a pause: until it is told, the owner may come back with what was taken away
+            tell()
+            await self._await_change()
+        async with self._held(username, queue=queue):
+            return written  # and whoever came back in between is gone as well
+
+    @asynccontextmanager
+    async def _held(self, username: str, *, queue: bool) -> AsyncIterator[None]:
         try:
-            return await asyncio.to_thread(self._identities.kept, KEEPER)
+            keeper = await asyncio.to_thread(self._identities.kept, KEEPER)
         except UnknownIdentity:  # the broker that runs was started by an older version
-            return None
+            yield
+            return
+        async with held(username, self._identities.keeper_socket, keeper, queue=queue):
+            yield
 
     async def faults(self) -> list[str]:
         return []  # we set it up: `broker.config.check` looks at that

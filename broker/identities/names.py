@@ -28,6 +28,15 @@ def of_device(device_id: str) -> str:
     return device_id
 
 
+def could_be_device(username: str) -> bool:
+    """Whether a device could have this name."""
+    try:
+        of_device(username)
+    except BadName:
+        return False
+    return True
+
+
 def of_user(username: str, role: Role) -> str:
     """The name of a person or program with a role.
 

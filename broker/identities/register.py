@@ -46,7 +46,6 @@ class _State(StrEnum):
 
     ACTIVE = "active"
     SUSPENDED = "suspended"  # somebody's, and shut out
-    LEAVING = "leaving"  # on the way to the next; its password is ours and opens no topic
     GONE = "gone"  # nobody's, and remembered so that no right comes back by itself
 
 
@@ -139,32 +138,21 @@ class Identities:
                 files.replace(self._password_path(username), password + "\n")
         return password
 
-    def suspend(self, username: str) -> None:
+    def suspend(self, username: str, *, tell: bool = True) -> None:
         """Shut somebody out who keeps name and password."""
-        self._move(username, _State.SUSPENDED)
+        self._move(username, _State.SUSPENDED, tell=tell)
 
     def resume(self, username: str) -> None:
         """Let somebody in again that was shut out."""
-        self._move(username, _State.ACTIVE)
+        self._move(username, _State.ACTIVE, tell=True)
 
-    def expel(self, username: str) -> str:
-        """Take everything away from somebody who goes, but the name; a password to an empty room.
-
-        With it what the broker keeps of the last owner can be thrown out before `remove`.
-        """
-        password = new_password()
-        with self._changing() as entries:
-            role = _known(entries, username).role
-            entries[username] = _Entry(role, hash_password(password), _State.LEAVING)
-        return password
-
-    def remove(self, username: str) -> None:
-        """Take a name away; a running broker ends its connection.
+    def remove(self, username: str, *, tell: bool = True) -> None:
+        """Take a name away; a running broker ends its connection once it was told.
 
         Raises:
             UnknownIdentity: nobody has it.
         """
-        with self._changing() as entries:
+        with self._changing(tell=tell) as entries:
             role = _known(entries, username).role
             if role in KEPT or role is Role.JOINING:
                 del entries[username]
@@ -196,11 +184,9 @@ class Identities:
         logger.info("Added %s %s to the broker", role, username)
         return password
 
-    def _move(self, username: str, state: _State) -> None:
-        with self._changing() as entries:
-            entry = _known(entries, username)
-            if entry.state is not _State.LEAVING:
-                entries[username] = replace(entry, state=state)
+    def _move(self, username: str, state: _State, *, tell: bool) -> None:
+        with self._changing(tell=tell) as entries:
+            entries[username] = replace(_known(entries, username), state=state)
 
     def _keep(self, entries: dict[str, _Entry], username: str, role: Role) -> None:
         taken = _found(entries, username)
@@ -223,10 +209,11 @@ class Identities:
             return False
 
     @contextmanager
-    def _changing(self) -> Iterator[dict[str, _Entry]]:
+    def _changing(self, *, tell: bool = True) -> Iterator[dict[str, _Entry]]:
         with self._writing() as entries:
             yield entries
-        self.reload()
+        if tell:
+            self.reload()
 
     @contextmanager
     def _writing(self) -> Iterator[dict[str, _Entry]]:
@@ -259,10 +246,7 @@ class Identities:
         roles = {username: entry.role for username, entry in entries.items() if entry.state is _State.ACTIVE}
         shut_out = [username for username in entries if username not in roles]
         files.replace(self.directory / config.RIGHTS, rights.render(roles, self._topics, shut_out=shut_out))
-        opening = (_State.ACTIVE, _State.LEAVING)
-        passwords = [
-            f"{name}:{each.password_hash}\n" for name, each in entries.items() if each.state in opening
-        ]
+        passwords = [f"{name}:{entries[name].password_hash}\n" for name in roles]
         files.replace(self.directory / config.PASSWORDS, "".join(passwords))
 
     def _password_path(self, username: str) -> Path:

@@ -95,6 +95,7 @@ class Received:
     mid: int = field(default=0, repr=False, compare=False)
     connection: int = field(default=0, repr=False, compare=False)  # a PUBACK belongs to one connection
     dup: bool = field(default=False, compare=False)  # it was sent before, and may have been taken in
+    beside: int = field(default=0, repr=False, compare=False)  # bytes of its properties
     arrived_at: float = field(default_factory=steady, repr=False, compare=False)
 
 

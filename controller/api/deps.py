@@ -41,6 +41,13 @@ class DevicesDoor(Protocol):
         """Take a removed device's retained words from the broker."""
 
 
+class Warden(Protocol):
+    """Who shuts devices out that send too much."""
+
+    async def let_in(self, device_id: str, actor: Actor) -> None:
+        """Let a device in before its time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What `app` built and the routes use."""
@@ -49,6 +56,7 @@ class Parts:
     store: Store
     replies: Replies
     devices_door: DevicesDoor
+    warden: Warden
     assistant: Assistant
     keyring: KeyRing
     administration: Administration | None  # None: the broker is administered elsewhere

@@ -32,6 +32,7 @@ def device(row: Device) -> Json:
             "signed": row.public_key is not None,
             "status": row.status,
             "status_reason": row.status_reason,
+            "suspended_until": row.suspended_until,
             "last_seen_at": row.last_seen_at,
             "last_heartbeat": row.last_heartbeat,
             "clock_skew_s": row.clock_skew_s,

@@ -17,6 +17,7 @@ from controller.store.tables import ToolExecution
 from schemas import builtin
 from schemas.errors import ErrorCode
 
+AWAY = frozenset({ErrorCode.DEVICE_OFFLINE, ErrorCode.RATE_LIMITED})  # of what was never sent
 MAX_VALUE = 200  # characters of an argument in a sentence
 MAX_REASON = 500  # characters
 # how models tell of deeds, in both languages: "I have deleted", "done!", "de map is gemaakt"
@@ -42,7 +43,7 @@ def receipt(row: ToolExecution, language: Language) -> str:
     status = Status(row.status)
     if status is Status.SUCCEEDED:
         return _success(row, language)
-    offline = status is Status.EXPIRED and (row.error or {}).get("code") == ErrorCode.DEVICE_OFFLINE
+    offline = status is Status.EXPIRED and (row.error or {}).get("code") in AWAY
     return STATUS[language]["offline" if offline else status.value].format(
         what=_what(row, language),
         where=_where(row),

@@ -66,6 +66,10 @@ class Courier:
     def __len__(self) -> int:
         return len(self._open)
 
+    def awaits(self, device_id: str, command_id: str) -> bool:
+        """Whether a device is still to answer this command."""
+        return command_id in self._by_device.get(device_id, ())
+
     def take(self, each: Pending) -> None:
         """Carry one more."""
         if each.command_id in self._open:

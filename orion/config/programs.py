@@ -89,6 +89,9 @@ def for_controller(settings: Settings) -> ControllerSettings:
         heartbeat_s=settings.heartbeat_s,
         mqtt_max_risk=Risk(settings.mqtt_max_risk),
         mqtt_decisions=settings.mqtt_decisions,
+        device_rate=settings.device_rate,
+        device_bytes=settings.device_bytes,
+        device_pause_s=settings.device_pause_s,
         model=ModelSettings(
             host=settings.ollama_host,
             name=settings.model,

@@ -51,6 +51,7 @@ def register(app: typer.Typer) -> None:
     )
     verb(group, "invite", example="orion devices invite nas --profile assist --valid 15m")(invite)
     verb(group, "adopt", example="orion devices adopt lamp-1")(adopt)
+    verb(group, "resume", example="orion devices resume lamp-1")(resume)
     verb(group, "remove", example="orion devices remove lamp-1 --yes")(remove)
     access.register(group)
     verb(group, "policy", example="orion devices policy laptop --profile manage --allow-path ~/Documents")(
@@ -188,6 +189,16 @@ def adopt(
     return Exit.DONE
 
 
+def resume(invocation: Invocation, device_id: Id) -> None:
+    """Let a device in again that was shut out because it sent too much, before its time.
+
+    If it goes on as before, it is shut out again.
+    """
+    device = invocation.client.post(f"/devices/{segment(device_id)}/resume", {})
+    if not invocation.terminal.answer(device):
+        invocation.terminal.say(f"{device_id} may connect again")
+
+
 def remove(
     invocation: Invocation,
     device_id: Id,
@@ -273,6 +284,8 @@ def _write(invocation: Invocation, device: Json) -> None:
     )  # fmt: skip
     skew = device.get("clock_skew_s")
     shown = device | {"clock": None if skew is None else receipts.ahead(skew)}
+    if device.get("suspended_until"):
+        shown |= {"status": receipts.standing(device), "status_reason": None}
     invocation.terminal.facts({name: shown.get(name) for name in names})
     _write_policy(invocation, device)
     invocation.terminal.write("")

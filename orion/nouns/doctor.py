@@ -190,8 +190,12 @@ def _identities(told: dict[str, Any]) -> Iterator[Check]:
 
 
 def _ailing(told: dict[str, Any]) -> Iterator[Check]:
-    """Devices that are silent, doubled or have a wrong clock; nothing when all are well."""
+    """Devices that are silent, doubled, shut out or have a wrong clock; nothing when all are well."""
     skewed = [f"{device_id} ({receipts.ahead(skew_s)})" for device_id, skew_s in told["skewed"].items()]
+    shut_out = [
+        f"{device_id} until {receipts.clock(until)}: sends too much"
+        for device_id, until in told["shut_out"].items()
+    ]
     kinds = (
         ("silent devices", told["stale"], "stale", "look whether they run and are connected"),
         (
@@ -199,6 +203,12 @@ def _ailing(told: dict[str, Any]) -> Iterator[Check]:
             told["conflicting"],
             "wrong",
             "stop the second program that connects with the same id",
+        ),
+        (
+            "devices shut out",
+            shut_out,
+            "wrong",
+            "see what it sends: orion events; to let it in before its time: orion devices resume ID",
         ),
         ("device clocks", skewed, "wrong", "set the clocks of these devices by NTP"),
     )

@@ -84,6 +84,17 @@ async def test_tls_1_1_is_refused(secure: EncryptedBroker, port: str) -> None:
         await asyncio.to_thread(shake)
 
 
+async def test_strict_verifiers_are_content(secure: EncryptedBroker) -> None:
+    context = secure.context()
+    context.verify_flags |= ssl.VERIFY_X509_STRICT  # what Python 3.13 asks for by itself
+
+    def shake() -> str | None:
+        with handshake(secure.tls_port, context) as connection:
+            return connection.version()
+
+    assert await asyncio.to_thread(shake)
+
+
 async def test_both_listeners_know_the_same_names_and_rights(secure: EncryptedBroker) -> None:
     device = await secure.running.add_device("a")
     async with (

@@ -151,6 +151,13 @@ async def adopt(
     return views.device_whole(row)
 
 
+@router.post("/{device_id}/resume")
+async def resume(controller: Controller, actor: Asking, device_id: DeviceIdPath) -> dict[str, Any]:
+    """Let a device in that was shut out because it sent too much, before its time."""
+    await controller.warden.let_in(device_id, actor)
+    return views.device_whole(await controller.store.read(lambda session: devices.get(session, device_id)))
+
+
 @router.patch("/{device_id}")
 async def change(
     controller: Controller, actor: Asking, device_id: DeviceIdPath, wanted: Change

@@ -16,8 +16,9 @@ CONTROLLER_RESTARTED = "controller_restarted"
 BROKER_RESTARTED = "broker_restarted"
 UNSIGNED_FORBIDDEN = "unsigned_and_forbidden"
 REVOKED = "revoked"
+SENT_TOO_MUCH = "rate_limited"
 OUR_REASONS = frozenset(
-    {CONTROLLER_RESTARTED, BROKER_RESTARTED, UNSIGNED_FORBIDDEN}
+    {CONTROLLER_RESTARTED, BROKER_RESTARTED, UNSIGNED_FORBIDDEN, SENT_TOO_MUCH}
 )  # no word of the device's own
 _SHOWN_REASONS = OUR_REASONS | {"connection_lost", "stopped", "sleeping", "update", REVOKED}
 
@@ -48,9 +49,10 @@ def is_revoked(row: Device) -> bool:
     return row.status == DeviceStatus.OFFLINE and row.status_reason == REVOKED
 
 
-def shut_out(session: Session, row: Device, *, now: datetime) -> None:
+def mark_revoked(session: Session, row: Device, *, now: datetime) -> None:
     """It is not let in any more."""
     row.status_reason, row.adopt_first, row.updated_at = REVOKED, False, now
+    row.suspended_until = None  # there is nobody to let in again
     settle(session, row, DeviceStatus.OFFLINE, now=now)
 
 
@@ -76,6 +78,8 @@ def absence(row: Device, *, now: datetime) -> str:
     A reason is named only if it is one of the wire contract's: others are a device's free text.
     """
     name = row.name or row.device_id
+    if row.suspended_until is not None and now < row.suspended_until:
+        return f"{name} is shut out until {row.suspended_until:%Y-%m-%d %H:%M:%S} UTC: it sends too much"
     if row.status == DeviceStatus.STALE and row.last_seen_at is not None:
         return f"{name} is stale: no sign of life for {(now - row.last_seen_at).total_seconds():.0f} s"
     reason = f" ({row.status_reason.replace('_', ' ')})" if row.status_reason in _SHOWN_REASONS else ""

@@ -105,9 +105,10 @@ def _can_leave(session: Session, row: ToolExecution, device: Device, *, now: dat
 
 
 def absent(device: Device, *, now: datetime) -> ErrorBody:
-    """Why nothing was sent to a device that is away."""
+    """Why nothing was sent to a device that is away, or shut out."""
     message = f"{devices.absence(device, now=now)}. Nothing was sent."
-    return ErrorBody(code=ErrorCode.DEVICE_OFFLINE, message=message)
+    shut_out = device.suspended_until is not None and now < device.suspended_until
+    return ErrorBody(code=ErrorCode.RATE_LIMITED if shut_out else ErrorCode.DEVICE_OFFLINE, message=message)
 
 
 def _send_off(session: Session, row: ToolExecution, *, now: datetime) -> None:

@@ -18,6 +18,7 @@ from controller.assistant.providers.ollama import Ollama, OllamaConfig
 from controller.mqtt.inbox import Inbox, utc_now
 from controller.mqtt.link import Link
 from controller.mqtt.outbox import Outbox
+from controller.mqtt.warden import Warden
 from controller.services import devices
 from controller.services.replies import Replies
 from controller.settings import ControllerSettings, ModelSettings
@@ -60,7 +61,9 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
     keyring = KeyRing(settings.keys_path, utc_now)
     await asyncio.to_thread(keyring.open)
     outbox = Outbox(store, topics, instance="main")
-    link = Link(NO_BROKER, instance="main", topics=topics, inbox=Inbox(store, outbox, topics), outbox=outbox)
+    inbox = Inbox(store, outbox, topics)
+    link = Link(NO_BROKER, instance="main", topics=topics, inbox=inbox, outbox=outbox)
+    warden = Warden(store, inbox.floods, None, pause_s=300.0, gone=outbox.say_gone, back=link.look_again)
     provider = Ollama(OllamaConfig(model="none", host=NO_MODEL))
 
     def hear(heard: list[Notice]) -> None:
@@ -74,6 +77,7 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
             store=store,
             replies=replies,
             devices_door=link,
+            warden=warden,
             assistant=Assistant(store, replies, planner, provider, fast_path=False),
             keyring=keyring,
             administration=None,
