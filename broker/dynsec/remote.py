@@ -5,6 +5,8 @@ ours if its description says so; no other client of that broker is ever changed.
 """
 
 import logging
+import secrets
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from broker import rights
@@ -14,7 +16,7 @@ from broker.identities.activity import await_active
 from broker.identities.errors import BrokerUnreachable, IdentityError, NameTaken, UnknownIdentity
 from broker.identities.passwords import new_password
 from broker.rights import Rights, Role
-from broker.session import ConnectFailed, Endpoint
+from broker.session import ConnectFailed, Endpoint, Session
 from schemas.topics import Topics
 
 logger = logging.getLogger(__name__)
@@ -95,18 +97,33 @@ class Remote:
     async def all(self) -> dict[str, Role]:
         found: dict[str, Role] = {}
         async with conversation(self.admin) as control:
-            offset = 0
-            while True:
-                listing = {"command": "listClients", "verbose": True, "count": PAGE, "offset": offset}
-                (answer,) = await _done(control, listing)
-                page = answer.data.get("clients") or []
-                for client in page:
-                    role = _role_of(client)
-                    if role is not None:
-                        found[str(client["username"])] = role
-                offset += len(page)
-                if len(page) < PAGE:
-                    return dict(sorted(found.items()))
+            async for client in _clients(control):
+                if (role := _role_of(client)) is not None:
+                    found[str(client["username"])] = role
+        return dict(sorted(found.items()))
+
+    async def faults(self) -> list[str]:
+        found: list[str] = []
+        async with conversation(self.admin) as control:
+            (answer,) = await _done(control, {"command": "getDefaultACLAccess"})
+            unbound = [
+                str(client.get("username"))
+                async for client in _clients(control)
+                if not client.get("clientid") and client.get("username") != self.admin.username
+            ]
+        allowed = {each.get("acltype") for each in answer.data.get("acls") or [] if each.get("allow")}
+        if allowed & {"publishClientSend", "subscribe"}:
+            found.append(
+                "everybody may publish or subscribe what is not forbidden: setDefaultACLAccess … deny"
+            )
+        if unbound and "publishClientReceive" in allowed:
+            found.append(
+                f"who connects as {unbound[0]!r} may take a device's client id, and with it what waits for "
+                "that device: setClientId, or setDefaultACLAccess publishClientReceive deny"
+            )
+        if await _lets_strangers_in(self.admin):
+            found.append("it lets in who has no name: allow_anonymous false")
+        return found
 
     async def _add(self, username: str, role: Role, password: str) -> str:
         async with conversation(self.admin) as control:
@@ -184,6 +201,30 @@ def _role_of(client: Json) -> Role | None:
         return Role(said.removeprefix(_OURS))
     except ValueError:
         return None
+
+
+async def _clients(control: Control) -> AsyncIterator[Json]:
+    offset = 0
+    while True:
+        listing = {"command": "listClients", "verbose": True, "count": PAGE, "offset": offset}
+        (answer,) = await _done(control, listing)
+        page = answer.data.get("clients") or []
+        for client in page:
+            yield client
+        offset += len(page)
+        if len(page) < PAGE:
+            return
+
+
+async def _lets_strangers_in(broker: Endpoint) -> bool:
+    stranger = replace(broker, username=None, password=None)
+    session = Session(stranger, client_id=f"stranger-{secrets.token_hex(6)}", session_expiry_s=0)
+    try:
+        await session.connect(within_s=ACTS_WITHIN)
+    except ConnectFailed:
+        return False
+    await session.close()
+    return True
 
 
 async def _client(control: Control, username: str) -> Json | None:

@@ -152,18 +152,17 @@ class Outbox:
         for kind in (Kind.PRESENCE, Kind.PROFILE, Kind.HEARTBEAT):
             self._say(self._topics.device(device_id, kind), b"", retain=True)
 
-    def say_gone(self, device_id: str, boot_id: str) -> bool:
+    def say_gone(self, device_id: str, boot_id: str, *, reason: str = devices.SENT_TOO_MUCH) -> bool:
         """Correct the retained presence of a device that was shut out; False: there is no session to say it on."""
         if self._session is None:
             return False
-        gone = Presence(state="offline", at=self._now(), boot_id=boot_id, reason=devices.SENT_TOO_MUCH)
+        gone = Presence(state="offline", at=self._now(), boot_id=boot_id, reason=reason)
         self._say(self._topics.device(device_id, Kind.PRESENCE), gone.encode(), retain=True)
         return True
 
-    def say_revoked(self, device_id: str, boot_id: str) -> None:
-        """Correct the presence of a device that is let in no more: the broker drops its will."""
-        presence = Presence(state="offline", at=self._now(), boot_id=boot_id, reason=devices.REVOKED)
-        self._say(self._topics.device(device_id, Kind.PRESENCE), presence.encode(), retain=True)
+    def say_revoked(self, device_id: str, boot_id: str) -> bool:
+        """The same for one that is let in no more: the broker drops its will."""
+        return self.say_gone(device_id, boot_id, reason=devices.REVOKED)
 
     async def tidy_cards(self, approval_ids: Iterable[str]) -> None:
         """Clear retained cards that are no longer questions: a decision may have met a dead broker."""

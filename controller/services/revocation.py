@@ -19,7 +19,7 @@ def revoke(session: Session, device_id: str, *, actor: Actor, now: datetime) -> 
     """
     row = devices.get(session, device_id)
     devices.forget_key(session, row)
-    devices.shut_out(session, row, now=now)
+    devices.mark_revoked(session, row, now=now)
     invitations.void(session, device_id, now=now)
     audit.record(session, "device.revoked", now=now, actor=actor, device_id=device_id)
     commands.withdraw(session, device_id, now=now)

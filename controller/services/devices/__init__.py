@@ -40,8 +40,8 @@ from controller.services.devices.status import (
     absence,
     is_revoked,
     let_in,
+    mark_revoked,
     revoked,
-    shut_out,
 )
 from controller.services.devices.suspensions import check_shut_out, resume, suspend, suspended
 
@@ -72,6 +72,7 @@ __all__ = [
     "get",
     "is_revoked",
     "let_in",
+    "mark_revoked",
     "nobody_is_known_online",
     "note_forgery",
     "profile_of",
@@ -79,7 +80,6 @@ __all__ = [
     "remove",
     "resume",
     "revoked",
-    "shut_out",
     "silent",
     "store_heartbeat",
     "store_heartbeats",

@@ -15,8 +15,8 @@ from controller.store.tables import Device
 CONTROLLER_RESTARTED = "controller_restarted"
 BROKER_RESTARTED = "broker_restarted"
 UNSIGNED_FORBIDDEN = "unsigned_and_forbidden"
-SENT_TOO_MUCH = "rate_limited"
 REVOKED = "revoked"
+SENT_TOO_MUCH = "rate_limited"
 OUR_REASONS = frozenset(
     {CONTROLLER_RESTARTED, BROKER_RESTARTED, UNSIGNED_FORBIDDEN, SENT_TOO_MUCH}
 )  # no word of the device's own
@@ -49,9 +49,10 @@ def is_revoked(row: Device) -> bool:
     return row.status == DeviceStatus.OFFLINE and row.status_reason == REVOKED
 
 
-def shut_out(session: Session, row: Device, *, now: datetime) -> None:
+def mark_revoked(session: Session, row: Device, *, now: datetime) -> None:
     """It is not let in any more."""
     row.status_reason, row.adopt_first, row.updated_at = REVOKED, False, now
+    row.suspended_until = None  # there is nobody to let in again
     settle(session, row, DeviceStatus.OFFLINE, now=now)
 
 

@@ -249,7 +249,7 @@ async def test_a_revocation_that_was_interrupted_is_told_at_the_next_start(
             await device.publish(f"{D}/presence", a_presence().encode(), retain=True)
             await first.until_online("lamp")
         database_url = first.settings.database_url
-    store = Store(database_url)
+    store = await asyncio.to_thread(Store, database_url)
     await asyncio.to_thread(store.open)
     await store.write(partial(revocation.revoke, device_id="lamp", actor=ADMIN, now=NOON))
     await asyncio.to_thread(store.close)
