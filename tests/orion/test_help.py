@@ -20,7 +20,7 @@ NOUNS = (
     "approvals list", "approvals show", "approvals approve", "approvals deny",
     "audit list", "events list", "debug-user create", "debug-user remove", "config show",
     "devices invite", "devices certificate", "node join", "keys list", "keys rotate",
-    "devices revoke", "devices rotate", "identities list", "identities rotate",
+    "conform", "devices revoke", "devices rotate", "identities list", "identities rotate",
 )  # fmt: skip
 
 

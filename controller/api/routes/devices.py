@@ -1,5 +1,6 @@
 """Devices: prepare a place, look, adopt, change the policy, remove."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -198,12 +199,12 @@ async def _forget(controller: Controller, actor: Asking, device_id: str) -> None
         commands.withdraw(session, device_id, now=now)  # a later device of that id gets nothing of this one
 
     await controller.store.write(take_away)
-    controller.devices_door.forget(device_id)
-    if controller.administration is not None:
-        try:
-            await controller.administration.remove(device_id)
-        except UnknownIdentity:
-            return
+    try:
+        if controller.administration is not None:
+            with suppress(UnknownIdentity):
+                await controller.administration.remove(device_id)
+    finally:  # not earlier: what it says until its session has ended, its will too, is cleared as well
+        controller.devices_door.forget(device_id)
 
 
 def _frozen(texts: list[str] | None) -> tuple[str, ...] | None:
