@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import decision, footprint, groups, inflight, ingest, planning, start
+from bench import decision, footprint, groups, inflight, ingest, metering, noise, planning, signing, start
 from bench.figures import Figure
 from bench.stand import Stand, joined, stand
 from broker.identities import Identities, await_active
@@ -60,10 +60,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--long", action="store_true", help="hold the pace of events for a minute")
     long = parser.parse_args().long
-    with console.status("Measuring decisions and plans"):
-        figures = [*decision.measure(), *planning.measure()]
+    with console.status("Measuring decisions, plans and signatures"):
+        figures = [*decision.measure(), *planning.measure(), *signing.measure(), *metering.measure()]
     with tempfile.TemporaryDirectory(prefix="orion-bench-") as folder:
-        figures += asyncio.run(_with_broker(Path(folder), long=long))
+        figures += asyncio.run(_with_broker(Path(folder) / "one", long=long))
+        with console.status("Commands beside a device that floods"):
+            figures += asyncio.run(noise.measure(Path(folder)))
     Console(width=None if sys.stdout.isatty() else 160).print(_table(figures))
     return 0
 

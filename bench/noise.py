@@ -6,6 +6,8 @@ before the flood. Everything is real: a node, a broker, and a program that only 
 
 import asyncio
 import json
+import os
+import signal
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -13,8 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from bench.figures import Figure, percentile
 from bench.stand import ACTOR, Stand, joined, peer, stand
+from broker import process
 from broker.identities import await_active
 from broker.session import Endpoint
 from controller.mqtt.meter import Allowance
@@ -24,10 +29,12 @@ from schemas.topics import Kind
 
 CALM = 3.0  # seconds of commands before the flood
 FLOOD = 15.0  # seconds
-KINDS = (Kind.HEARTBEAT, Kind.EVENT, Kind.REPLY)
+STOPPED = 8.0  # seconds; less than a broker waits for a sign of life
+NAMES = {Kind.HEARTBEAT: "heartbeats", Kind.EVENT: "events", Kind.REPLY: "replies"}
 NO_LIMIT = Allowance(1e12, 1e15)
 LIMIT = Allowance()
-WELL_AGAIN = 3.0  # of the calm median: a command that takes less is as quick as before
+ORDERS = 300  # for a device that reads nothing
+LARGE = "x" * 50_000  # what each of them carries
 
 
 @dataclass
@@ -42,8 +49,10 @@ class Heard:
         return [took for _, took in self.taken]
 
     def said(self) -> str:
-        p50, p99 = percentile(self.latencies, 50), percentile(self.latencies, 99)
-        return f"{'>' if self.unanswered else ''}{p50:.3g}/{p99:.3g} ms, {len(self.taken)} commands"
+        p50, p99, most = (percentile(self.latencies, percent) for percent in (50, 99, 100))
+        return (
+            f"{p50:.3g}/{p99:.3g}/{'>' if self.unanswered else ''}{most:.3g} ms, {len(self.taken)} commands"
+        )
 
     def after(self, seconds: float) -> "Heard":
         return Heard([each for each in self.taken if each[0] >= seconds], self.unanswered)
@@ -52,12 +61,45 @@ class Heard:
 async def measure(data_dir: Path) -> list[Figure]:
     """p50/p99 of a quiet device's commands for each kind of flood."""
     figures: list[Figure] = []
-    for kind in KINDS:
+    for kind in NAMES:
         for name, allowance in (("no limit", NO_LIMIT), ("limit", LIMIT)):
-            figures += await _beside(
-                data_dir / f"{kind.value}-{name.replace(' ', '-')}", kind, name, allowance
-            )
-    return figures
+            folder = data_dir / f"{kind.value}-{name.replace(' ', '-')}"
+            figures += await _beside(folder, kind, name, allowance)
+    return [*figures, await _beside_stopped(data_dir / "stopped")]
+
+
+async def _beside_stopped(data_dir: Path) -> Figure:
+    """The same beside a device that was stopped in its tracks: it is connected and reads nothing."""
+    async with (
+        stand(data_dir) as running,
+        joined(running, "node", data_dir / "node-data"),
+        joined(running, "stopped", data_dir / "stopped-data") as pid,
+    ):
+        mosquitto = process.running(data_dir / "broker")
+        if mosquitto is None:
+            raise RuntimeError("the broker has no pid")
+        memory = psutil.Process(mosquitto.pid).memory_info
+        await _asked(running, 1.0)  # warms up
+        calm, before = await _asked(running, CALM), memory().rss / 1e6
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            for number in range(ORDERS):
+                path = str(running.files / f"{number}")
+                request = CommandRequest("stopped", "write_file", {"path": path, "content": LARGE})
+                await running.store.write(
+                    partial(commands.submit, request=request, actor=ACTOR, now=datetime.now(UTC))
+                )
+            beside, after = await _asked(running, STOPPED), memory().rss / 1e6
+        finally:
+            os.kill(pid, signal.SIGCONT)
+    return Figure(
+        f"command of a quiet device beside one that reads nothing, sent {ORDERS} orders of {len(LARGE) // 1000} kB: p50/p99/most",
+        f"{beside.said()}; broker's memory {after:.0f} MB",
+        f"before it was stopped {calm.said()}; broker's memory {before:.0f} MB",
+        _ratio(beside, calm),
+        "under 2",
+        _ratio(beside, calm) < 2.0,
+    )
 
 
 async def _beside(data_dir: Path, kind: Kind, name: str, allowance: Allowance) -> list[Figure]:
@@ -75,23 +117,22 @@ async def _beside(data_dir: Path, kind: Kind, name: str, allowance: Allowance) -
         }
         await _asked(running, 1.0)  # warms up
         calm = await _asked(running, CALM)
-        async with peer(wanted, until="ready") as process:
+        async with peer(wanted, until="ready") as loud_one:
             begun = time.monotonic()
             flooded, out = await asyncio.gather(_asked(running, FLOOD), _shut_out(running, begun))
-            line = await process.stdout.readline() if process.stdout else b"{}"
+            line = await loud_one.stdout.readline() if loud_one.stdout else b"{}"
         told: dict[str, Any] = json.loads(line)
     pace = told["sent"] / max(told["heard_for"], 0.001)
-    what = f"command of a quiet device beside a flood of {kind.value}s ({pace:,.0f}/s), {name}"
+    what = f"command of a quiet device beside a flood of {NAMES[kind]} ({pace:,.0f}/s), {name}"
     baseline = f"before the flood {calm.said()}"
-    figures = [Figure(f"{what}: p50/p99", flooded.said(), baseline, _ratio(flooded, calm))]
+    figures = [Figure(f"{what}: p50/p99/most", flooded.said(), baseline, _ratio(flooded, calm))]
     if out is not None:
         after = flooded.after(out)
-        well = _well_again(flooded, calm)
         figures.append(
             Figure(
                 f"… once it was shut out, after {out:.1f} s",
                 after.said() if after.taken else "none",
-                f"{baseline}; as quick as before after {well:.1f} s",
+                baseline,
                 _ratio(after, calm),
                 "under 2",
                 _ratio(after, calm) < 2.0,
@@ -102,22 +143,6 @@ async def _beside(data_dir: Path, kind: Kind, name: str, allowance: Allowance) -
 
 def _ratio(one: Heard, other: Heard) -> float:
     return percentile(one.latencies or [float("inf")], 50) / percentile(other.latencies, 50)
-
-
-def _well_again(flooded: Heard, calm: Heard) -> float:
-    """From when on nine of ten commands are as quick as before the flood."""
-    usual = WELL_AGAIN * percentile(calm.latencies, 50)
-    slow = [
-        begun + took / 1e3
-        for begun, took in flooded.taken
-        if took > usual and took > percentile(calm.latencies, 99)
-    ]
-    late = [
-        moment
-        for moment in slow
-        if sum(took > usual for at, took in flooded.taken if moment <= at < moment + 1) > 1
-    ]
-    return max(late, default=0.0)
 
 
 async def _placed(running: Stand, device_id: str) -> Endpoint:
