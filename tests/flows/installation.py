@@ -12,6 +12,7 @@ import httpx
 
 from broker.session import Endpoint
 from controller import app
+from controller.mqtt.warden import Gate
 from controller.settings import ControllerSettings, ModelSettings
 from controller.store import engine
 from device_node import app as node
@@ -57,7 +58,13 @@ class Installation:
 
 @asynccontextmanager
 async def installation(
-    broker: RunningBroker, data_dir: Path, *, model: ModelSettings | None = None, heartbeat_s: float = 30.0
+    broker: RunningBroker,
+    data_dir: Path,
+    *,
+    model: ModelSettings | None = None,
+    heartbeat_s: float = 30.0,
+    gate: Gate | None = None,
+    **limits: float,
 ) -> AsyncIterator[Installation]:
     """Run a controller on this broker until the block ends."""
     settings = ControllerSettings(
@@ -68,10 +75,11 @@ async def installation(
         http_port=0,
         heartbeat_s=heartbeat_s,
         model=model or ModelSettings(host=NO_MODEL),
+        **limits,
     )
     stop = asyncio.Event()
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    running = asyncio.create_task(app.run(settings, stop, ready.set_result), name="controller")
+    running = asyncio.create_task(app.run(settings, stop, ready.set_result, gate=gate), name="controller")
     try:
         async with asyncio.timeout(START_WITHIN):
             await asyncio.wait((running, ready), return_when=asyncio.FIRST_COMPLETED)

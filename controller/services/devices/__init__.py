@@ -26,7 +26,7 @@ from controller.services.devices.registry import (
 )
 from controller.services.devices.silence import call_stale, silent
 from controller.services.devices.status import BROKER_RESTARTED, SENT_TOO_MUCH, DeviceStatus, absence
-from controller.services.devices.suspensions import check_shut_out, resume, suspend, suspended
+from controller.services.devices.suspensions import check_shut_out, put_out, resume, suspend, suspended
 
 __all__ = [
     "BROKER_RESTARTED",
@@ -51,6 +51,7 @@ __all__ = [
     "get",
     "nobody_is_known_online",
     "profile_of",
+    "put_out",
     "remove",
     "resume",
     "silent",
