@@ -6,6 +6,8 @@ before the flood. Everything is real: a node, a broker, and a program that only 
 
 import asyncio
 import json
+import os
+import signal
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -13,8 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from bench.figures import Figure, percentile
 from bench.stand import ACTOR, Stand, joined, peer, stand
+from broker import process
 from broker.identities import await_active
 from broker.session import Endpoint
 from controller.mqtt.meter import Allowance
@@ -24,9 +29,12 @@ from schemas.topics import Kind
 
 CALM = 3.0  # seconds of commands before the flood
 FLOOD = 15.0  # seconds
+STOPPED = 8.0  # seconds; less than a broker waits for a sign of life
 NAMES = {Kind.HEARTBEAT: "heartbeats", Kind.EVENT: "events", Kind.REPLY: "replies"}
 NO_LIMIT = Allowance(1e12, 1e15)
 LIMIT = Allowance()
+ORDERS = 300  # for a device that reads nothing
+LARGE = "x" * 50_000  # what each of them carries
 
 
 @dataclass
@@ -39,6 +47,10 @@ class Heard:
     @property
     def latencies(self) -> list[float]:
         return [took for _, took in self.taken]
+
+    @property
+    def mean(self) -> float:
+        return sum(self.latencies) / len(self.latencies)
 
     def said(self) -> str:
         p50, p99, most = (percentile(self.latencies, percent) for percent in (50, 99, 100))
@@ -55,10 +67,43 @@ async def measure(data_dir: Path) -> list[Figure]:
     figures: list[Figure] = []
     for kind in NAMES:
         for name, allowance in (("no limit", NO_LIMIT), ("limit", LIMIT)):
-            figures += await _beside(
-                data_dir / f"{kind.value}-{name.replace(' ', '-')}", kind, name, allowance
-            )
-    return figures
+            folder = data_dir / f"{kind.value}-{name.replace(' ', '-')}"
+            figures += await _beside(folder, kind, name, allowance)
+    return [*figures, await _beside_stopped(data_dir / "stopped")]
+
+
+async def _beside_stopped(data_dir: Path) -> Figure:
+    """The same beside a device that was stopped in its tracks: it is connected and reads nothing."""
+    async with (
+        stand(data_dir) as running,
+        joined(running, "node", data_dir / "node-data"),
+        joined(running, "stopped", data_dir / "stopped-data") as pid,
+    ):
+        mosquitto = process.running(data_dir / "broker")
+        if mosquitto is None:
+            raise RuntimeError("the broker has no pid")
+        memory = psutil.Process(mosquitto.pid).memory_info
+        await _asked(running, 1.0)  # warms up
+        calm, before = await _asked(running, CALM), memory().rss / 1e6
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            for number in range(ORDERS):
+                path = str(running.files / f"{number}")
+                request = CommandRequest("stopped", "write_file", {"path": path, "content": LARGE})
+                await running.store.write(
+                    partial(commands.submit, request=request, actor=ACTOR, now=datetime.now(UTC))
+                )
+            beside, after = await _asked(running, STOPPED), memory().rss / 1e6
+        finally:
+            os.kill(pid, signal.SIGCONT)
+    return Figure(
+        f"command of a quiet device beside one that reads nothing, sent {ORDERS} orders of {len(LARGE) // 1000} kB: p50/p99/most",
+        f"{beside.said()}; broker's memory {after:.0f} MB",
+        f"before it was stopped {calm.said()}; broker's memory {before:.0f} MB",
+        _ratio(beside, calm),
+        "under 2",
+        _ratio(beside, calm) < 2.0,
+    )
 
 
 async def _beside(data_dir: Path, kind: Kind, name: str, allowance: Allowance) -> list[Figure]:
@@ -84,7 +129,15 @@ async def _beside(data_dir: Path, kind: Kind, name: str, allowance: Allowance) -
     pace = told["sent"] / max(told["heard_for"], 0.001)
     what = f"command of a quiet device beside a flood of {NAMES[kind]} ({pace:,.0f}/s), {name}"
     baseline = f"before the flood {calm.said()}"
-    figures = [Figure(f"{what}: p50/p99/most", flooded.said(), baseline, _ratio(flooded, calm))]
+    figures = [
+        Figure(
+            f"{what}: p50/p99/most",
+            flooded.said(),
+            baseline,
+            flooded.mean / calm.mean,
+            "the ratio is the means'",
+        )
+    ]
     if out is not None:
         after = flooded.after(out)
         figures.append(

@@ -18,7 +18,7 @@ from paho.mqtt.enums import MQTTErrorCode
 
 logger = logging.getLogger(__name__)
 
-MAX_READS = 128  # packets handled before the loop gets its turn
+MAX_READS = 32  # packets handled before the loop gets its turn: with more, a flood makes everything else wait
 
 
 class Transport:

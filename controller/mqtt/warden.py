@@ -162,8 +162,8 @@ class Warden:
         self._unsaid.add(device_id)
 
     async def _say(self, device_id: str) -> None:
-        row = await self._store.read(partial(devices.find, device_id=device_id))
-        if row is None or row.boot_id is None or self._gone(device_id, row.boot_id):
+        boot_id = await self._store.write(partial(devices.put_out, device_id=device_id, now=self._now()))
+        if boot_id is None or self._gone(device_id, boot_id):
             self._unsaid.discard(device_id)
 
     async def _follow_store(self) -> None:

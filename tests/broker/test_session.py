@@ -26,6 +26,8 @@ from broker.session import (
     keep_connected,
     reconnect,
 )
+from broker.session.connection import LEAST_WAITING
+from schemas.topics import Kind
 from schemas.wire import MAX_PAYLOAD
 from tests.broker.running import RunningBroker, free_port
 
@@ -191,6 +193,30 @@ async def test_oldest_unassured_messages_give_way(broker: RunningBroker) -> None
 
     assert kept == [b"2", b"3", b"4", b"5", b"end"]
     assert session.dropped == 1
+
+
+async def test_who_takes_nothing_is_not_filled_up_and_gets_all_of_it_later(broker: RunningBroker) -> None:
+    count = 3 * LEAST_WAITING
+    sender = await broker.add_device("sender")
+    topic = broker.topics.device("sender", Kind.HEARTBEAT)
+    async with connected(a_session(broker)) as slow, connected(Session(sender, client_id="sender")) as quick:
+        await slow.subscribe([Subscription(topic, qos=0)])
+        for number in range(count):
+            quick.publish(topic, b"%d" % number, qos=0)
+            if number % 500 == 0:
+                await asyncio.sleep(0)  # its own queue is bounded too
+        await within(quick.publish(broker.topics.device("sender", Kind.EVENT), b"{}"))
+
+        async with asyncio.timeout(5.0):
+            while slow.waiting < LEAST_WAITING:
+                await asyncio.sleep(0.01)
+        got: list[bytes] = []
+        while len(got) < count:
+            assert slow.waiting <= LEAST_WAITING
+            got += [message.payload for message in await within(slow.receive(100))]
+
+    assert got == [b"%d" % number for number in range(count)]
+    assert slow.dropped == 0
 
 
 async def test_lost_connection_ends_everything_that_waits(broker: RunningBroker) -> None:

@@ -266,3 +266,11 @@ def test_the_queue_tells_orders_of_the_same_tool_apart() -> None:
     assert queue.asked(plain | {"condition": "online", "arguments": {}}) == "--if online"
     assert queue.asked(plain | {"dry_run": True}) == "path=Test --dry-run"
     assert len(queue.asked(a_command(arguments={"content": "x" * 9_000}))) < 100
+
+
+def test_a_device_that_is_shut_out_is_said_to_be_so() -> None:
+    until = "2026-02-12T12:05:00.000Z"
+    shut_out = {"status": "offline", "status_reason": "rate_limited", "suspended_until": until}
+
+    assert receipts.standing(shut_out) == f"shut out until {receipts.clock(until)}: sends too much"
+    assert receipts.standing(shut_out | {"suspended_until": None}) == "offline (rate_limited)"

@@ -43,7 +43,7 @@ from controller.services.devices.status import (
     mark_revoked,
     revoked,
 )
-from controller.services.devices.suspensions import check_shut_out, resume, suspend, suspended
+from controller.services.devices.suspensions import check_shut_out, put_out, resume, suspend, suspended
 
 __all__ = [
     "BROKER_RESTARTED",
@@ -77,6 +77,7 @@ __all__ = [
     "note_forgery",
     "profile_of",
     "public_keys",
+    "put_out",
     "remove",
     "resume",
     "revoked",

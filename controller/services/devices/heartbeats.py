@@ -80,6 +80,8 @@ def _take(session: Session, row: Device, beat: Beat, max_skew_s: float) -> bool:
 
 def _was_only_unheard(row: Device) -> bool:
     """Whether this life said `online`, never said otherwise, and we had lost sight of it."""
+    if row.suspended_until is not None:  # it was said before it was shut out
+        return False
     return row.status == DeviceStatus.STALE or (
         row.status == DeviceStatus.OFFLINE and row.status_reason in status.OUR_REASONS
     )

@@ -64,6 +64,17 @@ def suspend(
     return until
 
 
+def put_out(session: Session, device_id: str, *, now: datetime) -> str | None:
+    """Note that a device's session has ended, whatever it said right before; the life that ended so, if any."""
+    row = find(session, device_id)
+    if row is None or row.suspended_until is None:
+        return None
+    if row.status != DeviceStatus.OFFLINE:
+        row.status_reason = status.SENT_TOO_MUCH
+        status.settle(session, row, DeviceStatus.OFFLINE, now=now)
+    return row.boot_id
+
+
 def check_shut_out(session: Session, device_id: str) -> None:
     """Nothing, for a device that is shut out.
 
