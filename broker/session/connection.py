@@ -29,7 +29,6 @@ from broker.session.outbound import Outbound
 from broker.session.transport import Transport
 
 ANSWER_WITHIN = 10.0  # seconds for a SUBACK or UNSUBACK
-LEAST_WAITING = 2_000  # messages that may be here untaken before nothing more is read
 MAX_PACKET = 320 * 1024  # bytes that we take: a payload of 256 KiB, its topic and properties
 
 _connections = itertools.count(1)
@@ -79,7 +78,6 @@ class Session:
         self._client.on_subscribe = self._on_granted
         self._client.on_unsubscribe = self._on_granted
         self._inbox = Inbox(max_queued)
-        self._most_waiting = max(LEAST_WAITING, 2 * receive_maximum)
         self._outbound = Outbound(self._client, max_queued)
         self._transport: Transport | None = None
         self._connected: asyncio.Future[Connected] | None = None
@@ -115,7 +113,7 @@ class Session:
             self._client,
             keepalive_s=self._keepalive_s,
             gone=self._on_gone,
-            full=lambda: len(self._inbox) >= self._most_waiting,
+            full=lambda: self._inbox.full,
         )
         self._client.connect_timeout = within_s
         try:

@@ -1,9 +1,9 @@
 """What has arrived and was not yet taken, in order and bounded.
 
 QoS 1 is bounded by the Receive Maximum that the broker was told, as far as it minds that
-(Mosquitto 2.0.11 sends more once messages have had to wait in it), and by the transport, which
-then reads no more; of QoS 0 the oldest goes first when there is more than the queue holds, and
-is counted.
+(Mosquitto 2.0.11 sends more once messages have had to wait in it); of QoS 0 the oldest goes first
+when there is more than the queue holds, and is counted. When the queue is full for all that,
+the transport reads no more. That is far off: an answer that is not read yet holds up who waits for it.
 """
 
 import asyncio
@@ -11,6 +11,9 @@ from collections import Counter, OrderedDict, deque
 
 from broker.session.errors import SessionError
 from broker.session.messages import Received
+
+MOST = 20_000  # messages
+MOST_BYTES = 64 * 1024 * 1024
 
 
 class Inbox:
@@ -20,6 +23,7 @@ class Inbox:
         self.dropped = 0  # QoS 0 messages that found no place
         self._max_queued = max_queued
         self._next = 0
+        self._bytes = 0  # of the payloads
         self._messages: OrderedDict[int, Received] = OrderedDict()
         self._unassured: deque[int] = deque()  # keys of QoS 0 messages, oldest first
         self._arrived = asyncio.Event()
@@ -28,6 +32,11 @@ class Inbox:
     def __len__(self) -> int:
         return len(self._messages)
 
+    @property
+    def full(self) -> bool:
+        """Whether nothing more should be read until something is taken."""
+        return len(self._messages) >= MOST or self._bytes >= MOST_BYTES
+
     def by_topic(self) -> Counter[str]:
         """How many wait on each topic."""
         return Counter(message.topic for message in self._messages.values())
@@ -35,10 +44,11 @@ class Inbox:
     def put(self, message: Received) -> None:
         if message.qos == 0:
             if len(self._unassured) >= self._max_queued:
-                del self._messages[self._unassured.popleft()]
+                self._bytes -= len(self._messages.pop(self._unassured.popleft()).payload)
                 self.dropped += 1
             self._unassured.append(self._next)
         self._messages[self._next] = message
+        self._bytes += len(message.payload)
         self._next += 1
         self._arrived.set()
 
@@ -57,6 +67,7 @@ class Inbox:
         taken: list[Received] = []
         while self._messages and len(taken) < limit:
             _, message = self._messages.popitem(last=False)
+            self._bytes -= len(message.payload)
             if message.qos == 0:
                 self._unassured.popleft()
             taken.append(message)
