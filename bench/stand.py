@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from broker.identities import Identities, await_active
+from broker.identities import Identities, Local, await_active
 from broker.session import Endpoint
 from broker.settings import BrokerSettings
 from broker.supervisor import supervised
@@ -40,19 +40,6 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as trial:
         port: int = trial.getsockname()[1]
         return port
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """Shuts out for good, by taking the identity away: nobody is let in again while something is measured."""
-
-    identities: Identities
-
-    async def suspend(self, username: str) -> None:
-        await asyncio.to_thread(self.identities.remove, username)
-
-    async def resume(self, username: str) -> None:
-        raise NotImplementedError(username)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +75,12 @@ async def stand(data_dir: Path, *, allowance: Allowance | None = None) -> AsyncI
         inbox = Inbox(store, outbox, topics, allowance=allowance)
         link = Link(endpoint, instance="main", topics=topics, inbox=inbox, outbox=outbox)
         warden = Warden(
-            store, inbox.floods, Gate(identities), pause_s=PAUSE, gone=outbox.say_gone, back=link.look_again
+            store,
+            inbox.floods,
+            Local(identities, endpoint),
+            pause_s=PAUSE,
+            gone=outbox.say_gone,
+            back=link.look_again,
         )
         pacer = Pacer(store)
 

@@ -130,7 +130,7 @@ class Warden:
         """Whether it could be done; if not, it is told, and the other devices do not wait for it."""
         try:
             await work
-        except Exception:
+        except Exception:  # the other devices are somebody else's trouble
             logger.exception("A device that sends too much could not be shut out, or let in again")
             return False
         return True

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from broker.identities import Local
 from broker.session import Endpoint, Session, SessionError, Subscription
 from controller.errors import NotShutOut
 from controller.mqtt.meter import PATIENCE, Allowance
@@ -18,7 +19,7 @@ from controller.store.store import Store
 from controller.store.tables import AuditEntry, EventRow
 from schemas.topics import Kind, Topics
 from schemas.wire import WireModel
-from tests.broker.gate import FileGate
+from tests.broker.gate import WatchedGate
 from tests.broker.running import RunningBroker
 from tests.controller.mqtt.door import PAUSE, WITHIN, Door, arrive, device, opened, peer, until
 from tests.factories import ADMIN, a_heartbeat, a_place, a_presence, a_reply, a_request, an_event
@@ -29,12 +30,12 @@ SMALL = Allowance(RATE, 1_048_576.0)
 
 
 @pytest.fixture
-def gate(broker: RunningBroker) -> FileGate:
-    return FileGate(broker.identities)
+def gate(broker: RunningBroker) -> WatchedGate:
+    return WatchedGate(Local(broker.identities, broker.controller))
 
 
 @pytest.fixture
-async def guarded(broker: RunningBroker, store: Store, gate: FileGate) -> AsyncIterator[Door]:
+async def guarded(broker: RunningBroker, store: Store, gate: WatchedGate) -> AsyncIterator[Door]:
     """A door where a device may send little, and somebody shuts out who sends more."""
     async with opened(broker, store, gate=gate, allowance=SMALL) as running:
         yield running
@@ -140,7 +141,7 @@ def look(door: Door) -> None:
 
 
 async def test_a_flood_ends_its_devices_session_and_the_others_are_answered(
-    guarded: Door, gate: FileGate
+    guarded: Door, gate: WatchedGate
 ) -> None:
     async with device(guarded, "laptop") as calm, noisy(guarded) as loud:
         await arrive(guarded, calm)
@@ -195,7 +196,7 @@ async def test_a_command_for_it_is_refused_with_the_reason_and_an_order_that_may
 
 
 async def test_when_its_time_is_over_it_is_let_in_and_what_was_told_of_it_is_over(
-    guarded: Door, gate: FileGate
+    guarded: Door, gate: WatchedGate
 ) -> None:
     async with noisy(guarded) as loud:
         await loud.flood()
@@ -229,7 +230,7 @@ async def test_an_admin_lets_it_in_before_its_time(guarded: Door) -> None:
 
 
 async def test_a_controller_that_was_restarted_keeps_it_out_and_lets_it_in_on_time(
-    broker: RunningBroker, store: Store, gate: FileGate
+    broker: RunningBroker, store: Store, gate: WatchedGate
 ) -> None:
     async with opened(broker, store, gate=gate, allowance=SMALL) as first, noisy(first) as loud:
         await loud.flood()
@@ -247,7 +248,7 @@ async def test_a_controller_that_was_restarted_keeps_it_out_and_lets_it_in_on_ti
 
 
 async def test_a_controller_that_died_before_the_broker_was_told_is_followed_by_one_that_tells_it(
-    broker: RunningBroker, store: Store, gate: FileGate
+    broker: RunningBroker, store: Store, gate: WatchedGate
 ) -> None:
     gate.broken = True
     async with opened(broker, store, gate=gate, allowance=SMALL) as first, noisy(first) as loud:
