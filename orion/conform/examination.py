@@ -35,6 +35,8 @@ class Examination:
 
     line: Line
     within_s: float = 5.0  # for an answer
+    watch_s: float = 20.0  # for what a device says once more by itself
+    patience_s: float = 180.0  # for a person to act, and for the broker to notice
     heartbeat_s: float = 30.0  # between two heartbeats, at most
     mqtt3: bool = False  # the device speaks MQTT 3.1.1
     disconnects: bool = False  # somebody is there who cuts the device off
@@ -48,6 +50,7 @@ class Examination:
     dropped: tuple[Json, float] | None = None  # one whose answer was acknowledged, and when
     stored: int = 0  # messages that were there before the first live one
     verifier: Verifier | None = None  # of what the device signs, where its key is known
+    gone: bool = False  # it stopped answering while it was examined
     left_at: int | None = None  # where what was heard before it was cut off ends
     back: Heard | None = None  # its presence after that
 

@@ -17,6 +17,8 @@ NONE = "no heartbeat came"
 
 async def period(examination: Examination) -> Verdict:
     """At least one each period, counted on our own clock."""
+    if examination.gone:
+        return untried(examination.no_call)
     patience = examination.heartbeat_s * SLACK
     loop = asyncio.get_running_loop()
 

@@ -8,7 +8,6 @@ from schemas.devices import Presence
 from schemas.topics import Kind
 from schemas.wire import MalformedMessage
 
-PATIENCE = 180.0  # seconds for a person to act, and for the broker to notice
 UNASKED = "--disconnect tries it, with somebody there who cuts the device off"
 STAYED = "it was not cut off, or did not come back"
 
@@ -20,11 +19,13 @@ async def will(examination: Examination) -> Verdict:
     lives, mark = examination.lives(), examination.line.mark()
     examination.say(
         f"Cut {examination.device_id} off now: end its program by force, or take its power away. "
-        f"Waiting for up to {PATIENCE:.0f} s …"
+        f"Waiting for up to {examination.patience_s:.0f} s …"
     )
-    heard = await examination.line.until(lambda: _state(examination, "offline", mark), within_s=PATIENCE)
+    heard = await examination.line.until(
+        lambda: _state(examination, "offline", mark), within_s=examination.patience_s
+    )
     if heard is None:
-        return broken(f"nobody said offline for it within {PATIENCE:.0f} s")
+        return broken(f"nobody said offline for it within {examination.patience_s:.0f} s")
     examination.left_at = examination.line.mark()
     try:
         said = Presence.decode(heard.message.payload)
@@ -43,8 +44,12 @@ async def returns(examination: Examination) -> Verdict:
     mark = examination.left_at
     if mark is None:
         return untried(STAYED if examination.disconnects else UNASKED)
-    examination.say(f"Start {examination.device_id} again now. Waiting for up to {PATIENCE:.0f} s …")
-    online = await examination.line.until(lambda: _state(examination, "online", mark), within_s=PATIENCE)
+    examination.say(
+        f"Start {examination.device_id} again now. Waiting for up to {examination.patience_s:.0f} s …"
+    )
+    online = await examination.line.until(
+        lambda: _state(examination, "online", mark), within_s=examination.patience_s
+    )
     if online is None:
         return untried(STAYED)
     examination.back = online

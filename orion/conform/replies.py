@@ -19,7 +19,6 @@ CODES = frozenset(ErrorCode)
 ARRIVAL_ONLY = frozenset({ErrorCode.BAD_SIGNATURE, ErrorCode.REPLAYED})  # they settle nothing
 SETTLES = 1.0  # seconds in which a reply may still be on its way
 NO_REPLY = "it answered nothing"
-WATCHED = 20.0  # seconds in which a device that sends again by itself mostly does
 
 
 async def topic(examination: Examination) -> Verdict:
@@ -113,7 +112,7 @@ async def resent(examination: Examination) -> Verdict:
 
     if examination.acked_by_others(command["id"]):
         return untried("the controller that runs here refused the reply at once; stop it for this check")
-    found = await examination.line.until(again, within_s=WATCHED)
+    found = await examination.line.until(again, within_s=examination.watch_s)
     if found is not None:
         return passed(f"after {found.at - first[0].at:.1f} s")
     waited = asyncio.get_running_loop().time() - first[0].at

@@ -22,7 +22,6 @@ CHECKS = (
     Check("commands.unknown_tool", "A tool that is not listed is `rejected`, `unknown_tool`.", orders.unknown_tool),
     Check("commands.invalid_arguments", "Arguments that do not fit are `rejected`, `invalid_arguments`.", orders.invalid_arguments),
     Check("commands.reply_to", "A command whose reply_to is not the device's own is refused.", orders.reply_to),
-    Check("commands.retained", "A command that carries the retain flag is refused.", orders.retained),
     Check("commands.expired", "A command whose expires_at has passed is `expired` and does not run.", orders.expired),
     Check("cancels.before", "A cancel that overtakes its command wins: `cancelled`.", cancels.before),
     Check("cancels.after", "A cancel after the end brings the final reply again.", cancels.after),
@@ -33,6 +32,8 @@ CHECKS = (
     Check("robustness.commands", "An invalid command is dropped, and the device goes on.", robustness.command),
     Check("robustness.cancels", "An invalid cancel is dropped, and the device goes on.", robustness.cancel),
     Check("robustness.acks", "An invalid Ack is dropped, and the device goes on.", robustness.ack),
+    # after the others: the broker is rid of it by an empty message, and a device may not outlive that
+    Check("commands.retained", "A command that carries the retain flag is refused.", orders.retained),
     Check("heartbeats.period", "A heartbeat comes every period.", heartbeats.period),
     Check("heartbeats.fields", "A heartbeat has at, seq and the boot_id of presence.", heartbeats.fields),
     Check("heartbeats.flags", "A heartbeat is published with QoS 0 and retained.", heartbeats.flags),
@@ -87,7 +88,7 @@ async def first_words(examination: Examination) -> bool:
         return (examination.presence() is not None and examination.profile() is not None) or None
 
     await examination.line.until(both, within_s=FIRST_WORDS)
-    examination.stored = examination.line.mark()
+    examination.stored, examination.began_at = examination.line.mark(), asyncio.get_running_loop().time()
     return bool(examination.line.heard)
 
 
@@ -95,6 +96,7 @@ async def _look_whether_it_lives(examination: Examination, check: Check) -> None
     """One fault is told once: a device that is gone breaks no further rule."""
     if examination.call is not None and not await examination.fence():
         examination.call, examination.no_call = None, f"it has not answered since {check.name}"
+        examination.gone = True
 
 
 async def _ask_ahead(examination: Examination) -> None:

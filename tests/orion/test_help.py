@@ -13,7 +13,7 @@ from orion import cli
 from tests.orion.installation import ORION, clean_environment, orion
 
 NOUNS = (
-    "up", "broker", "controller", "node", "ask", "run", "undo", "doctor", "demo",
+    "up", "broker", "controller", "node", "ask", "run", "undo", "doctor", "conform", "demo",
     "devices list", "devices show", "devices add", "devices adopt", "devices remove", "devices policy",
     "commands list", "commands queue", "commands show", "commands cancel",
     "approvals list", "approvals show", "approvals approve", "approvals deny",
