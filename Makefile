@@ -15,6 +15,8 @@ check: setup
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/bandit --quiet --recursive --configfile pyproject.toml .
+	.venv/bin/python scripts/audit.py
 
 format: setup
 	.venv/bin/ruff format .

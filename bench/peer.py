@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench import crowd, lab
+from bench import crowd, flood, lab
 from broker.session import Connected, Endpoint, PublishProperties, Session, Subscription, keep_connected
 from device_node import app as node
 from device_node.settings import NodeSettings
@@ -30,6 +30,9 @@ async def serve(wanted: dict[str, Any], stop: asyncio.Event) -> None:
         return
     if wanted["be"] == "crowd":
         await crowd.play(wanted, endpoint)
+        return
+    if wanted["be"] == "flood":
+        await asyncio.to_thread(flood.play, wanted, endpoint)
         return
     if wanted["be"] == "lab":
         await lab.play(wanted, endpoint, stop)

@@ -17,7 +17,9 @@ from broker.settings import BrokerSettings
 from broker.supervisor import supervised
 from controller.mqtt.inbox import Inbox
 from controller.mqtt.link import Link
+from controller.mqtt.meter import Allowance
 from controller.mqtt.outbox import Outbox
+from controller.mqtt.warden import Warden
 from controller.pacer import Pacer
 from controller.services import devices
 from controller.services.actors import Actor, Role
@@ -30,6 +32,7 @@ from schemas.topics import Topics
 
 ACTOR = Actor("bench", Role.ADMIN, Via.API)
 START_WITHIN = 20.0  # seconds
+PAUSE = 300.0  # seconds that a device which floods is shut out: longer than any measurement
 
 
 def free_port() -> int:
@@ -37,6 +40,19 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as trial:
         port: int = trial.getsockname()[1]
         return port
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Shuts out for good, by taking the identity away: nobody is let in again while something is measured."""
+
+    identities: Identities
+
+    async def suspend(self, username: str) -> None:
+        await asyncio.to_thread(self.identities.remove, username)
+
+    async def resume(self, username: str) -> None:
+        raise NotImplementedError(username)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +73,7 @@ class Stand:
 
 
 @asynccontextmanager
-async def stand(data_dir: Path) -> AsyncIterator[Stand]:
+async def stand(data_dir: Path, *, allowance: Allowance | None = None) -> AsyncIterator[Stand]:
     """Broker and controller up; nodes are `joined`."""
     settings = BrokerSettings(data_dir=data_dir, port=free_port())
     async with supervised(settings) as supervisor:
@@ -69,14 +85,16 @@ async def stand(data_dir: Path) -> AsyncIterator[Stand]:
         await asyncio.to_thread(store.open)
         topics, replies = Topics(settings.prefix), Replies()
         outbox = Outbox(store, topics, instance="main")
-        link = Link(
-            endpoint, instance="main", topics=topics, inbox=Inbox(store, outbox, topics), outbox=outbox
+        inbox = Inbox(store, outbox, topics, allowance=allowance)
+        link = Link(endpoint, instance="main", topics=topics, inbox=inbox, outbox=outbox)
+        warden = Warden(
+            store, inbox.floods, Gate(identities), pause_s=PAUSE, gone=outbox.say_gone, back=link.look_again
         )
-
         pacer = Pacer(store)
 
         def hear(notices: list[Notice]) -> None:
             for notice in notices:
+                inbox.hear(notice)
                 outbox.hear(notice)
                 replies.hear(notice)
                 pacer.hear(notice)
@@ -85,6 +103,7 @@ async def stand(data_dir: Path) -> AsyncIterator[Stand]:
         stop = asyncio.Event()
         linked = asyncio.create_task(link.run(stop), name="link")
         pacing = asyncio.create_task(pacer.run(), name="pacer")
+        guarding = asyncio.create_task(warden.run(), name="warden")
         running = Stand(store, replies, endpoint, topics, data_dir, identities)
         running.files.mkdir()
         try:
@@ -93,7 +112,8 @@ async def stand(data_dir: Path) -> AsyncIterator[Stand]:
             stop.set()
             await linked
             pacing.cancel()
-            await asyncio.wait((pacing,))
+            guarding.cancel()
+            await asyncio.wait((pacing, guarding))
             await asyncio.to_thread(store.close)
 
 

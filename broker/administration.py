@@ -17,6 +17,8 @@ class Administration(Protocol):
     cannot be asked or does not act in time.
     """
 
+    bound: int | None  # how many identities it carries well; None: as many as there is room for
+
     async def add_device(self, device_id: str) -> str:
         """Give a device its name and rights; its password."""
 
@@ -39,4 +41,4 @@ class Administration(Protocol):
         """Take a name away, whose it is; the session and its queued messages end with it."""
 
     async def all(self) -> dict[str, Role]:
-        """Everybody who may connect, by name."""
+        """Everybody who has a name, by name; also who is shut out for a while."""

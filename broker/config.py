@@ -1,13 +1,16 @@
 """mosquitto.conf completed: the hardened base with the paths and limits of one installation.
 
 The base is never repeated here: what is not about one installation stands in
-`mosquitto.conf`, with its reason.
+`mosquitto.conf`, with its reason. The listeners come last, because what follows a `listener`
+line is about that one alone.
 """
 
 import getpass
 import ipaddress
 import os
 import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from broker import files
@@ -18,11 +21,17 @@ _BASES = (_PACKAGE / "mosquitto.conf", _PACKAGE.parent / "mosquitto.conf")  # in
 
 PASSWORDS = "passwords"
 RIGHTS = "rights.acl"
+KEEPER = "keeper.sock"
+LONGEST_SOCKET = 100  # bytes of a socket's path that every system takes
+CERTIFICATES = "certificates"
+SERVER = f"{CERTIFICATES}/server.pem"  # key and certificates in one file
+AUTHORITY = f"{CERTIFICATES}/authority.crt"
+REVOKED = f"{CERTIFICATES}/revoked.pem"
+READ_AGAIN = (PASSWORDS, RIGHTS, SERVER, AUTHORITY, REVOKED)  # by Mosquitto, at a SIGHUP
 
 # What the rest of the system relies on; `check` says what happens without.
 _NEEDED = {
     ("allow_anonymous", "false"): "anyone may connect",
-    ("use_username_as_clientid", "true"): "a client can take over another one's session",
     ("set_tcp_nodelay", "true"): "every answer takes 44 ms longer",
     ("persistence", "true"): "a restart forgets sessions and retained messages",
 }
@@ -31,10 +40,42 @@ _LEAST = {
     "max_inflight_messages": (100, "few messages travel at once"),
     "max_packet_size": (256 * 1024 + 4096, "the largest messages of the wire contract do not fit"),
 }
+_TLS_VERSIONS = ("tlsv1.2", "tlsv1.3")  # the lowest that is taken
 
 
 class ConfigError(Exception):
     """The configuration cannot be completed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One address where Mosquitto listens, and what is set for it alone."""
+
+    host: str  # empty is every address
+    port: int
+    values: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def encrypted(self) -> bool:
+        return "certfile" in self.values
+
+    @property
+    def by_certificate(self) -> bool:
+        """Whether clients are let in by their certificate, without a password."""
+        return self.values.get("use_identity_as_username") == "true"
+
+    def __str__(self) -> str:
+        kind = "with a certificate" if self.by_certificate else "TLS" if self.encrypted else "not encrypted"
+        host = f"[{self.host}]" if ":" in self.host else self.host or "every address"
+        return f"{host}:{self.port} ({kind})"
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A configuration as Mosquitto would understand it; repeated settings keep their last value."""
+
+    values: dict[str, str]
+    listeners: tuple[Listener, ...]
 
 
 def base() -> str:
@@ -53,9 +94,6 @@ def render(settings: BrokerSettings) -> str:
     """
     directory = settings.directory.resolve()
     lines = [
-        f"listener {settings.port} {settings.host}",
-        "use_username_as_clientid true",
-        f"max_connections {settings.max_connections}",
         f"password_file {directory / PASSWORDS}",
         f"acl_file {directory / RIGHTS}",
         f"persistence_location {directory}{os.sep}",
@@ -66,10 +104,38 @@ def render(settings: BrokerSettings) -> str:
         # that only their owner may read. An installation run as root keeps root, which is less
         # hardened: run it as an ordinary user, as the service files do.
         lines.append(f"user {getpass.getuser()}")
+    lines += [*_keeper(directory), *_listener(settings, settings.host, settings.port)]
+    encrypted = [
+        f"certfile {directory / SERVER}",
+        f"keyfile {directory / SERVER}",
+        f"tls_version {_TLS_VERSIONS[0]}",
+    ]
+    if settings.tls_port is not None:
+        lines += [*_listener(settings, settings.tls_host, settings.tls_port), *encrypted]
+    if settings.cert_port is not None:
+        lines += [
+            *_listener(settings, settings.tls_host, settings.cert_port),
+            *encrypted,
+            f"cafile {directory / AUTHORITY}",
+            f"crlfile {directory / REVOKED}",
+            "require_certificate true",
+            "use_identity_as_username true",
+        ]
     for line in lines:
         if not line.isprintable():
             raise ConfigError(f"a line break or control character in {line!r}")
     return base().rstrip() + "\n\n# --- This installation ---\n\n" + "\n".join(lines) + "\n"
+
+
+def _keeper(directory: Path) -> list[str]:
+    """A way in for the owner of the folder alone, on which a client id is not bound to the name.
+
+    Whoever replaces a password holds the session of its owner meanwhile (`identities.keeping`).
+    """
+    path = directory / KEEPER
+    if os.name != "posix" or len(os.fsencode(path)) > LONGEST_SOCKET:
+        return []
+    return [f"listener 0 {path}"]
 
 
 def write(settings: BrokerSettings) -> Path:
@@ -82,10 +148,12 @@ def write(settings: BrokerSettings) -> Path:
 def check(path: Path) -> list[str]:
     """What is wrong with a completed configuration, one sentence each; empty when all is well."""
     try:
-        text = path.read_text(encoding="utf-8")
+        parsed = parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         return [f"{path} cannot be read: {error.strerror}"]
-    values = parse(text)
+    except ConfigError as error:
+        return [str(error)]
+    values = parsed.values
     problems = [
         f"{name} is not {value}: {consequence}"
         for (name, value), consequence in _NEEDED.items()
@@ -96,32 +164,65 @@ def check(path: Path) -> list[str]:
         # 0 means no limit for all of these
         if name not in values or not given.isdecimal() or 0 < int(given) < least:
             problems.append(f"{name} is below {least}: {consequence}")
-    problems += _check_listener(values)
+    if not parsed.listeners:
+        problems.append("there is no listener: nobody can connect")
+    for listener in parsed.listeners:
+        problems += (f"the listener on {listener}: {problem}" for problem in _check_listener(listener))
     for name in ("password_file", "acl_file"):
         problems += _check_private(name, values.get(name))
     return problems
 
 
-def parse(text: str) -> dict[str, str]:
-    """The last value of each setting; repeated ones (`log_type`) are not of interest here."""
+def parse(text: str) -> Parsed:
+    """The settings of a configuration, and its listeners with theirs.
+
+    Raises:
+        ConfigError: a listener without a port.
+    """
     values: dict[str, str] = {}
+    listeners: list[Listener] = []
+    current = values
     for raw in text.splitlines():
         line = raw.strip()
-        if line and not line.startswith("#"):
-            name, _, value = line.partition(" ")
-            values[name] = value.strip()
-    return values
+        if not line or line.startswith("#"):
+            continue
+        name, _, rest = line.partition(" ")
+        value = rest.strip()
+        if name != "listener":
+            current[name] = value
+            continue
+        port, _, host = value.partition(" ")
+        if not port.isdecimal():
+            raise ConfigError(f"a listener has no port: {line!r}")
+        current = {}
+        if port != "0":  # that is the keeper's file, not an address
+            listeners.append(Listener(host.strip(), int(port), current))
+    return Parsed(values, tuple(listeners))
 
 
-def _check_listener(values: dict[str, str]) -> list[str]:
-    port, _, host = values.get("listener", "").partition(" ")
-    if not port:
-        return ["there is no listener: nobody can connect"]
-    if "certfile" in values or _is_loopback(host):
-        return []
+def _listener(settings: BrokerSettings, host: str, port: int) -> list[str]:
     return [
-        f"the listener on {host or 'every address'} is not encrypted: passwords can be read on the network"
+        f"listener {port} {host}",
+        "use_username_as_clientid true",
+        f"max_connections {settings.max_connections}",
     ]
+
+
+def _check_listener(listener: Listener) -> Iterator[str]:
+    values = listener.values
+    if values.get("use_username_as_clientid") != "true":
+        yield "use_username_as_clientid is not true: a client can take over another one's session"
+    if not listener.encrypted:
+        if not _is_loopback(listener.host):
+            yield "passwords can be read on the network"
+        return
+    if values.get("tls_version") not in _TLS_VERSIONS:
+        yield f"tls_version is not {_TLS_VERSIONS[0]}: old and broken versions of TLS are taken"
+    yield from _check_private("keyfile", values.get("keyfile"), without="it cannot be encrypted")
+    if listener.by_certificate and values.get("require_certificate") != "true":
+        yield "require_certificate is not true: who has no certificate gets in"
+    if listener.by_certificate and "crlfile" not in values:
+        yield "crlfile is not set: a revoked certificate still gets in"
 
 
 def _is_loopback(host: str) -> bool:
@@ -131,9 +232,11 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _check_private(name: str, value: str | None) -> list[str]:
+def _check_private(
+    name: str, value: str | None, *, without: str = "nobody has a name or rights of their own"
+) -> list[str]:
     if value is None:
-        return [f"{name} is not set: nobody has a name or rights of their own"]
+        return [f"{name} is not set: {without}"]
     try:
         mode = Path(value).stat().st_mode
     except OSError as error:

@@ -13,7 +13,7 @@ from pathlib import Path
 import aiomqtt
 
 from broker import process
-from broker.config import parse
+from broker.config import ConfigError, Listener, parse
 from broker.identities import Credentials, Identities, IdentityError
 from broker.rights import PROBE_ROOT
 
@@ -77,15 +77,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("data_dir", type=Path)
     directory = parser.parse_args(arguments).data_dir / "broker"
     try:
-        port, _, host = parse((directory / process.CONFIG_FILE).read_text(encoding="utf-8"))[
-            "listener"
-        ].partition(" ")
         credentials = Identities(directory).kept(HEALTH)
-        asyncio.run(probe(host, int(port), credentials))
-    except (OSError, KeyError, IdentityError, ProbeFailed) as error:
+        listener = _plain(directory / process.CONFIG_FILE)
+        asyncio.run(probe(listener.host, listener.port, credentials))
+    except (OSError, ConfigError, IdentityError, ProbeFailed) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
+
+
+def _plain(path: Path) -> Listener:
+    for listener in parse(path.read_text(encoding="utf-8")).listeners:
+        if not listener.encrypted:
+            return listener
+    raise ConfigError(f"{path} has no listener for the broker's own programs")
 
 
 if __name__ == "__main__":

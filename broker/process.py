@@ -3,6 +3,12 @@
 A pid is never believed alone: after a crash it may belong to somebody else.
 """
 
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -23,6 +29,30 @@ def running(directory: Path) -> psutil.Process | None:
     if alive and "mosquitto" in name and str((directory / CONFIG_FILE).resolve()) in arguments:
         return process
     return None
+
+
+def reload(directory: Path) -> bool:
+    """Have the Mosquitto of this folder read its files again; False when none runs here."""
+    tell = messenger(directory)
+    if tell is not None:
+        tell()
+    return tell is not None
+
+
+def messenger(directory: Path) -> Callable[[], None] | None:
+    """What has the Mosquitto of this folder read its files again, at once; None when none runs here.
+
+    Finding it blocks, telling it does not. It is for the next moment: a pid is soon somebody else's.
+    """
+    broker = running(directory)
+    if broker is None or sys.platform == "win32":
+        return None
+    return partial(_tell, broker.pid)
+
+
+def _tell(pid: int) -> None:
+    with suppress(ProcessLookupError):  # it has ended meanwhile, and reads its files when it starts
+        os.kill(pid, signal.SIGHUP)
 
 
 def stop(process: psutil.Process, *, within_s: float) -> None:

@@ -6,17 +6,15 @@ folder: a lock says so, and a Mosquitto that a killed one left behind is stopped
 
 import asyncio
 import contextlib
-import ctypes
 import logging
-import signal
-import socket
-import sys
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
-from broker import binary, config, files, process
+from broker import binary, certificates, config, files, launch, process
 from broker.binary import BrokerUnavailable
+from broker.certificates import CertificateError
 from broker.identities import Credentials, Identities
 from broker.probe import ProbeFailed, probe
 from broker.session import Backoff
@@ -26,11 +24,11 @@ logger = logging.getLogger(__name__)
 
 PROBE_EVERY = 0.05  # seconds between two probes of a broker that is starting
 STABLE_AFTER = 60.0  # seconds; a broker that lived longer starts again at once
+LOOK_EVERY = 60.0  # seconds between two looks at the certificates; one costs a few milliseconds
 LOOPING_AFTER = 4  # deaths in a row that are more than bad luck
 LAST_WORDS_WITHIN = 1.0  # seconds to read the rest of its log after its end
 TAIL = 20  # lines of Mosquitto's log that are kept for an error
 PROBE_NAME = "probe.supervisor"
-_PR_SET_PDEATHSIG = 1
 
 
 class Supervisor:
@@ -67,10 +65,17 @@ class Supervisor:
         except BaseException:
             await self.stop()
             raise
-        logger.info("Broker ready on %s:%d", self.settings.host, self.settings.port)
+        logger.info("Broker ready on %s", self._where())
 
     async def watch(self) -> None:
-        """Restart Mosquitto whenever it dies, after growing waits, until cancelled."""
+        """Restart Mosquitto whenever it dies, and renew its certificates, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._revive(), name="broker-revive")
+            if self.settings.encrypted:
+                group.create_task(self._renew(), name="broker-renew")
+
+    async def _revive(self) -> None:
+        """Start Mosquitto again whenever it dies, after growing waits."""
         loop = asyncio.get_running_loop()
         deaths = 0
         while True:
@@ -89,7 +94,27 @@ class Supervisor:
                 logger.error("Broker did not start again: %s", error)  # noqa: TRY400 - the sentence says it all
             else:
                 self.restarts += 1
-                logger.info("Broker ready again on %s:%d", self.settings.host, self.settings.port)
+                logger.info("Broker ready again on %s", self._where())
+
+    async def _renew(self) -> None:
+        """Look at the certificates now and then; have Mosquitto read what was made anew.
+
+        Often, because a clock that was wrong at the start may be set right at any moment, and
+        this computer's addresses change. Mosquitto reads certificates, authority and list again
+        at a SIGHUP, and those who are connected stay so.
+        """
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            try:
+                renewed = await asyncio.to_thread(self._certify)
+            except (BrokerUnavailable, OSError) as error:
+                logger.error("The certificates cannot be renewed: %s", error)  # noqa: TRY400 - the sentence says it all
+                continue
+            if renewed:
+                logger.info("Renewed the broker's certificates")
+            # not served: an earlier reload failed, and Mosquitto goes on with what it had
+            if self.pid is not None and (renewed or not await asyncio.to_thread(self._is_served)):
+                await asyncio.to_thread(self.identities.reload)
 
     async def stop(self) -> None:
         """Ask Mosquitto to save and end; end it when it does not. Safe to call twice."""
@@ -117,7 +142,10 @@ class Supervisor:
             raise BrokerUnavailable(
                 f"another broker runs for {self.settings.data_dir} already; stop that one, or use another data folder"
             ) from error
+        launch.check_addresses(self.settings)
         self._config = config.write(self.settings)
+        if self.settings.encrypted:
+            self._certify()
         self.identities.ensure_probes()
         self._probing = self.identities.kept(PROBE_NAME)
         leftover = process.running(directory)
@@ -127,7 +155,8 @@ class Supervisor:
 
     async def _launch(self) -> None:
         settings = self.settings
-        await asyncio.to_thread(_check_port, settings.host, settings.port)
+        await asyncio.to_thread(launch.check_ports, settings)
+        read = await asyncio.to_thread(self._state)
         self._tail.clear()
         try:
             self._child = await asyncio.create_subprocess_exec(
@@ -137,16 +166,40 @@ class Supervisor:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
-                preexec_fn=_die_with_parent(),
+                env=launch.environment(),
+                preexec_fn=launch.before(settings),
             )
         except OSError as error:
             raise BrokerUnavailable(f"{self._program} cannot be started: {error.strerror}") from error
         self._reader = asyncio.create_task(self._read(self._child), name="mosquitto-log")
         await self._until_it_answers(self._child)
         # Not earlier: a SIGHUP that comes before Mosquitto listens for it would end it. What
-        # changed in the identities meanwhile is read now.
+        # changed meanwhile is read now; if nothing did, the limit of connections stays in force,
+        # which Mosquitto 2.0.11 forgets at its first reload.
         await asyncio.to_thread(files.replace, settings.pid_path, f"{self._child.pid}\n")
-        await asyncio.to_thread(self.identities.reload)
+        if await asyncio.to_thread(self._state) != read:
+            await asyncio.to_thread(self.identities.reload)
+
+    def _certify(self) -> bool:
+        """Make or renew what is needed; whether anything is new."""
+        settings = self.settings
+        host = () if launch.reachable(settings.tls_host) != settings.tls_host else (settings.tls_host,)
+        try:
+            names = certificates.own_names((*settings.tls_names, *host))
+            return certificates.ensure(settings.directory, names, now=datetime.now(UTC))
+        except (CertificateError, files.Locked) as error:
+            raise BrokerUnavailable(str(error)) from error
+
+    def _is_served(self) -> bool:
+        settings = self.settings
+        port = settings.tls_port if settings.tls_port is not None else settings.cert_port
+        host = launch.reachable(settings.tls_host)
+        return port is None or certificates.is_served(settings.directory, host, port)
+
+    def _state(self) -> list[int]:
+        """Tells whether anything changed that Mosquitto reads."""
+        paths = [self.settings.directory / name for name in config.READ_AGAIN]
+        return [path.stat().st_mtime_ns if path.exists() else 0 for path in paths]
 
     async def _until_it_answers(self, child: asyncio.subprocess.Process) -> None:
         reason = "it said nothing"
@@ -154,7 +207,9 @@ class Supervisor:
         deadline = loop.time() + self.settings.start_within_s
         while child.returncode is None and loop.time() < deadline:
             try:
-                await probe(_reachable(self.settings.host), self.settings.port, self._probing, within_s=2.0)
+                await probe(
+                    launch.reachable(self.settings.host), self.settings.port, self._probing, within_s=2.0
+                )
             except ProbeFailed as error:
                 reason = str(error)
                 await asyncio.sleep(PROBE_EVERY)
@@ -197,6 +252,9 @@ class Supervisor:
                 self._last_lines(),
             )
 
+    def _where(self) -> str:
+        return ", ".join(f"{host}:{port}" for host, port in self.settings.addresses.values())
+
     def _last_lines(self) -> str:
         return "\n".join(f"  {line}" for line in self._tail)
 
@@ -213,35 +271,3 @@ async def supervised(settings: BrokerSettings) -> AsyncIterator[Supervisor]:
         watching.cancel()
         await asyncio.wait((watching,))
         await supervisor.stop()
-
-
-def _check_port(host: str, port: int) -> None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as trial:
-        if sys.platform != "win32":  # there it would let two programs share the port
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((host, port))
-        except OSError as error:
-            who = process.listener(port)
-            raise BrokerUnavailable(
-                f"port {port} on {host} cannot be used ({error.strerror}{f', by {who}' if who else ''}). "
-                "Choose another one (ORION_MQTT_PORT), or stop what uses it; Debian's package starts a "
-                "broker of its own: sudo systemctl disable --now mosquitto"
-            ) from error
-
-
-def _reachable(host: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
-
-
-def _die_with_parent() -> Callable[[], None] | None:
-    """What the child runs before it becomes Mosquitto: on Linux it then dies with us."""
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl  # looked up before the fork, where that is safe
-
-    def ask() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-    return ask

@@ -5,23 +5,31 @@ import logging
 import socket
 from collections.abc import Callable
 
-from broker.identities import Identities
+from broker.administration import Administration
+from broker.identities import Identities, Local
 from controller.api import app as http
 from controller.api import token
 from controller.api.deps import Parts
 from controller.assistant.chat import Assistant
 from controller.assistant.offline import Planner
 from controller.assistant.providers.ollama import Ollama, OllamaConfig
-from controller.mqtt.inbox import Inbox
+from controller.mqtt.complaints import Complaints
+from controller.mqtt.inbox import Inbox, utc_now
+from controller.mqtt.joining import Host, Joining
 from controller.mqtt.link import Link
+from controller.mqtt.meter import Allowance
 from controller.mqtt.outbox import Outbox
+from controller.mqtt.people import People
+from controller.mqtt.trust import Trust
+from controller.mqtt.warden import Warden
 from controller.pacer import Pacer
 from controller.scheduler import Scheduler
 from controller.services import devices
 from controller.services.replies import Replies
 from controller.settings import ControllerSettings
+from controller.store.keyring import KeyRing
 from controller.store.notices import Notice
-from controller.store.store import Store
+from controller.store.store import HouseRules, Store
 from schemas.topics import Topics
 
 logger = logging.getLogger(__name__)
@@ -34,7 +42,9 @@ class _Stopped(Exception):
 
 
 async def run(
-    settings: ControllerSettings, stop: asyncio.Event, ready: Callable[[int], None] = lambda _port: None
+    settings: ControllerSettings,
+    stop: asyncio.Event,
+    ready: Callable[[int], None] = lambda _port: None,
 ) -> None:
     """Serve until `stop`; `ready` is told the HTTP port once the broker is reached too.
 
@@ -61,9 +71,33 @@ async def _serve(
 ) -> None:
     topics = Topics(settings.prefix)
     replies = Replies()
-    outbox = Outbox(store, topics, instance=settings.instance)
-    inbox = Inbox(store, outbox, topics, max_skew_s=settings.max_skew_s)
+    keyring = KeyRing(settings.keys_path, utc_now)
+    await asyncio.to_thread(keyring.open)
+    trust = Trust(store, allow_unsigned=settings.allow_unsigned, now=utc_now)
+    outbox = Outbox(store, topics, instance=settings.instance, keyring=keyring)
+    administration = _administration(settings)
+    complaints = Complaints()
+    host = Host(administration, keyring, settings.ca_path)
+    joining = Joining(store, topics, host, complaints, say=outbox.say_join, now=utc_now)
+    inbox = Inbox(
+        store,
+        outbox,
+        topics,
+        trust=trust,
+        join=joining.take,
+        complaints=complaints,
+        allowance=Allowance(settings.device_rate, settings.device_bytes),
+        max_skew_s=settings.max_skew_s,
+    )
     link = Link(settings.endpoint, instance=settings.instance, topics=topics, inbox=inbox, outbox=outbox)
+    warden = Warden(
+        store,
+        inbox.floods,
+        administration,
+        pause_s=settings.device_pause_s,
+        gone=outbox.say_gone,
+        back=link.look_again,
+    )
     model = settings.model
     provider = Ollama(
         OllamaConfig(
@@ -77,19 +111,28 @@ async def _serve(
     planner = await asyncio.to_thread(Planner)
     assistant = Assistant(store, replies, planner, provider, fast_path=model.fast_path)
     pacer = Pacer(store)
+    people = People(store, assistant)
 
     def hear(notices: list[Notice]) -> None:
         for notice in notices:
             try:
+                trust.hear(notice)
+                inbox.hear(notice)
                 outbox.hear(notice)
                 replies.hear(notice)
                 pacer.hear(notice)
+                people.hear(notice)
             except Exception:  # the next notice is about something else
                 logger.exception("A notice could not be told: %s", type(notice).__name__)
 
     store.listen(hear)
     await store.write(devices.nobody_is_known_online)
+    if not settings.allow_unsigned:
+        await store.write(devices.forbid_unsigned)
+    await trust.load()
+    await warden.load()
     await outbox.load()
+    await people.load()
     scheduler = Scheduler(
         store,
         heartbeat_s=settings.heartbeat_s,
@@ -102,8 +145,10 @@ async def _serve(
                 store=store,
                 replies=replies,
                 devices_door=link,
+                warden=warden,
                 assistant=assistant,
-                identities=_identities(settings),
+                administration=administration,
+                keyring=keyring,
                 token=await asyncio.to_thread(token.ensure, settings.token_path),
                 tasks=tasks,
             )
@@ -114,6 +159,9 @@ async def _serve(
                 # a program that stops does not wait for its thread to end what nobody needs any more
                 tasks.create_task(asyncio.to_thread(planner.warm, lambda: not stop.is_set()), name="warm"),
                 tasks.create_task(pacer.run(), name="pacer"),
+                tasks.create_task(joining.run(), name="joining"),
+                tasks.create_task(people.run(), name="people"),
+                tasks.create_task(warden.run(), name="warden"),
                 tasks.create_task(_tell_ready(link, listener.getsockname()[1], ready), name="ready"),
             ]
             scheduler.start()
@@ -131,7 +179,8 @@ async def _serve(
 
 def _open(settings: ControllerSettings) -> Store:
     settings.directory.mkdir(parents=True, exist_ok=True)
-    store = Store(settings.database_url)
+    rules = HouseRules(mqtt_max_risk=settings.mqtt_max_risk, mqtt_decisions=settings.mqtt_decisions)
+    store = Store(settings.database_url, rules)
     store.open()
     return store
 
@@ -147,7 +196,7 @@ async def _tell_ready(link: Link, port: int, ready: Callable[[int], None]) -> No
     ready(port)
 
 
-def _identities(settings: ControllerSettings) -> Identities | None:
+def _administration(settings: ControllerSettings) -> Administration | None:
     if settings.identities_dir is None:
         return None
-    return Identities(settings.identities_dir, prefix=settings.prefix)
+    return Local(Identities(settings.identities_dir, prefix=settings.prefix), settings.endpoint)

@@ -7,11 +7,14 @@
     · UnknownCommand
     · UnknownApproval
     · UnknownSession
+    · UnknownUser
   - Conflict
     · AlreadyExists
     · AlreadyDecided
     · NoProfile
     · ToolsChanged
+    · NotShutOut
+  - InvalidArguments
   - Refused
   - ProviderError
 """
@@ -77,6 +80,13 @@ class UnknownSession(NotFound):
         super().__init__(f"There is no session {session_id!r}.")
 
 
+class UnknownUser(NotFound):
+    """Nobody of that name may speak to this controller."""
+
+    def __init__(self, username: str) -> None:
+        super().__init__(f"There is no user {username!r}.")
+
+
 class Conflict(OrionError):
     """The request fits no longer, or not yet, with what is stored."""
 
@@ -114,6 +124,19 @@ class ToolsChanged(Conflict):
             f"{device_id!r} offers other tools than you looked at; nothing was accepted. Look again: "
             f"orion devices show {device_id}"
         )
+
+
+class NotShutOut(Conflict):
+    """The device may connect as it is."""
+
+    def __init__(self, device_id: str) -> None:
+        super().__init__(f"Device {device_id!r} is not shut out.")
+
+
+class InvalidArguments(OrionError):
+    """What was given is not what was asked for."""
+
+    code = ErrorCode.INVALID_ARGUMENTS
 
 
 class Refused(OrionError):

@@ -1,11 +1,13 @@
 """What a controller is told at its start. Values only: `orion` reads environment, file and flags."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from broker.session import Endpoint
+from schemas.devices import Risk
 from schemas.ids import Instance
 from schemas.topics import DEFAULT_PREFIX
 
@@ -15,35 +17,55 @@ class ModelSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str = "http://127.0.0.1:11434"
+    host: str = Field(default="http://127.0.0.1:11434", repr=False)  # it may hold a password
     name: str = "gpt-oss:120b"
     api_key: SecretStr | None = None  # sent to Ollama's own cloud only
     context_tokens: Annotated[int, Field(ge=2_048)] = 16_384
     think: Literal["low", "medium", "high"] | bool | None = "low"  # as the model family knows it
     fast_path: bool = False  # let the offline planner serve first where it is sure
 
+    @property
+    def shown_host(self) -> str:
+        """The host as people may see it."""
+        return re.sub(r"^(\w+://)?[^/@]*@", r"\1", self.host)
+
 
 class ControllerSettings(BaseModel):
     """One controller. `identities_dir` is None where the broker is not ours to administer."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True
+    )
 
     data_dir: Path
     endpoint: Endpoint
     identities_dir: Path | None = None
-    database_url: str
+    database_url: str = Field(repr=False)  # it may hold a password
     instance: Instance = "main"
     prefix: str = DEFAULT_PREFIX
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65_535)] = 8180
+    ca_path: Path | None = None  # the broker's certificate authority, for devices that join
+    join_port: Annotated[int, Field(ge=0, le=65_535)] = 0  # where they find the broker; 0: nobody can join
+    allow_unsigned: bool = True  # work with devices that do not sign what they say
     heartbeat_s: Annotated[float, Field(gt=0)] = 30.0  # three missed ones make a device stale
     max_skew_s: Annotated[float, Field(gt=0)] = 30.0  # a device's clock that is further away is told of
+    mqtt_max_risk: Risk = Risk.LOW  # what people's words that come by MQTT may cause at most
+    mqtt_decisions: bool = False  # whether approvals may be decided by MQTT
+    device_rate: Annotated[float, Field(gt=0)] = 50.0  # messages a second that a device may send for long
+    device_bytes: Annotated[float, Field(gt=0)] = 1_048_576.0  # the same for bytes
+    device_pause_s: Annotated[float, Field(gt=0)] = 300.0  # how long one that sends too much is shut out
     model: ModelSettings = ModelSettings()
 
     @property
     def directory(self) -> Path:
         """What the controller keeps beside its database."""
         return self.data_dir / "controller"
+
+    @property
+    def keys_path(self) -> Path:
+        """What the controller signs with, readable by its owner only."""
+        return self.directory / "keys.json"
 
     @property
     def token_path(self) -> Path:

@@ -9,10 +9,11 @@ import contextlib
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
-from broker.session import Received
 from device_node import clock, profile
+from device_node.acks import Acks
 from device_node.complaints import Complaints
 from device_node.events import Events
 from device_node.intake import Intake
@@ -30,12 +31,13 @@ from device_node.sleep import Pulse, Watcher
 from device_node.spool import Spool
 from device_node.tools import trash, unfinished
 from device_node.tools.tool import NodeContext, Result
-from schemas.commands import Ack
+from device_node.trust import Keep, Trust, keep_nowhere
 from schemas.devices import Profile
 from schemas.errors import ErrorCode
+from schemas.events import Severity
 from schemas.ids import new_id
 from schemas.topics import Kind, Topics
-from schemas.wire import MalformedMessage
+from schemas.wire import JsonObject
 
 logger = logging.getLogger(__name__)
 
@@ -101,10 +103,12 @@ async def run(
     *,
     own_time: Callable[[], datetime] = clock.own_time,
     pulse: Pulse | None = None,
+    keep_keys: Keep = keep_nowhere,
 ) -> int:
     """Be the node until `stop`; the exit code says whether to start again.
 
-    `own_time` is the device's own clock, right or wrong; `pulse` notices when the machine slept.
+    `own_time` is the device's own clock, right or wrong; `pulse` notices when the machine slept;
+    `keep_keys` makes durable what the controller will sign with.
 
     Raises:
         PolicyError: the owner's policy file cannot be used.
@@ -125,6 +129,16 @@ async def run(
     )
     refusals = Refusals(Reserve(settings.directory / "refused"))
 
+    trust = Trust(
+        settings.controller_keys,
+        complaints,
+        clock=time,
+        keep=keep_keys,
+        report=partial(_tell_forged, events),
+    )
+
+    acks = Acks(trust, time, spool, complaints)
+
     async def say_what_we_are() -> Profile:
         return await asyncio.to_thread(
             profile.build, settings.device_id, boot_id, context, name=settings.name
@@ -134,6 +148,7 @@ async def run(
     control.context, control.link = context, link
     runner = Runner(
         intake=Intake(settings.device_id, topics, complaints, time),
+        trust=trust,
         journal=journal,
         replies=Replies(boot_id, journal, spool, link.send, now=time.now, made=time.made),
         refusals=refusals,
@@ -144,17 +159,6 @@ async def run(
         settled=control.settled,
     )
 
-    async def acknowledged(message: Received) -> None:
-        try:
-            ack = Ack.decode(message.payload)
-        except MalformedMessage as malformed:
-            complaints.add("malformed", message.topic, malformed.reason)
-            return
-        refused = [refusal.id for refusal in ack.refused or ()]
-        replies, reported = [*(ack.replies or ()), *refused], [*(ack.events or ()), *refused]
-        time.acknowledged(ack.at, [*replies, *reported], arrived_at=message.arrived_at)
-        await spool.acknowledge(replies=replies, events=reported, marks=time.heard)
-
     def ready() -> None:
         if journal.trouble is None:
             logger.info("Node %s ready; waiting for an Ack: %d", settings.device_id, len(spool))
@@ -163,6 +167,8 @@ async def run(
 
     async def recover() -> None:
         await time.load(journal)
+        if settings.joined_at is not None:
+            time.passed(settings.joined_at, arrived_at=time.steady())
         await spool.load()
         await runner.recover()
 
@@ -181,7 +187,8 @@ async def run(
                 group.create_task(Watcher(pulse, link, runner).run(), name="sleep"),
             ]
             await link.run(
-                {Kind.COMMAND: runner.command, Kind.CANCEL: runner.cancel, Kind.ACK: acknowledged},
+                {Kind.COMMAND: runner.command, Kind.CANCEL: runner.cancel, Kind.ACK: acks.take},
+                states={topics.keys(): trust.hear} if trust.enrolled else {},
                 stop=stop,
                 ready=ready,
                 wind_down=lambda: runner.wind_down(within_s=WIND_DOWN_WITHIN),
@@ -211,6 +218,13 @@ def _prepare(settings: NodeSettings, control: Control, time: clock.Clock) -> Nod
     )
     unfinished.recover(context)
     return context
+
+
+async def _tell_forged(events: Events, topic: str, reason: str) -> None:
+    kind = topic.rpartition("/")[2]
+    data: JsonObject = {"code": ErrorCode.BAD_SIGNATURE.value, "kind": kind, "reason": reason}
+    with contextlib.suppress(JournalUnusable):  # it is counted and logged all the same
+        await events.report("error_occurred", Severity.CRITICAL, data)
 
 
 async def _forget(journal: Journal, context: NodeContext, time: clock.Clock) -> None:

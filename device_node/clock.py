@@ -151,6 +151,10 @@ class Clock:
         if newer and made and arrived_at - max(made) <= ANSWERED_WITHIN:
             self._between(written - arrived_at, written - max(made))
 
+    def passed(self, at: datetime, *, arrived_at: float) -> None:
+        """The controller wrote this moment down before the message arrived, however long before."""
+        self._hear(at.timestamp(), arrived_at)
+
     async def load(self, marks: Marks) -> None:
         """Take over what an earlier life knew; before anything else."""
         mark, self._offset = await marks.mark(_MARK), await marks.mark(_OFFSET)

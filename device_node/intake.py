@@ -20,6 +20,8 @@ from schemas.ids import MessageId
 from schemas.topics import Topics
 from schemas.wire import MAX_PAYLOAD, Instant, MalformedMessage
 
+MAX_ID = 64  # characters
+
 logger = logging.getLogger(__name__)
 
 _MESSAGE_ID = TypeAdapter[str](MessageId)
@@ -65,6 +67,19 @@ class Intake:
             self._complaints.add("reply_to", message.topic, "reply_to is not a reply topic of this device")
             return None
         return arrival
+
+    def address(self, message: Received) -> tuple[str, str] | None:
+        """The id and the reply topic that a message names which nobody vouches for; it teaches the clock nothing."""
+        values = _object(message.payload)
+        command_id, reply_to = values.get("id"), values.get("reply_to")
+        if not isinstance(command_id, str) or not isinstance(reply_to, str):
+            return None
+        if (
+            not 1 <= len(command_id) <= MAX_ID
+            or self._topics.reply_instance(reply_to, self._device_id) is None
+        ):
+            return None
+        return command_id, reply_to
 
     def as_first(self, arrival: Arrival, first: bytes | None, message: Received) -> Arrival:
         """The arrival of an id that an earlier message gave its meaning, which stands.

@@ -16,6 +16,7 @@ from operator import attrgetter
 from broker.session import (
     Connected,
     ConnectionLost,
+    PublishProperties,
     Received,
     RetainHandling,
     Session,
@@ -78,24 +79,36 @@ class Link:
         self._gone.set()
 
     def send(self, topic: str, payload: bytes) -> asyncio.Future[int] | None:
-        """Publish, or None when there is no line; what must arrive is in the spool as well."""
+        """Publish, signed, or None when there is no line; what must arrive is in the spool as well."""
         if self._session is None or not self._session.alive:
             return None
-        return self._session.publish(topic, payload)
+        return self._session.publish(topic, payload, properties=self._signed(topic, payload))
 
     async def run(
         self,
         handlers: Mapping[Kind, Handler],
         *,
+        states: Mapping[str, Handler],
         stop: asyncio.Event,
         ready: Callable[[], None],
         wind_down: Callable[[], Awaitable[None]],
     ) -> None:
-        """Keep the line until `stop`, then wind down, say `offline` and close it."""
-        routes = {self._topic(kind): handler for kind, handler in handlers.items()}
+        """Keep the line until `stop`, then wind down, say `offline` and close it.
+
+        `handlers` are of this device's own topics, whose retained messages are not wanted;
+        `states` are of others, whose retained message is what they are there for.
+        """
+        own = {self._topic(kind): handler for kind, handler in handlers.items()}
+        routes = {**states, **own}
+        # states first: what they say counts for what comes after them
+        subscriptions = [Subscription(topic, retain_as_published=True) for topic in states]
+        subscriptions += [
+            Subscription(topic, retain_handling=RetainHandling.DO_NOT_SEND, retain_as_published=True)
+            for topic in own
+        ]
 
         async def serve(session: Session, _connected: Connected) -> None:
-            await self._be_born(session, list(routes))
+            await self._be_born(session, subscriptions)
             ready()
             try:
                 await self._live(session, routes)
@@ -143,7 +156,8 @@ class Link:
         """Say again what this device is, after its policy changed."""
         profile = await self._profile()
         if self._session is not None and self._session.alive:
-            self._session.publish(self._topic(Kind.PROFILE), profile.encode(), retain=True)
+            topic, payload = self._topic(Kind.PROFILE), profile.encode()
+            self._session.publish(topic, payload, retain=True, properties=self._signed(topic, payload))
 
     def _open(self) -> Session:
         presence = self._presence("offline", "connection_lost")
@@ -153,13 +167,8 @@ class Link:
             will=Will(self._topic(Kind.PRESENCE), presence.encode(), delay_s=self._settings.will_delay_s),
         )
 
-    async def _be_born(self, session: Session, topics: list[str]) -> None:
-        await session.subscribe(
-            [
-                Subscription(topic, retain_handling=RetainHandling.DO_NOT_SEND, retain_as_published=True)
-                for topic in topics
-            ]
-        )
+    async def _be_born(self, session: Session, subscriptions: list[Subscription]) -> None:
+        await session.subscribe(subscriptions)
         profile = await self._profile()
         await self._confirmed(session, Kind.PROFILE, profile.encode())
         await self._confirmed(session, Kind.PRESENCE, self._presence("online").encode())
@@ -169,7 +178,9 @@ class Link:
     async def _confirmed(self, session: Session, kind: Kind, payload: bytes) -> None:
         try:
             async with asyncio.timeout(CONFIRMED_WITHIN):
-                await session.publish(self._topic(kind), payload, retain=True)
+                topic = self._topic(kind)
+                signed = self._signed(topic, payload) if kind is Kind.PROFILE else None
+                await session.publish(topic, payload, retain=True, properties=signed)
         except TimeoutError as error:
             raise ConnectionLost(f"the broker did not acknowledge the {kind}") from error
 
@@ -241,6 +252,10 @@ class Link:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 await session.publish(self._topic(Kind.PRESENCE), presence.encode(), retain=True)
+
+    def _signed(self, topic: str, payload: bytes) -> PublishProperties | None:
+        signer = self._settings.signer
+        return PublishProperties(user_properties=signer.sign(topic, payload)) if signer else None
 
     def _topic(self, kind: Kind) -> str:
         return self._topics.device(self._settings.device_id, kind)

@@ -52,6 +52,13 @@ class Replies:
         fraction = min(1.0, max(0.0, fraction))
         self._send(reply_to, reply.model_copy(update={"progress": fraction}).encode())
 
+    def bad_signature(self, command_id: str, reply_to: str) -> None:
+        """Say that one arrival was not the controller's. It settles nothing and is kept nowhere."""
+        error = ErrorBody(
+            code=ErrorCode.BAD_SIGNATURE, message="The command is not signed by this device's controller."
+        )
+        self._send(reply_to, self._reply(command_id, ReplyStatus.REJECTED, error=error).encode())
+
     async def final(
         self,
         command_id: str,

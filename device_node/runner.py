@@ -4,6 +4,7 @@ Each id runs at most once, whatever arrives and however often; every command tha
 answered gets exactly one final reply.
 """
 
+import contextlib
 import logging
 from collections.abc import Callable
 
@@ -21,6 +22,7 @@ from device_node.replies import Replies
 from device_node.reserve import Refused
 from device_node.spool import Sent
 from device_node.tools.tool import NodeContext
+from device_node.trust import Trust
 from schemas.commands import Command, ReplyStatus
 from schemas.errors import ErrorBody, ErrorCode
 
@@ -38,6 +40,7 @@ class Runner:
         self,
         *,
         intake: Intake,
+        trust: Trust,
         journal: Journal,
         replies: Replies,
         refusals: Refusals,
@@ -48,6 +51,7 @@ class Runner:
         settled: Callable[[Sent | None], None] = lambda _sent: None,
     ) -> None:
         self._intake = intake
+        self._trust = trust
         self._journal = journal
         self._replies = replies
         self._refusals = refusals
@@ -92,6 +96,9 @@ class Runner:
 
         What is returned is an answer that must not leave before the acknowledgement.
         """
+        if await self._trust.refuses(message):
+            await self._answer_forged(message)
+            return None
         arrival = self._intake.read(message)
         if arrival is None:
             return None
@@ -129,7 +136,7 @@ class Runner:
         Raises:
             JournalUnusable: it could not be journalled; what runs is asked to stop all the same.
         """
-        if (cancel := self._intake.read_cancel(message)) is None:
+        if await self._trust.refuses(message) or (cancel := self._intake.read_cancel(message)) is None:
             return
         try:
             known = await self._journal.cancel(
@@ -162,6 +169,15 @@ class Runner:
         if not self._stopping:
             self._stopping = True
             await self._jobs.wind_down(within_s=within_s)
+
+    async def _answer_forged(self, message: Received) -> None:
+        """Tell the controller, unless it is about an id that a real command has: that one has its own answer."""
+        address = None if message.retain else self._intake.address(message)
+        if address is None or address[0] in self._jobs or self._refusals.get(address[0]) is not None:
+            return
+        with contextlib.suppress(JournalUnusable):
+            if await self._journal.known(address[0]) is None and self._trust.answers(message):
+                self._replies.bad_signature(*address)
 
     async def _take_on(self, arrival: Arrival) -> None:
         if arrival.deadline <= self._clock.steady():

@@ -4,12 +4,14 @@ Each function loads its own program and no other.
 """
 
 import asyncio
+from collections.abc import Sequence
 
 from orion import serving
 from orion.config import programs
 from orion.config.sources import masked_url
 from orion.exits import Exit
 from orion.verbs import Failure, Invocation
+from schemas.keys import Key
 
 
 def broker(invocation: Invocation, *, led: bool) -> int:
@@ -66,13 +68,18 @@ def node(invocation: Invocation, *, led: bool) -> int:
     from device_node import app
     from device_node.journal import JournalInUse
     from device_node.safety.policy import PolicyError
+    from orion.config import identity
 
     async def program(stop: asyncio.Event, ready: serving.Ready) -> int:
         # not earlier: its password may be made while the program loads
         told = await asyncio.to_thread(programs.for_node, invocation.loaded)
         ready({"device_id": told.device_id})
+
+        async def keep_keys(keys: Sequence[Key]) -> None:
+            await asyncio.to_thread(identity.believe, told.directory, keys)
+
         try:
-            return await app.run(told, stop)
+            return await app.run(told, stop, keep_keys=keep_keys)
         except PolicyError as error:
             raise Failure(str(error), code="policy", exit_code=Exit.USAGE) from error
         except JournalInUse as error:

@@ -27,10 +27,12 @@ from orion.nouns import (
     demo,
     devices,
     doctor,
+    keys,
     programs,
     records,
     run,
     undo,
+    users,
 )
 
 DISTRIBUTION = "orion-control-plane"
@@ -58,6 +60,7 @@ def build() -> typer.Typer:
         programs,
         ask,
         devices,
+        users,
         commands,
         run,
         undo,
@@ -66,6 +69,7 @@ def build() -> typer.Typer:
         doctor,
         conform,
         debug,
+        keys,
         config,
         demo,
     ):

@@ -29,6 +29,15 @@ STABLE_AFTER = 60.0  # seconds; one that lived longer starts again at once
 LONGEST_PAUSE = 30.0  # seconds before another attempt
 FIRST_PAUSE = 0.5
 RESTART = 75  # exit code: start me again
+# Settings that may hold a secret, and whose they are.
+USED_BY = {
+    "mqtt_url": ("controller", "node"),
+    "mqtt_admin_password": ("controller",),
+    "database_url": ("controller",),
+    "ollama_host": ("controller",),
+    "ollama_api_key": ("controller",),
+    "node_password": ("node",),
+}
 MAX_LINE = 1024 * 1024  # bytes of a log line
 
 Sink = Callable[[str, str], None]  # which program, its line
@@ -94,7 +103,7 @@ class Crew:
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,
-            env=self._environment,
+            env=for_program(name, self._environment),
             start_new_session=True,  # a Ctrl-C is for us; we stop them in order
             limit=MAX_LINE,
         )
@@ -205,6 +214,12 @@ async def _lines(stream: asyncio.StreamReader | None) -> AsyncIterator[str]:
         if not line:
             return
         yield line.decode(errors="replace").rstrip("\n")
+
+
+def for_program(program: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without the secrets that are for other programs."""
+    kept_back = {variable(name) for name, users in USED_BY.items() if program not in users}
+    return {name: value for name, value in environment.items() if name not in kept_back}
 
 
 def _passed_on(loaded: Loaded, environment: Mapping[str, str]) -> dict[str, str]:

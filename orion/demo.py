@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orion import logs, trace
+from orion import logs, trace, watching
 from orion.client import Client, ClientError, Json
+from orion.config.settings import Settings
 from orion.config.sources import Loaded, load
 from orion.crew import Crew
 from orion.exits import Exit
-from orion.nouns import approvals, debug
+from orion.nouns import approvals
 from orion.serving import stopped_by_signals
 from orion.terminal import Terminal
 from orion.up import prefixed, start
@@ -124,7 +125,7 @@ async def _show(terminal: Terminal, crew: Crew, loaded: Loaded, files: Path) -> 
     await start(crew, loaded.settings, with_node=True)
     terminal.say(f"All three work, after {time.monotonic() - began:.1f} s.", "dim")
     client = client_of(loaded.settings)
-    results = await asyncio.to_thread(_play, terminal, client, files)
+    results = await asyncio.to_thread(_play, terminal, client, loaded.settings, files)
     failed = [result for result in results if result["complaints"]]
     if not terminal.answer({"passed": not failed, "items": results}):
         for result in failed:
@@ -135,8 +136,8 @@ async def _show(terminal: Terminal, crew: Crew, loaded: Loaded, files: Path) -> 
     return Exit.FAILED if failed else Exit.DONE
 
 
-def _play(terminal: Terminal, client: Client, files: Path) -> list[Json]:
-    with _watcher(terminal, client):
+def _play(terminal: Terminal, client: Client, settings: Settings, files: Path) -> list[Json]:
+    with _watcher(terminal, client, settings):
         return [_scene(terminal, client, files, number, scene) for number, scene in enumerate(SCENES, 1)]
 
 
@@ -181,13 +182,12 @@ def _answer_card(terminal: Terminal, client: Client, report: Json) -> list[str]:
 
 
 @contextlib.contextmanager
-def _watcher(terminal: Terminal, client: Client) -> Iterator[None]:
+def _watcher(terminal: Terminal, client: Client, settings: Settings) -> Iterator[None]:
     """Somebody who may watch every message while the demo runs."""
     made = client.post("/debug-users", {"username": WATCHER})
     try:
         terminal.say(
-            f"Watch every message (user {made['username']}, password {made['password']}, "
-            f"until the demo ends) with:\n  {debug.subscribing(made)}",
+            f"Watch every message, until the demo ends, with:\n  {watching.prepare(settings, made)}",
             "dim",
         )
         yield
@@ -209,6 +209,7 @@ def _settings(folder: Path, environment: dict[str, str]) -> tuple[Loaded, Path]:
     flags: dict[str, Any] = {
         "data_dir": home / "data",
         "mqtt_port": free_port(),
+        "mqtt_tls_port": free_port(),
         "http_port": free_port(),
         "device_id": "laptop",
         "node_name": "Laptop",

@@ -1,20 +1,25 @@
 """This computer's own place at the controller: made and accepted by whoever starts both.
 
-Same machine, same owner: nobody is asked to adopt it. Its password is kept in a file that
-only its owner can read.
+Same machine, same owner: nobody is asked to adopt it, and it needs no code. Its key and its
+password are kept for its owner only.
 """
 
+import json
 import logging
 import time
+from datetime import UTC, datetime
 
-from broker.identities import IdentityError
 from broker.rights import Role
+from device_node import vault
+from device_node.vault import Identity
 from orion.client import Client, Json, Refused
-from orion.config import programs
-from orion.config.addresses import is_anonymous
+from orion.config import identity, programs
+from orion.config.addresses import is_anonymous, mqtt_address
 from orion.config.settings import Settings
 from orion.config.sources import variable
 from orion.verbs import Failure
+from schemas.keys import Key
+from schemas.signing import Signer
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +29,7 @@ ONLINE_WITHIN = 20.0  # seconds from the start of a node
 
 
 def ensure(client: Client, settings: Settings) -> None:
-    """Give this computer a place and a password, unless it has them.
+    """Give this computer a place, a key and a password, unless it has them.
 
     Raises:
         Failure: the broker is administered elsewhere, and the password is not set.
@@ -33,8 +38,10 @@ def ensure(client: Client, settings: Settings) -> None:
     device = find(client, settings)
     if device is None:
         _add(client, settings)
-    elif programs.kept_password(settings) is None and not is_anonymous(settings):
-        _renew(settings)
+    elif not device["signed"] or identity.load(identity.folder(settings, settings.device_id)) is None:
+        signer = Signer.generate()
+        path = f"/devices/{settings.device_id}/enrol"
+        _keep(settings, signer, client.post(path, {"public_key": signer.public}))
 
 
 def find(client: Client, settings: Settings) -> Json | None:
@@ -70,30 +77,38 @@ def _add(client: Client, settings: Settings) -> None:
     # a name without a place is left over from a database that is gone
     if administered is not None and administered.all().get(settings.device_id) is Role.DEVICE:
         administered.remove(settings.device_id)
+    signer = Signer.generate()
     wanted = {
         "device_id": settings.device_id,
         "name": settings.node_name,
         "aliases": ALIASES,
         "adopt": True,
+        "public_key": signer.public,
     }
     made = client.post("/devices", wanted)
-    password = made["mqtt"].get("password")
-    if password is not None:
-        programs.keep_password(settings, password)
-    elif programs.kept_password(settings) is None and not is_anonymous(settings):
+    _keep(settings, signer, {"password": made["mqtt"].get("password"), "keys": made["keys"]})
+    logger.info("Made a place for %s", settings.device_id)
+
+
+def _keep(settings: Settings, signer: Signer, given: Json) -> None:
+    """Keep what this computer is known by, for its owner's eyes only."""
+    password = given["password"]
+    if password is None and settings.node_password is None and not is_anonymous(settings):
         raise Failure(
             f"The broker is run elsewhere: make a user {settings.device_id!r} there and set its password "
             f"in {variable('node_password')}, or leave the node out with --no-node.",
             code="configuration",
         )
-    logger.info("Made a place for %s", settings.device_id)
-
-
-def _renew(settings: Settings) -> None:
-    administered = programs.identities(settings)
-    if administered is None:
-        raise Failure(f"Set the device's password in {variable('node_password')}.", code="configuration")
-    try:
-        programs.keep_password(settings, administered.rotate(settings.device_id))
-    except IdentityError as error:
-        raise Failure(f"This computer's password is lost and cannot be renewed: {error}") from error
+    host, port = mqtt_address(settings)
+    known = Identity(
+        device_id=settings.device_id,
+        host=host,
+        port=port,
+        ca=None,
+        controller_keys=tuple(Key.model_validate_json(json.dumps(key)) for key in given["keys"]),
+        joined_at=datetime.now(UTC),
+        password=password or "",
+        signing_secret=signer.secret,
+    )
+    vault.keep(identity.folder(settings, settings.device_id), known, keyring=True)
+    programs.legacy_password(settings).unlink(missing_ok=True)

@@ -195,6 +195,8 @@ def words(arguments: Mapping[str, Any]) -> list[str]:
 
 def standing(device: Mapping[str, Any]) -> str:
     """Whether a device is there, and if not why: `offline (sleeping)`."""
+    if until := device.get("suspended_until"):
+        return f"shut out until {clock(until)}: sends too much"
     status, reason = str(device.get("status", "unknown")), device.get("status_reason")
     return f"{status} ({reason})" if reason and status != "online" else status
 

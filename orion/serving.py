@@ -18,6 +18,9 @@ from typing import Any
 from orion import logs
 from orion.verbs import Invocation
 
+if sys.platform != "win32":
+    import resource
+
 Ready = Callable[[dict[str, Any]], None]
 Program = Callable[[asyncio.Event, Ready], Coroutine[Any, Any, int]]
 
@@ -27,6 +30,7 @@ STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP
 def serve(invocation: Invocation, name: str, program: Program, *, led: bool) -> int:
     """Run `program` until it is told to stop; its exit code."""
     logs.configure(invocation.settings.log_level)
+    _leave_no_core()
     invocation.terminal.talks = not led
     if name != "node":
         # what these two keep is for nobody else; what a node makes is the user's own
@@ -71,6 +75,13 @@ async def stopped_by_signals(again: Callable[[], None] = lambda: None) -> AsyncI
                 signal.signal(each, signal.SIG_DFL)
             else:
                 loop.remove_signal_handler(each)
+
+
+def _leave_no_core() -> None:
+    """Neither this program nor what it starts leaves its memory, which holds keys, in a file when it crashes."""
+    if sys.platform != "win32":
+        _, most = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, most))
 
 
 def _follow(begin: asyncio.Event, stop: asyncio.Event) -> None:

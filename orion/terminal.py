@@ -4,6 +4,7 @@ Text from devices, files and models is printed to the letter, but what would ste
 terminal or cannot be seen stands there as an escape. With `json` there is exactly one object on stdout and nobody is asked.
 """
 
+import getpass
 import json
 import re
 import sys
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # loaded only where something is drawn
 
 MAX_SHOWN = 200_000  # characters of one text
 MAX_CELL = 300
+MAX_SECRET = 4096  # characters of one that is read from stdin
 WHOLE = 36  # characters, as an id has, that a column keeps in one piece while there is room
 FOLDED = 12  # characters that a longer one can do with
 GAP = 3  # characters between two columns
@@ -182,6 +184,12 @@ class Terminal:
         while (said := self._read(f"{question} [y/N] ").strip().lower()) not in YES | NO:
             self.say("Please answer y or n.")
         return said in YES
+
+    def secret(self, prompt: str) -> str:
+        """One line that is not shown while it is typed; without a terminal, what stdin brings."""
+        if self.asks:
+            return getpass.getpass(prompt, stream=sys.stderr).strip()
+        return sys.stdin.readline(MAX_SECRET).strip()
 
     def choose(self, options: Sequence[str]) -> str | None:
         """Let a person pick by number or say something else; None without an answer."""

@@ -115,7 +115,7 @@ def only_one(settings: Settings) -> Iterator[None]:
         except files.Locked:
             raise Failure(
                 f"An `orion up` runs for {settings.data_dir} already. Stop that one, or use another folder "
-                "and other ports: ORION_DATA_DIR, ORION_MQTT_PORT, ORION_HTTP_PORT.",
+                "and other ports: ORION_DATA_DIR, ORION_MQTT_PORT, ORION_MQTT_TLS_PORT, ORION_HTTP_PORT.",
                 code="conflict",
             ) from None
         except OSError as error:

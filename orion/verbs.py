@@ -114,24 +114,57 @@ def verb(app: typer.Typer, name: str, *, example: str, hidden: bool = False) -> 
     examples = example.replace("\n", "\n         ")  # under each other
 
     def register(function: Command) -> Command:
-        @functools.wraps(function)
-        def run(**options: Any) -> None:
-            own, invocation = _split(options)
-            with failing(invocation.terminal):
-                raise typer.Exit(function(invocation, **own) or Exit.DONE)
-
-        own = list(inspect.signature(function).parameters.values())[1:]
-        kept = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
-        vars(run)["__signature__"] = inspect.Signature([*kept, *COMMON])
-        app.command(name, epilog=f"\b\nExample: {examples}", hidden=hidden)(run)
+        app.command(name, epilog=f"\b\nExample: {examples}", hidden=hidden)(_runner(function))
         return function
 
     return register
 
 
+def _runner(function: Command) -> Callable[..., None]:
+    """A command as Typer calls it."""
+
+    @functools.wraps(function)
+    def run(**options: Any) -> None:
+        own, invocation = _split(options)
+        with failing(invocation.terminal):
+            raise typer.Exit(function(invocation, **own) or Exit.DONE)
+
+    vars(run)["__signature__"] = _signature(function)
+    return run
+
+
+def _signature(function: Command) -> inspect.Signature:
+    own = list(inspect.signature(function).parameters.values())[1:]
+    kept = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
+    return inspect.Signature([*kept, *COMMON])
+
+
 def noun(app: typer.Typer, name: str, meaning: str) -> typer.Typer:
     """A group of commands about one thing."""
     group = typer.Typer(no_args_is_help=True, help=meaning)
+    app.add_typer(group, name=name)
+    return group
+
+
+def noun_that_runs(app: typer.Typer, name: str, function: Command, *, example: str) -> typer.Typer:
+    """A group whose name alone is a command as well."""
+    group = typer.Typer()
+    run = _runner(function)
+
+    @functools.wraps(run)
+    def alone(**options: Any) -> None:
+        context: typer.Context = options["context"]
+        if context.invoked_subcommand is None:
+            run(**options)
+        else:
+            said = {name: value for name, value in options.items() if name != "context"}
+            earlier = context.find_root().obj or {}
+            context.find_root().obj = earlier | {
+                name: value for name, value in said.items() if value not in _NOT_GIVEN
+            }
+
+    vars(alone)["__signature__"] = _signature(function)
+    group.callback(invoke_without_command=True, epilog=f"\b\nExample: {example}")(alone)
     app.add_typer(group, name=name)
     return group
 

@@ -14,6 +14,7 @@ import typer
 Json = dict[str, Any]
 
 LONGEST = 7 * 86_400.0  # seconds that an order may wait
+YEAR = 365 * 86_400.0  # seconds
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s?([smhd]?)")
 _RATE = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)\s?(?:/\s?([smh]))?")
@@ -28,14 +29,14 @@ _KINDS: dict[str, tuple[type, ...]] = {
 }
 
 
-def duration(text: str) -> float:
+def duration(text: str, *, longest: float = LONGEST) -> float:
     """The seconds of `30s`, `10m`, `2h`, `1d` or `90`."""
     found = _DURATION.fullmatch(text.strip())
     if found is None:
         raise typer.BadParameter(f"{text!r} is no duration; write 30s, 10m, 2h, 1d or a number of seconds")
     seconds = float(found[1]) * _UNITS[found[2]]
-    if not 0 < seconds <= LONGEST:
-        raise typer.BadParameter(f"{text!r} must be more than 0 and at most 7d")
+    if not 0 < seconds <= longest:
+        raise typer.BadParameter(f"{text!r} must be more than 0 and at most {longest / _UNITS['d']:.0f}d")
     return seconds
 
 

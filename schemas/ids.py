@@ -10,6 +10,7 @@ from pydantic import StringConstraints
 
 DeviceId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Instance = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+InviteId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{4,32}$")]
 MessageId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 ToolName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]

@@ -5,8 +5,9 @@ Signatures travel in MQTT 5 user properties, over the bytes `topic + LF + payloa
 
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
+from schemas.errors import ErrorBody
 from schemas.ids import DeviceId, MessageId
 from schemas.wire import Instant, WireModel
 
@@ -41,13 +42,20 @@ class JoinRequest(WireModel):
     """What a device sends with the one-time identity of its join code."""
 
     public_key: Base64Url
-    hostname: str
+    hostname: Annotated[str, StringConstraints(max_length=255)]
 
 
 class JoinResponse(WireModel):
     """The device's own identity; sent once, to the holder of the code."""
 
     device_id: DeviceId
-    password: str
-    ca: str  # PEM
+    password: str = Field(repr=False)
+    ca: str  # PEM; empty where the system's authorities vouch for the broker
     keys: list[Key]
+    at: Instant | None = None  # when it was written: the first moment that the device knows to have passed
+
+
+class JoinRefused(WireModel):
+    """There is no place for whoever asked, and why."""
+
+    error: ErrorBody

@@ -135,6 +135,8 @@ class Verifier:
             UnknownKey: signed by a key that is not held.
             BadSignature: not signed, or not in this form.
         """
+        if "\n" in topic:  # the line break that ends a topic could be any of its own
+            raise BadSignature("its topic has a line break")
         given = _single(properties)
         named = given.get(KEY_ID_PROPERTY)
         signature = given.get(SIGNATURE_PROPERTY)

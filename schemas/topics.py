@@ -26,11 +26,13 @@ class Kind(StrEnum):
     CONTROLLER_PRESENCE = "controller_presence"
     KEYS = "keys"
     AUDIT = "audit"
+    JOIN_REQUEST = "join_request"
+    JOIN_RESPONSE = "join_response"
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A parsed topic. `owner` is the device, user, approval or controller it belongs to."""
+    """A parsed topic. `owner` is the device, user, approval, controller or invitation it belongs to."""
 
     kind: Kind
     owner: str = ""
@@ -43,6 +45,7 @@ _DEVICE = re.compile(
 )
 _USER = re.compile(r"users/(?P<owner>[A-Za-z0-9][A-Za-z0-9_.-]{0,62})/(?P<kind>request|decision|response)")
 _APPROVAL = re.compile(r"approvals/(?P<owner>[^/+#]{1,64})")
+_JOIN = re.compile(r"join/(?P<owner>[a-z0-9]{4,32})/(?P<kind>request|response)")
 _CONTROLLER = re.compile(r"controllers/(?P<owner>[A-Za-z0-9_-]{1,64})/presence")
 
 
@@ -66,6 +69,10 @@ class Topics:
     def user(self, username: str, kind: Kind) -> str:
         return f"{self.prefix}/users/{username}/{kind.value}"
 
+    def every_user(self, kind: Kind) -> str:
+        """The filter that matches this kind of every user."""
+        return f"{self.prefix}/users/+/{kind.value}"
+
     def approval(self, approval_id: str) -> str:
         return f"{self.prefix}/approvals/{approval_id}"
 
@@ -77,6 +84,20 @@ class Topics:
 
     def keys(self) -> str:
         return f"{self.prefix}/controllers/keys"
+
+    def join_request(self, invite_id: str) -> str:
+        return f"{self.prefix}/join/{invite_id}/request"
+
+    def join_response(self, invite_id: str) -> str:
+        return f"{self.prefix}/join/{invite_id}/response"
+
+    def every_join_request(self) -> str:
+        """The filter that matches the requests of all who want a place."""
+        return f"{self.prefix}/join/+/request"
+
+    def home_assistant(self) -> str:
+        """The filter of Home Assistant's own root."""
+        return f"{self.prefix}/homeassistant/#"
 
     def audit(self) -> str:
         return f"{self.prefix}/audit"
@@ -111,6 +132,8 @@ def _parse(prefix: str, topic: str) -> Address | None:
         return Address(kind, match["owner"], instance)
     if match := _USER.fullmatch(rest):
         return Address(Kind(match["kind"]), match["owner"])
+    if match := _JOIN.fullmatch(rest):
+        return Address(Kind(f"join_{match['kind']}"), match["owner"])
     if match := _CONTROLLER.fullmatch(rest):
         return Address(Kind.CONTROLLER_PRESENCE, match["owner"])
     if match := _APPROVAL.fullmatch(rest):

@@ -13,6 +13,7 @@ def build(client_id: str, endpoint: Endpoint, will: Will | None) -> Client:
         CallbackAPIVersion.VERSION2,
         client_id=client_id,
         protocol=MQTTv5,
+        transport="unix" if endpoint.is_socket else "tcp",
         reconnect_on_failure=False,
         manual_ack=True,
     )

@@ -7,6 +7,7 @@ counts before its PUBACK. All methods belong to the event loop that connected it
 import asyncio
 import contextlib
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ from broker.session.outbound import Outbound
 from broker.session.transport import Transport
 
 ANSWER_WITHIN = 10.0  # seconds for a SUBACK or UNSUBACK
+LEAST_WAITING = 2_000  # messages that may be here untaken before nothing more is read
 MAX_PACKET = 320 * 1024  # bytes that we take: a payload of 256 KiB, its topic and properties
 
 _connections = itertools.count(1)
@@ -77,6 +79,7 @@ class Session:
         self._client.on_subscribe = self._on_granted
         self._client.on_unsubscribe = self._on_granted
         self._inbox = Inbox(max_queued)
+        self._most_waiting = max(LEAST_WAITING, 2 * receive_maximum)
         self._outbound = Outbound(self._client, max_queued)
         self._transport: Transport | None = None
         self._connected: asyncio.Future[Connected] | None = None
@@ -108,7 +111,12 @@ class Session:
         if self._transport is not None:
             raise ConnectFailed("a session connects once")
         self._connected = asyncio.get_running_loop().create_future()
-        self._transport = Transport(self._client, keepalive_s=self._keepalive_s, gone=self._on_gone)
+        self._transport = Transport(
+            self._client,
+            keepalive_s=self._keepalive_s,
+            gone=self._on_gone,
+            full=lambda: len(self._inbox) >= self._most_waiting,
+        )
         self._client.connect_timeout = within_s
         try:
             async with asyncio.timeout(within_s):
@@ -172,7 +180,19 @@ class Session:
         Raises:
             ConnectionLost: the connection is gone and everything of it was taken.
         """
-        return await self._inbox.take(limit)
+        taken = await self._inbox.take(limit)
+        if self._transport is not None:
+            self._transport.read_on()
+        return taken
+
+    @property
+    def waiting(self) -> int:
+        """How many messages have arrived and wait to be taken."""
+        return len(self._inbox)
+
+    def waiting_by_topic(self) -> Counter[str]:
+        """The same, by topic."""
+        return self._inbox.by_topic()
 
     def ack(self, message: Received) -> None:
         """Send the PUBACK of a QoS 1 message of this connection.

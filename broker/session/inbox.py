@@ -1,11 +1,13 @@
 """What has arrived and was not yet taken, in order and bounded.
 
-QoS 1 is bounded by the Receive Maximum that the broker was told; of QoS 0 the oldest
-goes first when there is more than the queue holds, and is counted.
+QoS 1 is bounded by the Receive Maximum that the broker was told, as far as it minds that
+(Mosquitto 2.0.11 sends more once messages have had to wait in it), and by the transport, which
+then reads no more; of QoS 0 the oldest goes first when there is more than the queue holds, and
+is counted.
 """
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 
 from broker.session.errors import SessionError
 from broker.session.messages import Received
@@ -22,6 +24,13 @@ class Inbox:
         self._unassured: deque[int] = deque()  # keys of QoS 0 messages, oldest first
         self._arrived = asyncio.Event()
         self._ended: SessionError | None = None
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def by_topic(self) -> Counter[str]:
+        """How many wait on each topic."""
+        return Counter(message.topic for message in self._messages.values())
 
     def put(self, message: Received) -> None:
         if message.qos == 0:

@@ -4,7 +4,7 @@ All values are frozen; secrets stay out of every `repr`.
 """
 
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 from broker.session.steady import steady
@@ -12,13 +12,18 @@ from broker.session.steady import steady
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where the broker is and as whom to connect."""
+    """Where the broker is and as whom to connect. A host that is a path is a Unix socket; `port` is then 1."""
 
     host: str
     port: int
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = field(default=None, repr=False)
+
+    @property
+    def is_socket(self) -> bool:
+        """Whether it is reached by a file, on this machine only."""
+        return self.host.startswith("/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,10 @@ class PublishProperties:
     content_type: str | None = None
     user_properties: tuple[tuple[str, str], ...] = ()
 
+    def with_user(self, more: tuple[tuple[str, str], ...]) -> "PublishProperties":
+        """These, and more user properties."""
+        return replace(self, user_properties=(*self.user_properties, *more))
+
     def size(self) -> int:
         """The bytes these properties take in a packet, at most."""
         size = 0 if self.expiry_s is None else 5
@@ -86,6 +95,7 @@ class Received:
     mid: int = field(default=0, repr=False, compare=False)
     connection: int = field(default=0, repr=False, compare=False)  # a PUBACK belongs to one connection
     dup: bool = field(default=False, compare=False)  # it was sent before, and may have been taken in
+    beside: int = field(default=0, repr=False, compare=False)  # bytes of its properties
     arrived_at: float = field(default_factory=steady, repr=False, compare=False)
 
 

@@ -90,4 +90,14 @@ def received(message: MQTTMessage, connection: int) -> Received:
         mid=message.mid,
         dup=bool(message.dup),
         connection=connection,
+        beside=_bytes(values),
     )
+
+
+def _bytes(values: dict[str, Any]) -> int:
+    """How much the properties hold that may be of any length."""
+    if not values:
+        return 0
+    texts = [value for value in values.values() if isinstance(value, str | bytes)]
+    texts += [text for pair in values.get("UserProperty", ()) for text in pair]
+    return sum(map(len, texts))

@@ -51,7 +51,7 @@ class Backoff:
 
 
 def _jitter() -> float:
-    return random.uniform(0.5, 1.0)  # noqa: S311 - spreading load, not hiding
+    return random.uniform(0.5, 1.0)  # noqa: S311  # nosec B311 # spreading load, not hiding
 
 
 async def keep_connected(

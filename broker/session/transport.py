@@ -22,13 +22,25 @@ MAX_READS = 128  # packets handled before the loop gets its turn
 
 
 class Transport:
-    """Moves bytes between a paho client and its socket until `gone` is called, once."""
+    """Moves bytes between a paho client and its socket until `gone` is called, once.
 
-    def __init__(self, client: Client, *, keepalive_s: int, gone: Callable[[str], None]) -> None:
+    While what was read is `full`, nothing more is read: the network holds the broker back.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        keepalive_s: int,
+        gone: Callable[[str], None],
+        full: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.writing = False  # paho calls `on_publish` for QoS 0 from inside a write
         self.handled = 0  # packets that reached a callback; the session counts them here
         self._client = client
         self._gone = gone
+        self._full = full
+        self._paused = False
         self._tick_s = min(5.0, max(0.25, keepalive_s / 4))
         self._loop = asyncio.get_running_loop()
         self._socket: Any = None
@@ -64,6 +76,13 @@ class Transport:
             self._flush_due = True
             self._loop.call_soon(self._flush)
 
+    def read_on(self) -> None:
+        """There is room again for what is read."""
+        if self._paused and self._watched and not self._full():
+            self._paused = False
+            self._loop.add_reader(self._socket, self._readable)
+            self._loop.call_soon(self._readable)  # what TLS has decrypted does not make the socket readable
+
     def close(self) -> None:
         """Let go of the socket without another word to the broker."""
         self._closed = True
@@ -95,7 +114,8 @@ class Transport:
             opening.set_result(None)
 
     def _on_open(self, _client: Client, _userdata: object, sock: Any) -> None:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sock.family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = sock
 
     def _on_close(self, _client: Client, _userdata: object, _sock: object) -> None:
@@ -117,6 +137,12 @@ class Transport:
 
     def _readable(self) -> None:
         for _ in range(MAX_READS):
+            if self._paused or not self._watched:
+                return
+            if self._full():
+                self._paused = True
+                self._loop.remove_reader(self._socket)
+                return
             before = self.handled
             if not self._guarded(self._client.loop_read):
                 return

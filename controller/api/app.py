@@ -11,7 +11,7 @@ from fastapi import Depends, FastAPI
 
 from controller.api import problems
 from controller.api.deps import Parts
-from controller.api.routes import approvals, ask, commands, devices, records, system
+from controller.api.routes import approvals, ask, commands, devices, joining, keys, records, system, users
 from controller.errors import OrionError
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def build(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     problems.install(app)
-    for each in (ask, devices, commands, approvals, records, system):
+    for each in (ask, devices, joining, keys, commands, approvals, records, system, users):
         app.include_router(each.router, prefix="/api/v1", dependencies=[Depends(problems.exact_json)])
     return app
 

@@ -7,12 +7,13 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends, Header, Request
 
-from broker.identities import Identities
+from broker.administration import Administration
 from controller.api.problems import Unauthorized
 from controller.assistant.chat import Assistant
 from controller.services.actors import Actor, Role
 from controller.services.replies import Replies
 from controller.settings import ControllerSettings
+from controller.store.keyring import KeyRing
 from controller.store.store import Store
 from schemas.commands import Via
 
@@ -27,8 +28,18 @@ class DevicesDoor(Protocol):
     async def look_again(self, device_id: str) -> None:
         """Ask the broker for what it holds of a device whose place is new."""
 
+    def announce_keys(self) -> None:
+        """Say which keys count now."""
+
     def forget(self, device_id: str) -> None:
         """Take a removed device's retained words from the broker."""
+
+
+class Warden(Protocol):
+    """Who shuts devices out that send too much."""
+
+    async def let_in(self, device_id: str, actor: Actor) -> None:
+        """Let a device in before its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +50,10 @@ class Parts:
     store: Store
     replies: Replies
     devices_door: DevicesDoor
+    warden: Warden
     assistant: Assistant
-    identities: Identities | None  # None: the broker is administered elsewhere
+    keyring: KeyRing
+    administration: Administration | None  # None: the broker is administered elsewhere
     token: str
     tasks: asyncio.TaskGroup  # for work that outlives its request
 

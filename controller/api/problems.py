@@ -10,9 +10,9 @@ from pydantic_core import from_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from broker.identities import IdentityError, NameTaken, UnknownIdentity
+from broker.identities import BrokerUnreachable, IdentityError, NameTaken, UnknownIdentity
 from controller.assistant.chat import TextTooLong
-from controller.errors import Conflict, NotFound, OrionError, ProviderError, Refused
+from controller.errors import Conflict, InvalidArguments, NotFound, OrionError, ProviderError, Refused
 from controller.store.store import StoreBusy, StoreFailed, StoreRefused
 from schemas.errors import ErrorCode
 from schemas.wire import MAX_PAYLOAD
@@ -24,6 +24,7 @@ OURS = {"Orion-Api": "1"}  # on every answer: a client can tell us from whoever 
 STATUSES: dict[type[OrionError], int] = {
     NotFound: 404,
     Conflict: 409,
+    InvalidArguments: 422,
     Refused: 403,
     ProviderError: 502,
     StoreBusy: 503,
@@ -70,6 +71,8 @@ async def _identity(_request: Request, error: Exception) -> Response:
         return problem(409, ErrorCode.ALREADY_EXISTS, str(error))
     if isinstance(error, UnknownIdentity):
         return problem(404, ErrorCode.NOT_FOUND, str(error))
+    if isinstance(error, BrokerUnreachable):
+        return problem(503, ErrorCode.INTERNAL, str(error))
     return problem(422, ErrorCode.INVALID_ARGUMENTS, str(error))
 
 

@@ -28,8 +28,10 @@ def device(row: Device) -> Json:
             "os": row.os_type,
             "policy": row.policy,
             "adopted": row.adopted_at is not None,
+            "signed": row.public_key is not None,
             "status": row.status,
             "status_reason": row.status_reason,
+            "suspended_until": row.suspended_until,
             "last_seen_at": row.last_seen_at,
             "last_heartbeat": row.last_heartbeat,
             "clock_skew_s": row.clock_skew_s,
@@ -62,6 +64,7 @@ def device_whole(row: Device) -> Json:
         "home": profile.home if profile else None,
         "registered_at": row.registered_at,
         "adopted_at": row.adopted_at,
+        "enrolled_at": row.enrolled_at,
         "heartbeat": row.heartbeat,
         "owner_allows": {
             "tools": row.allowed_tools,

@@ -9,13 +9,15 @@ from typing import Any
 
 from controller.assistant import sanitize
 from controller.assistant.language import Language
-from controller.assistant.phrases import CAUSES, DONE, STATUS, WHAT, Phrases
+from controller.assistant.phrases import CAUSES, DONE, LAYERS, STATUS, WHAT, Phrases
 from controller.assistant.results import shown
 from controller.services.orders import Status
+from controller.services.policy import Verdict
 from controller.store.tables import ToolExecution
 from schemas import builtin
 from schemas.errors import ErrorCode
 
+AWAY = frozenset({ErrorCode.DEVICE_OFFLINE, ErrorCode.RATE_LIMITED})  # of what was never sent
 MAX_VALUE = 200  # characters of an argument in a sentence
 MAX_REASON = 500  # characters
 # how models tell of deeds, in both languages: "I have deleted", "done!", "de map is gemaakt"
@@ -41,7 +43,7 @@ def receipt(row: ToolExecution, language: Language) -> str:
     status = Status(row.status)
     if status is Status.SUCCEEDED:
         return _success(row, language)
-    offline = status is Status.EXPIRED and (row.error or {}).get("code") == ErrorCode.DEVICE_OFFLINE
+    offline = status is Status.EXPIRED and (row.error or {}).get("code") in AWAY
     return STATUS[language]["offline" if offline else status.value].format(
         what=_what(row, language),
         where=_where(row),
@@ -53,8 +55,13 @@ def receipt(row: ToolExecution, language: Language) -> str:
 def _reason(row: ToolExecution, language: Language) -> str:
     """Why it did not come to be; in Dutch the cause, with the exact words in brackets."""
     said = sanitize.exact(row.error_message or "; ".join(row.reasons), MAX_REASON)
-    cause = CAUSES.get(str((row.error or {}).get("code"))) if language == "nl" else None
+    cause = _cause(row) if language == "nl" else None
     return f"{cause} ({said})" if cause else said
+
+
+def _cause(row: ToolExecution) -> str | None:
+    last = str(row.layers[-1]["layer"]) if row.decision == Verdict.DENY.value and row.layers else ""
+    return LAYERS.get(last) or CAUSES.get(str((row.error or {}).get("code")))
 
 
 def with_words(rows: Sequence[ToolExecution], words: str, language: Language) -> str:

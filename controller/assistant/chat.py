@@ -44,11 +44,12 @@ class TextTooLong(OrionError):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a person says. `here`: the device they sit at."""
+    """What a person says. `here`: the device they sit at. `request_id`: of a message that has one."""
 
     text: str
     session_id: str | None = None
     here: str | None = None
+    request_id: str | None = None
 
 
 class Assistant:
@@ -77,7 +78,7 @@ class Assistant:
         """
         if len(ask.text) > MAX_TEXT:
             raise TextTooLong(len(ask.text))
-        request_id = new_id()
+        request_id = ask.request_id or new_id()
         now = datetime.now(UTC)
         exchange = await self._store.write(partial(_open, ask, actor, request_id, now))
         turn = Turn(

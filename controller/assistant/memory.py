@@ -49,8 +49,8 @@ class Exchange:
             row = conversations.begin(session, actor=actor, now=now)
         else:
             row = conversations.get(session, session_id, actor=actor)
-        asked = (row.context or {}).get("question")
-        row.context = None
+        asked = conversations.open_question(row)
+        conversations.keep_question(row, None)
         message = conversations.say(session, row, "user", text, now=now)
         chosen = _chosen(text, asked["options"]) if asked else None
         if asked is None or chosen is None:
@@ -94,7 +94,7 @@ def remember(report: TurnReport, exchange: Exchange, about: str, now: datetime, 
     conversations.say(session, row, "assistant", report.text, now=now, tool_calls=calls)
     if report.question is not None:
         options = list(report.question.options)
-        row.context = {"question": {"text": exchange.text, "options": options, "about": about}}
+        conversations.keep_question(row, {"text": exchange.text, "options": options, "about": about})
 
 
 def recall(session_id: str, before: str, session: Any) -> list[ChatMessage]:

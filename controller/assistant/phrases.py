@@ -147,6 +147,9 @@ STATUS: Mapping[Language, Phrases] = {
     },
 }
 
+# layers of permission whose no has a sentence of its own, in Dutch
+LAYERS: Phrases = {"door": "Wat via MQTT binnenkomt mag zoveel niet: een broker kan het vervalsen."}
+
 # causes in Dutch; the English sentence, which has the details, follows in brackets
 CAUSES: Phrases = {
     "unknown_tool": "Het apparaat kan dit niet.",

@@ -16,14 +16,13 @@ from controller.assistant import sanitize
 from controller.assistant.fleet import Fleet
 from controller.assistant.toolbox import Problem
 from controller.services import audit, commands, inquiries, waiting
-from controller.services.actors import Actor, through
+from controller.services.actors import Actor, assisted
 from controller.services.commands import CommandRequest
 from controller.services.orders import Status
 from controller.services.replies import Replies
 from controller.store.store import Store
 from controller.store.tables import ToolExecution
 from schemas.assistant import Response, ResponseType
-from schemas.commands import Via
 from schemas.devices import Risk
 from schemas.errors import ErrorBody
 from schemas.ids import new_id
@@ -111,7 +110,7 @@ class Turn:
                 session,
                 "call.unusable",
                 now=datetime.now(UTC),
-                actor=through(self.actor, Via.ASSISTANT),
+                actor=assisted(self.actor),
                 trace_id=self.trace_id,
                 detail=detail,
             )
@@ -149,7 +148,7 @@ def _submit(
 ) -> list[ToolExecution]:
     """Submit what devices do as one plan, answer the rest here; the rows in the order of the requests."""
     now = datetime.now(UTC)
-    as_assistant = through(actor, Via.ASSISTANT)
+    as_assistant = assisted(actor)
     for_devices = [request for request in requests if not inquiries.answers(request.tool)]
     planned = iter(commands.submit_plan(session, for_devices, actor=as_assistant, now=now, trace_id=trace_id))
     return [

@@ -16,7 +16,7 @@ from typing import Any
 from broker.session import Congested, ConnectionLost, PayloadTooLarge, PublishRefused, Session, SessionError
 from controller.mqtt import letters
 from controller.mqtt.agenda import Agenda
-from controller.mqtt.letters import Letter
+from controller.mqtt.letters import Letter, SignedBy
 from controller.mqtt.notes import Notes
 from controller.mqtt.pending import EPOCH, Pending, Step
 from controller.services import settling
@@ -44,6 +44,7 @@ class Courier:
         topics: Topics,
         *,
         instance: str,
+        sign: SignedBy,
         now: Callable[[], datetime],
         wake: Callable[[], None],
         say: Callable[[Letter], None],
@@ -51,6 +52,7 @@ class Courier:
         self._store = store
         self._topics = topics
         self._instance = instance
+        self._sign = sign
         self._now = now
         self._wake = wake
         self._say = say
@@ -63,6 +65,10 @@ class Courier:
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def awaits(self, device_id: str, command_id: str) -> bool:
+        """Whether a device is still to answer this command."""
+        return command_id in self._by_device.get(device_id, ())
 
     def take(self, each: Pending) -> None:
         """Carry one more."""
@@ -233,7 +239,8 @@ class Courier:
             return
         first, each.attempt, each.unsent = each.unsent, attempt, False
         self._untaken += 1
-        taken = session.publish(letter.topic, letter.payload, properties=letter.properties)
+        properties = letter.properties.with_user(self._sign(letter.topic, letter.payload))
+        taken = session.publish(letter.topic, letter.payload, properties=properties)
         taken.add_done_callback(partial(self._note_taken, row.id, attempt, first=first))
 
     def _refuse(self, each: Pending, code: ErrorCode, message: str, now: datetime) -> None:

@@ -6,36 +6,57 @@ stored is kept and tried again, and meanwhile the broker waits.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from broker.session import Received, Session
 from controller.mqtt import filing
 from controller.mqtt.complaints import Complaints
 from controller.mqtt.filing import Filing
-from controller.mqtt.floods import Floods
+from controller.mqtt.floods import STALL, Floods
+from controller.mqtt.meter import Allowance
 from controller.mqtt.outbox import Outbox
+from controller.mqtt.paces import Pace, Paces
 from controller.mqtt.routes import ROUTES, Arrived, Route, heartbeats
+from controller.mqtt.trust import Trust
 from controller.services import devices
+from controller.store.notices import CommandQueued, Notice
 from controller.store.store import Store, StoreBusy, StoreFailed
+from schemas.commands import Reply
 from schemas.devices import Heartbeat
-from schemas.topics import Kind, Topics
+from schemas.topics import Address, Kind, Topics
 from schemas.wire import MalformedMessage
 
 logger = logging.getLogger(__name__)
 
 BATCH = 256  # messages in one transaction
+MANY = 1_000  # messages that wait; with so many, one device may have too many of them
 FLUSH_EVERY = timedelta(seconds=5)  # heartbeats reach the store in batches
 MAX_HEARTBEATS = BATCH  # devices whose latest waits for that; when there are more, sooner
+PEOPLE = frozenset({Kind.REQUEST, Kind.DECISION})
 
 Message = tuple[Route[Any], Arrived[Any]]
+STORED = frozenset({Kind.PRESENCE, Kind.PROFILE, Kind.HEARTBEAT})
+OF_DEVICES = STORED | {Kind.EVENT, Kind.REPLY}
 
 
 def utc_now() -> datetime:
     """The hour."""
     return datetime.now(UTC)
+
+
+def _nobody_joins(_invite_id: str, _message: Received) -> None:
+    return None
+
+
+def size(received: Received) -> int:
+    """The bytes that a message brought."""
+    return len(received.payload) + received.beside
 
 
 class Inbox:
@@ -47,28 +68,47 @@ class Inbox:
         outbox: Outbox,
         topics: Topics,
         *,
+        trust: Trust | None = None,
+        join: Callable[[str, Received], None] = _nobody_joins,
         complaints: Complaints | None = None,
+        paces: Paces | None = None,
+        allowance: Allowance | None = None,
         max_skew_s: float = devices.MAX_SKEW,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._outbox = outbox
+        self._trust = trust or Trust(store, allow_unsigned=True, now=now)
         self._topics = topics
+        self._join = join
         self.complaints = complaints or Complaints()
         self._store = store
         self._filing = Filing(store, self.complaints)
-        self.floods = Floods(self.complaints)
+        self.floods = Floods(self.complaints, allowance=allowance)
+        self._paces = paces or Paces()
+        self._places = f"{topics.prefix}/devices/"
         self._now = now
         self.behind = False  # more has arrived than one batch takes: what is heard may be old
         self._heartbeats: dict[str, Arrived[Heartbeat]] = {}
         self._keep_heartbeats = Route(Heartbeat, partial(heartbeats, max_skew_s=max_skew_s), together=True)
         self._flushed_at = now()
 
+    def hear(self, notice: Notice) -> None:
+        """Act on what a committed transaction announced."""
+        if isinstance(notice, CommandQueued):
+            self.floods.expect(notice.command.device_id)
+
     async def serve(self, session: Session) -> None:
         """Handle messages until the session is gone, then raise its loss."""
+        self.floods.catch_up()
         while True:
             batch = await self._receive(session)
             self.behind = len(batch) == BATCH
+            if session.waiting >= MANY:
+                self.floods.look_ahead(self._owners(session.waiting_by_topic()))
+            begun = monotonic()
             await self._handle(batch)
+            if monotonic() - begun > STALL:
+                self.floods.catch_up()
             for message in batch:
                 session.ack(message)
 
@@ -107,28 +147,82 @@ class Inbox:
     def _message(self, received: Received, now: datetime) -> Message | None:
         address = self._topics.parse(received.topic)
         if address is None:
+            self._note_stray(received)
+            return None
+        if address.kind is Kind.JOIN_REQUEST:
+            self._join(address.owner, received)
             return None
         route = ROUTES.get(address.kind)
         if route is None:
             return None
-        if received.retain and not route.retained:
-            if address.kind is not Kind.HEARTBEAT:  # a stored heartbeat is normal, it just proves nothing
-                self.complaints.add(address.owner, f"a retained {address.kind.value}")
-            return None
-        if not received.payload:
-            return None  # a retained topic was cleared
-        self.floods.count(address.owner)
-        if address.kind is Kind.EVENT and self.floods.puts_off(address.owner):
+        # what the broker had in its store is no doing of this moment
+        sent_now = address.kind in OF_DEVICES and not (received.retain and address.kind in STORED)
+        if sent_now and not self.floods.hears(address.owner, address.kind, size(received)):
+            return self._needed(route, address, received, now)
+        if not self._admits(address, route, received):
             return None
         try:
             arrived = Arrived(address.owner, route.read(received.payload), now, received.retain)
         except MalformedMessage as error:
             self.complaints.add(address.owner, str(error))
             return None
-        if address.kind is Kind.HEARTBEAT:
-            self._heartbeats[address.owner] = arrived
+        return self._put(route, arrived, address.kind)
+
+    def _put(self, route: Route[Any], arrived: Arrived[Any], kind: Kind) -> Message | None:
+        """A message to be filed now; None: it waits, or its sender has said far too much."""
+        if kind is Kind.HEARTBEAT:
+            self._heartbeats[arrived.device_id] = arrived
             return None
-        return route, arrived
+        if kind not in PEOPLE:
+            return route, arrived
+        pace = self._paces.judge(arrived.device_id, kind.value)
+        if pace is Pace.DROPPED:
+            self.complaints.add(arrived.device_id, f"far too many of the kind {kind.value}")
+            return None
+        return route, replace(arrived, too_fast=pace is Pace.REFUSED)
+
+    def _admits(self, address: Address, route: Route[Any], received: Received) -> bool:
+        """Whether a message is to be read at all."""
+        if received.retain and not route.retained:
+            if address.kind is not Kind.HEARTBEAT:  # a stored heartbeat is normal, it just proves nothing
+                self.complaints.add(address.owner, f"a retained {address.kind.value}")
+            return False
+        if not received.payload:
+            return False  # a retained topic was cleared
+        if (fault := self._trust.fault(address, received)) is not None:
+            self.complaints.add(address.owner, f"a {address.kind.value}: {fault}")
+        return fault is None
+
+    def _needed(
+        self, route: Route[Any], address: Address, received: Received, now: datetime
+    ) -> Message | None:
+        """Of a device that is not heard, the end of a command that still waits for one; nothing else."""
+        if address.kind is not Kind.REPLY or not self._admits(address, route, received):
+            return None
+        try:
+            said: Reply = route.read(received.payload)
+        except MalformedMessage:
+            return None
+        if not said.status.is_final or not self._outbox.courier.awaits(address.owner, said.command_id):
+            return None
+        return route, Arrived(address.owner, said, now)
+
+    def _note_stray(self, received: Received) -> None:
+        """Count what a device publishes on a topic that is nobody's: it takes our time all the same."""
+        if device_id := self._owner(received.topic):
+            self.floods.hears(device_id, Kind.REPLY, size(received))
+
+    def _owners(self, topics: Counter[str]) -> Counter[str]:
+        """Messages by topic as messages by device."""
+        found: Counter[str] = Counter()
+        for topic, count in topics.items():
+            if device_id := self._owner(topic):
+                found[device_id] += count
+        return found
+
+    def _owner(self, topic: str) -> str:
+        """The device on whose topics this one is, or nothing."""
+        return topic[len(self._places) :].partition("/")[0] if topic.startswith(self._places) else ""
 
     def _due_heartbeats(self, now: datetime) -> list[Message]:
         """The latest of each device, now and then; whoever it is, no more of them wait than that."""

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,11 +14,20 @@ from schemas.assistant import Approval
 from schemas.commands import Ack, Cancel, Command, Refusal, RequestedBy, Via
 from schemas.devices import Risk
 from schemas.ids import new_id
+from schemas.signing import UserProperties
 from schemas.topics import Kind, Topics
 
 CANCEL_VALID = timedelta(minutes=5)
 JSON = "application/json"
 MOST_IN_ACK = 128  # ids; each takes at most 6 bytes a character, so an Ack stays under 64 KiB
+
+
+SignedBy = Callable[[str, bytes], UserProperties]  # topic and payload → the properties of a signature
+
+
+def unsigned(_topic: str, _payload: bytes) -> UserProperties:
+    """No signature, for a broker on which nobody asks for one."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)

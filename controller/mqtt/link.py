@@ -61,6 +61,10 @@ class Link:
         """Take a removed device's retained words from the broker."""
         self._outbox.clear_retained(device_id)
 
+    def announce_keys(self) -> None:
+        """Say which keys count now."""
+        self._outbox.announce_keys()
+
     async def look_again(self, device_id: str) -> None:
         """Ask the broker for what it holds of one device: its place may be newer than its words."""
         session = self._session
@@ -90,6 +94,7 @@ class Link:
             working = [
                 group.create_task(self._inbox.serve(session), name="inbox"),
                 group.create_task(self._outbox.serve(session), name="outbox"),
+                group.create_task(self._outbox.responses.serve(session), name="responses"),
             ]
             await session.subscribe(self._subscriptions())
             await session.publish(
@@ -120,7 +125,7 @@ class Link:
         ).encode()
 
     def _subscriptions(self) -> list[Subscription]:
-        every = self._topics.every_device
+        every, of_users = self._topics.every_device, self._topics.every_user
         # a live message of these is told from a stored one by its retain flag
         states = [
             Subscription(every(Kind.PROFILE)),
@@ -130,7 +135,13 @@ class Link:
         # a retained one of these would come again after every restart: the flag must reach us
         happenings = [
             Subscription(each, retain_as_published=True, retain_handling=RetainHandling.DO_NOT_SEND)
-            for each in (every(Kind.EVENT), every(Kind.REPLY))
+            for each in (
+                every(Kind.EVENT),
+                every(Kind.REPLY),
+                of_users(Kind.REQUEST),
+                of_users(Kind.DECISION),
+                self._topics.every_join_request(),
+            )
         ]
         cards = Subscription(self._topics.approval("+"), no_local=True)
         return [*happenings, *states, cards]

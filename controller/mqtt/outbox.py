@@ -15,11 +15,13 @@ from functools import partial
 from broker.session import ConnectionLost, PublishProperties, Session
 from controller.mqtt import letters
 from controller.mqtt.courier import STORE_AGAIN_AFTER, Courier
-from controller.mqtt.letters import Letter
+from controller.mqtt.letters import Letter, unsigned
 from controller.mqtt.pending import Pending
+from controller.mqtt.responses import Responses
 from controller.mqtt.routes import Receipt
-from controller.services import approvals, commands
+from controller.services import approvals, commands, devices
 from controller.services.cards import ApprovalStatus
+from controller.store.keyring import KeyRing
 from controller.store.notices import (
     ApprovalChanged,
     Audited,
@@ -28,15 +30,18 @@ from controller.store.notices import (
     CommandQueued,
     DeviceChanged,
     Notice,
+    ResponseMade,
     RulesChanged,
 )
 from controller.store.store import Session as StoreSession
 from controller.store.store import Store, StoreBusy, StoreFailed
+from schemas.devices import Presence
 from schemas.topics import Kind, Topics
 
 logger = logging.getLogger(__name__)
 
 TEND_EVERY = 1.0  # seconds
+PLAIN = PublishProperties()
 
 
 class Outbox:
@@ -48,16 +53,26 @@ class Outbox:
         topics: Topics,
         *,
         instance: str,
+        keyring: KeyRing | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self._keyring = keyring
+        self._sign = unsigned if keyring is None else lambda *what: keyring.signer.sign(*what)
         self._store = store
         self._topics = topics
         self._instance = instance
         self._now = now
         self._wake = asyncio.Event()
         self._session: Session | None = None
+        self.responses = Responses(store, topics)
         self.courier = Courier(
-            store, topics, instance=instance, now=now, wake=self._wake.set, say=self._say_letter
+            store,
+            topics,
+            instance=instance,
+            sign=self._sign,
+            now=now,
+            wake=self._wake.set,
+            say=self._say_letter,
         )
 
     async def load(self) -> None:
@@ -76,11 +91,13 @@ class Outbox:
                 self.courier.call_off(row)
             case ApprovalChanged(card):
                 payload = letters.card(card) if card.status == ApprovalStatus.PENDING else b""
-                self._say(self._topics.approval(card.id), payload, retain=True)
+                self._say_card(card.id, payload)
             case DeviceChanged(device_id, ready):
                 self.courier.note_device(device_id, ready=ready)
             case RulesChanged(device_id):
                 self.courier.note_rules(device_id)
+            case ResponseMade():
+                self.responses.wake()
             case Audited(line):
                 self._say(self._topics.audit(), json.dumps(line).encode(), qos=0)
 
@@ -88,6 +105,7 @@ class Outbox:
         """Publish what is due on this session until it is gone."""
         self._session = session
         self.courier.begin()
+        self.announce_keys()
         try:
             synced = False
             while session.alive:
@@ -118,18 +136,26 @@ class Outbox:
             logger.warning("The open approvals cannot be read yet: %s", error)
             return False
         for card in cards:
-            self._say(self._topics.approval(card.id), letters.card(card), retain=True)
+            self._say_card(card.id, letters.card(card))
         return True
 
     async def acknowledge(self, receipts: Iterable[Receipt]) -> None:
         """Tell each device what is stored for good."""
         for device_id, ack in letters.acks(receipts, now=self._now()):
-            self._say(self._topics.device(device_id, Kind.ACK), ack.encode())
+            self._say_signed(self._topics.device(device_id, Kind.ACK), ack.encode())
 
     def clear_retained(self, device_id: str) -> None:
         """Take a removed device's retained words from the broker."""
         for kind in (Kind.PRESENCE, Kind.PROFILE, Kind.HEARTBEAT):
             self._say(self._topics.device(device_id, kind), b"", retain=True)
+
+    def say_gone(self, device_id: str, boot_id: str) -> bool:
+        """Correct the retained presence of a device that was shut out; False: there is no session to say it on."""
+        if self._session is None:
+            return False
+        gone = Presence(state="offline", at=self._now(), boot_id=boot_id, reason=devices.SENT_TOO_MUCH)
+        self._say(self._topics.device(device_id, Kind.PRESENCE), gone.encode(), retain=True)
+        return True
 
     async def tidy_cards(self, approval_ids: Iterable[str]) -> None:
         """Clear retained cards that are no longer questions: a decision may have met a dead broker."""
@@ -139,10 +165,39 @@ class Outbox:
             logger.warning("Old approvals are tidied at the next connect: %s", error)
             return
         for approval_id in set(approval_ids) - pending:
-            self._say(self._topics.approval(approval_id), b"", retain=True)
+            self._say_card(approval_id, b"")
+
+    def say_join(
+        self, topic: str, payload: bytes, properties: PublishProperties
+    ) -> asyncio.Future[int] | None:
+        """Answer somebody who wants to join; None while there is no line."""
+        if self._session is None:
+            return None
+        return self._session.publish(topic, payload, properties=properties)
+
+    def announce_keys(self) -> None:
+        """Say which keys count, signed by one that devices hold."""
+        if self._keyring is None:
+            return
+        keys, signer = self._keyring.announcement()
+        topic, payload = self._topics.keys(), keys.encode()
+        properties = PublishProperties(user_properties=signer.sign(topic, payload))
+        self._say(topic, payload, retain=True, properties=properties)
 
     def _say_letter(self, letter: Letter) -> None:
-        self._say(letter.topic, letter.payload, properties=letter.properties)
+        self._say_signed(letter.topic, letter.payload, properties=letter.properties)
+
+    def _say_card(self, approval_id: str, payload: bytes) -> None:
+        topic = self._topics.approval(approval_id)
+        if payload:
+            self._say_signed(topic, payload, retain=True)
+        else:
+            self._say(topic, payload, retain=True)
+
+    def _say_signed(
+        self, topic: str, payload: bytes, *, retain: bool = False, properties: PublishProperties = PLAIN
+    ) -> None:
+        self._say(topic, payload, retain=retain, properties=properties.with_user(self._sign(topic, payload)))
 
     def _say(
         self,

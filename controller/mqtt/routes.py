@@ -5,14 +5,17 @@ once it is committed. Kinds that come in floods are handled together: one SAVEPO
 a few statements for all of a batch.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from controller.services import commands, devices, events, settling
+from controller.errors import UnknownUser
+from controller.services import commands, devices, events, mqtt_inputs, settling
 from controller.store.store import Session as StoreSession
 from controller.store.tables import Device
+from schemas.assistant import Decision, Request
 from schemas.commands import Reply
 from schemas.devices import Heartbeat, Presence, Profile
 from schemas.errors import ErrorCode
@@ -35,15 +38,17 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Arrived(Generic[Message]):
-    """One message: whose it is, what it says, when it reached us.
+    """One message: whose it is, what it says, when it reached us. A person has the place of a device.
 
     `retained`: the broker had it in its store, so it says nothing about this moment.
+    `too_fast`: its sender has said too much of late; it is answered, and nothing more.
     """
 
     device_id: str
     message: Message
     at: datetime
     retained: bool = False
+    too_fast: bool = False
 
 
 Handler = Callable[[StoreSession, Sequence[Arrived[Message]]], list[Receipt]]
@@ -138,10 +143,38 @@ def reply(session: StoreSession, device_id: str, message: Reply, now: datetime) 
     return Receipt(device_id, reply=message.command_id)
 
 
+def requests(session: StoreSession, arrived: Sequence[Arrived[Request]]) -> list[Receipt]:
+    """Write down what people ask; their turns begin once it is committed."""
+    for each in arrived:
+        with _of_somebody("Request"):
+            mqtt_inputs.take_request(
+                session, each.device_id, each.message, now=each.at, too_fast=each.too_fast
+            )
+    return []
+
+
+def decisions(session: StoreSession, arrived: Sequence[Arrived[Decision]]) -> list[Receipt]:
+    """Take people's words on approvals."""
+    for each in arrived:
+        with _of_somebody("Decision"):
+            mqtt_inputs.decide(session, each.device_id, each.message, now=each.at, too_fast=each.too_fast)
+    return []
+
+
+@contextmanager
+def _of_somebody(kind: str) -> Iterator[None]:
+    try:
+        yield
+    except UnknownUser as error:
+        raise MalformedMessage(kind, "nobody of that name may speak here") from error
+
+
 ROUTES: dict[Kind, Route[Any]] = {
     Kind.PROFILE: Route(Profile, _singly(profile), retained=True),
     Kind.PRESENCE: Route(Presence, presences, retained=True),
     Kind.HEARTBEAT: Route(Heartbeat, heartbeats, together=True),
     Kind.EVENT: Route(Event, happenings, together=True),
     Kind.REPLY: Route(Reply, _singly(reply)),
+    Kind.REQUEST: Route(Request, requests),
+    Kind.DECISION: Route(Decision, decisions),
 }

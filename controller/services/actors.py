@@ -5,6 +5,9 @@ from enum import StrEnum
 
 from schemas.commands import Via
 
+# Doors of people whose words nobody signs: they are as trustworthy as the broker they came by.
+FORGEABLE = frozenset({Via.MQTT, Via.HOME_ASSISTANT})
+
 
 class Role(StrEnum):
     """What a user may reach at most; the device's policy profile narrows it further."""
@@ -21,6 +24,11 @@ class Actor:
     user: str
     role: Role
     via: Via
+
+
+def assisted(actor: Actor) -> Actor:
+    """The user whom the assistant speaks for; whose words can be forged stays known by their door."""
+    return actor if actor.via in FORGEABLE else through(actor, Via.ASSISTANT)
 
 
 def through(actor: Actor, via: Via) -> Actor:

@@ -7,11 +7,11 @@ from sqlmodel import Session, col, select
 
 from controller.errors import AlreadyDecided, Refused, UnknownApproval
 from controller.services import arguments, audit, cards, conditions, settling
-from controller.services.actors import Actor, Role
+from controller.services.actors import FORGEABLE, Actor, Role
 from controller.services.cards import ApprovalStatus
 from controller.services.orders import Status
 from controller.services.requests import lasts_until
-from controller.store import notices
+from controller.store import house, notices
 from controller.store.tables import ApprovalRow, ToolExecution
 from schemas.devices import Risk
 from schemas.errors import ErrorBody, ErrorCode
@@ -135,15 +135,20 @@ def decide(
         AlreadyDecided: it is decided, expired or cancelled.
         Refused: this actor may not decide it, or was shown another card.
     """
+    by_mqtt = actor.via in FORGEABLE
+    if by_mqtt and not house.of(session).mqtt_decisions:
+        raise Refused("Approvals are not decided by MQTT here; an admin may allow it with mqtt_decisions.")
+    if actor.role is not Role.ADMIN:
+        raise Refused("Only an admin decides approvals.")
     card = get(session, approval_id)
     if card.status == ApprovalStatus.PENDING and card.expires_at <= now:
         raise AlreadyDecided(approval_id, ApprovalStatus.EXPIRED.value)
     if card.status != ApprovalStatus.PENDING:
         raise AlreadyDecided(approval_id, card.status)
-    if actor.role is not Role.ADMIN:
-        raise Refused("Only an admin decides approvals.")
     if shown_hash is not None and shown_hash != card.hash:
         raise Refused("The decision was made about another card.")
+    if by_mqtt and (refusal := _too_much_for_mqtt(session, card, approve=approve)) is not None:
+        raise Refused(refusal)
     outcome = ApprovalStatus.APPROVED if approve else ApprovalStatus.DENIED
     cards.close(session, card, outcome, now=now, actor=actor, comment=comment)
     rows = cards.waiting(session, card)
@@ -154,6 +159,25 @@ def decide(
         message = f"{actor.user} said no." + (f" {comment}" if comment else "")
         _end(session, rows, Status.DENIED, ErrorCode.APPROVAL_DENIED, message, now=now)
     return card
+
+
+def _too_much_for_mqtt(session: Session, card: ApprovalRow, *, approve: bool) -> str | None:
+    """Why this card is not decided by words that can be forged; None if it may be.
+
+    What counts is all that would move: a yes also lets later steps of the plan go that needed none.
+    """
+    plan = select(ToolExecution.trace_id).where(ToolExecution.approval_id == card.id)
+    query = select(ToolExecution.risk).where(col(ToolExecution.trace_id).in_(plan)).distinct()
+    risk = max((Risk(each) for each in (card.risk, *session.exec(query))), key=lambda each: each.rank)
+    at_most = house.of(session).mqtt_max_risk
+    if risk is Risk.CRITICAL:
+        return "What is of critical risk is never decided by MQTT."
+    if approve and risk.rank > at_most.rank:
+        return (
+            f"A yes by MQTT may cause {at_most.value} risk at most, and this is {risk.value}; "
+            "an admin may raise mqtt_max_risk."
+        )
+    return None
 
 
 def _end(

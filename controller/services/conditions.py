@@ -13,6 +13,7 @@ from controller.services.permissions import Layer, Proposal
 from controller.services.policy import Verdict
 from controller.services.targets import Target
 from controller.store.tables import ToolExecution
+from schemas.devices import Risk
 from schemas.errors import ErrorCode
 from schemas.wire import JsonObject
 
@@ -68,7 +69,9 @@ def waits_for_answer(row: ToolExecution) -> bool:
     return row.follows is not None and row.follows == checked_by(row)
 
 
-def judge(actor: Actor, target: Target, condition: Condition) -> tuple[Layer, Condition]:
+def judge(
+    actor: Actor, target: Target, condition: Condition, *, mqtt_max_risk: Risk = Risk.LOW
+) -> tuple[Layer, Condition]:
     """Whether the question may be asked at all, and the question as it is kept: resolved, and without a secret."""
     if condition.tool is None:
         return Layer("condition", Verdict.ALLOW, "it leaves only while its device is online"), condition
@@ -79,7 +82,8 @@ def judge(actor: Actor, target: Target, condition: Condition) -> tuple[Layer, Co
     refused = dataclasses.replace(condition, arguments=kept)
     if offered is not None and offered.adopted and not offered.read_only:
         return _no(f"A precondition may only look, and {condition.tool} changes something."), refused
-    decision = permissions.decide(actor, target, Proposal(condition.tool, condition.arguments))
+    proposal = Proposal(condition.tool, condition.arguments)
+    decision = permissions.decide(actor, target, proposal, mqtt_max_risk=mqtt_max_risk)
     if decision.verdict is Verdict.DENY:
         return _no(f"Its precondition: {decision.reasons[0]}", decision.code), refused
     if decision.verdict is Verdict.ASK:

@@ -1,4 +1,8 @@
-"""Conversations with the assistant: sessions and what was said in them."""
+"""Conversations with the assistant: sessions and what was said in them.
+
+What was said by MQTT can be forged by whoever has the broker, so such a conversation stays
+there: nobody's own words at another door are ever completed by it.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,15 +10,20 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from controller.errors import UnknownSession
-from controller.services.actors import Actor
-from controller.store.tables import Conversation, Message
+from controller.services.actors import FORGEABLE, Actor
+from controller.store.tables import Conversation, Json, Message
 from schemas.ids import new_id
 from schemas.wire import JsonObject
+
+_DOOR = "via"
+_QUESTION = "question"
 
 
 def begin(session: Session, *, actor: Actor, now: datetime, device_id: str | None = None) -> Conversation:
     """Start a conversation of this user."""
     row = Conversation(id=new_id(), user=actor.user, device_id=device_id, started_at=now)
+    if actor.via in FORGEABLE:
+        row.context = {_DOOR: actor.via.value}
     session.add(row)
     return row
 
@@ -23,12 +32,26 @@ def get(session: Session, session_id: str, *, actor: Actor) -> Conversation:
     """The user's own conversation.
 
     Raises:
-        UnknownSession: there is none of that id, or it is somebody else's.
+        UnknownSession: there is none of that id, or it is somebody else's, or of another door.
     """
     row = session.get(Conversation, session_id)
     if row is None or row.user != actor.user:
         raise UnknownSession(session_id)
+    if (row.context or {}).get(_DOOR) != (actor.via.value if actor.via in FORGEABLE else None):
+        raise UnknownSession(session_id)
     return row
+
+
+def open_question(row: Conversation) -> Json | None:
+    """What was asked back last and is not answered yet."""
+    found: Json | None = (row.context or {}).get(_QUESTION)
+    return found
+
+
+def keep_question(row: Conversation, question: Json | None) -> None:
+    """Remember what was asked back, or that it is over."""
+    kept = {name: value for name, value in (row.context or {}).items() if name != _QUESTION}
+    row.context = (kept if question is None else kept | {_QUESTION: question}) or None
 
 
 def continued(session: Session, session_id: str) -> Conversation:

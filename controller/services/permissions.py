@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from controller.services import arguments as checks
 from controller.services import policy
-from controller.services.actors import Actor
+from controller.services.actors import FORGEABLE, Actor
 from controller.services.policy import Verdict
 from controller.services.targets import OfferedTool, Target
 from schemas import paths
@@ -19,6 +19,7 @@ from schemas.paths import PathRefused
 from schemas.wire import JsonObject
 
 ALLOW, ASK, DENY = Verdict.ALLOW, Verdict.ASK, Verdict.DENY
+DOOR = "door"  # the layer that bounds what a door lets in
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +74,15 @@ class Decision:
         return codes[0] if codes else ErrorCode.PERMISSION_DENIED
 
 
-def decide(actor: Actor, target: Target, proposal: Proposal) -> Decision:
-    """Judge one call. Never raises: what cannot be judged is denied."""
+def decide(actor: Actor, target: Target, proposal: Proposal, *, mqtt_max_risk: Risk = Risk.LOW) -> Decision:
+    """Judge one call. Never raises: what cannot be judged is denied.
+
+    `mqtt_max_risk`: the most that may come of words whose sender nobody can prove.
+    """
     layers: list[Layer] = []
     resolved: JsonObject = proposal.arguments
     risk = Risk.CRITICAL
-    for layer, outcome in _layers(actor, target, proposal):
+    for layer, outcome in _layers(actor, target, proposal, mqtt_max_risk):
         layers.append(layer)
         if outcome is not None:
             resolved, risk = outcome
@@ -91,12 +95,16 @@ def decide(actor: Actor, target: Target, proposal: Proposal) -> Decision:
 _Outcome = tuple[JsonObject, Risk] | None
 
 
-def _layers(actor: Actor, target: Target, proposal: Proposal) -> Iterator[tuple[Layer, _Outcome]]:
+def _layers(
+    actor: Actor, target: Target, proposal: Proposal, mqtt_max_risk: Risk
+) -> Iterator[tuple[Layer, _Outcome]]:
     yield _device(target), None
     yield _tool(target, proposal.tool), None
     offered = target.tools[proposal.tool]
     risk = offered.risk_of(proposal.arguments)
     yield _role(actor, offered, risk), (proposal.arguments, risk)
+    if actor.via in FORGEABLE:
+        yield _door(risk, mqtt_max_risk), None
     yield _whitelist(target, proposal.tool), None
     if proposal.dry_run:
         yield _preview(target, offered), None
@@ -134,6 +142,17 @@ def _tool(target: Target, name: str) -> Layer:
         reason = f"{name} changed since it was adopted, or is new: orion devices adopt {target.device_id}"
         return _deny("tool", reason, ErrorCode.TOOL_CHANGED)
     return _allow("tool", f"{name} is offered and adopted")
+
+
+def _door(risk: Risk, at_most: Risk) -> Layer:
+    """A broker can forge what people say through it: above the bound not even a question is asked."""
+    if risk.rank > at_most.rank:
+        reason = (
+            f"What comes by MQTT may cause {at_most.value} risk at most, and this is {risk.value}; "
+            "an admin may raise mqtt_max_risk."
+        )
+        return _deny(DOOR, reason, ErrorCode.PERMISSION_DENIED)
+    return _allow(DOOR, f"by MQTT up to {at_most.value} risk is allowed")
 
 
 def _whitelist(target: Target, name: str) -> Layer:

@@ -15,6 +15,7 @@ from controller.services.orders import Status
 from controller.services.permissions import Decision, Proposal
 from controller.services.policy import Verdict
 from controller.services.targets import Target
+from controller.store import house
 from controller.store.tables import Device, ToolExecution
 from schemas.errors import ErrorCode
 from schemas.ids import new_id
@@ -61,9 +62,10 @@ def judge(
 ) -> ToolExecution:
     """Record one command with what the gate says of it. Asks the store nothing."""
     target = targets.of(device) if device else targets.unknown(request.device_id)
-    decision = permissions.decide(actor, target, _proposal(request))
+    at_most = house.of(session).mqtt_max_risk
+    decision = permissions.decide(actor, target, _proposal(request), mqtt_max_risk=at_most)
     if request.condition is not None and decision.verdict is not Verdict.DENY:
-        layer, resolved = conditions.judge(actor, target, request.condition)
+        layer, resolved = conditions.judge(actor, target, request.condition, mqtt_max_risk=at_most)
         decision = decision.joined(layer)
         request = replace(request, condition=resolved)
     row = _record(request, target, decision, actor=actor, now=now, trace_id=trace_id)

@@ -27,9 +27,10 @@ def reader(url: str) -> Engine:
 
 
 def _engine(url: str, *, begin: str, query_only: bool) -> Engine:
+    # a failed statement is logged, and its values may be secret arguments of a tool
     if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"check_same_thread": False})
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    engine = create_engine(url, connect_args={"check_same_thread": False}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

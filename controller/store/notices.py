@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlmodel import Session
 
 from controller.store.tables import ApprovalRow, ToolExecution
+from schemas.assistant import Request
 from schemas.wire import JsonObject
 
 
@@ -57,14 +58,53 @@ class RulesChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyChanged:
+    """A device has a place here and signs with this key; None: it does not sign."""
+
+    device_id: str
+    public_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceGone:
+    """A device has no place here any more."""
+
+    device_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Audited:
     """One line of the audit, without arguments."""
 
     line: JsonObject
 
 
+@dataclass(frozen=True, slots=True)
+class RequestTaken:
+    """Somebody's request that came by MQTT waits for its turn of the assistant."""
+
+    username: str
+    role: str
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseMade:
+    """There is something to be said to a user."""
+
+
 Notice = (
-    CommandQueued | CommandChanged | CancelWanted | ApprovalChanged | DeviceChanged | RulesChanged | Audited
+    CommandQueued
+    | CommandChanged
+    | CancelWanted
+    | ApprovalChanged
+    | DeviceChanged
+    | RulesChanged
+    | KeyChanged
+    | PlaceGone
+    | RequestTaken
+    | ResponseMade
+    | Audited
 )
 
 _KEY = "notices"

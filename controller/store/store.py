@@ -15,15 +15,18 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError, StatementError
 from sqlmodel import Session
 
 from controller.errors import OrionError
 from controller.store import engine as engines
 from controller.store import migrate, notices
+from controller.store.house import HouseRules
 from schemas.errors import ErrorCode
 
 __all__ = [
+    "HouseRules",
     "Session",
     "Store",
     "StoreBusy",
@@ -75,8 +78,9 @@ class _Unit:
 class Store:
     """The database of one controller. `open` migrates it; `close` waits for the writer."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, rules: HouseRules | None = None) -> None:
         self.url = url
+        self._rules = rules or HouseRules()
         self._writer = engines.writer(url)
         self._reader = engines.reader(url)
         self._queue: queue.Queue[_Unit | None] = queue.Queue(MAX_QUEUED)
@@ -154,11 +158,14 @@ class Store:
 
     def _look(self, work: Callable[[Session], T]) -> T:
         try:
-            with Session(self._reader, expire_on_commit=False) as session:
+            with self._session(self._reader) as session:
                 return work(session)
         except OperationalError as error:
             logger.warning("A query failed in the database: %s", error.orig)
             raise StoreFailed("The database could not be read now.") from error
+
+    def _session(self, engine: Engine) -> Session:
+        return Session(engine, expire_on_commit=False, info=self._rules.known_in())
 
     def _check_open(self) -> None:
         if self._closed:
@@ -188,7 +195,7 @@ class Store:
         wanted = [unit for unit in batch if unit.done.set_running_or_notify_cancel()]
         heard: list[notices.Notice] = []
         try:
-            with Session(self._writer, expire_on_commit=False) as session, session.begin():
+            with self._session(self._writer) as session, session.begin():
                 for unit in wanted:
                     _run(session, unit, alone=len(wanted) == 1)
                     _check_transaction(session)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, String, text
+from sqlalchemy import Column, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from controller.store.types import JsonColumn, UtcTime
@@ -290,6 +290,22 @@ class MqttInput(SQLModel, table=True):
     received_at: datetime = _time(nullable=False, index=True)
     answered_at: datetime | None = _time()  # when its last response was made
     seq: int = 0  # of the next response
+
+
+class MqttResponse(SQLModel, table=True):
+    """One response to a user that the broker does not have yet, as it is published.
+
+    Its number in the answer is used up once this is stored, so the words have to stay the same.
+    """
+
+    __tablename__ = "mqtt_responses"
+    __table_args__ = (UniqueConstraint("username", "request_id", "seq"),)
+
+    number: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=True))
+    username: str
+    request_id: str
+    seq: int
+    payload: str = Field(sa_column=Column(Text, nullable=False))
 
 
 METADATA = SQLModel.metadata

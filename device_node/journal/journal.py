@@ -177,6 +177,10 @@ class Journal:
         answers = list(answers)
         await self._write(lambda db: commands.settle(db, answers, limits=self.limits))
 
+    async def known(self, command_id: str) -> Entry | None:
+        """What there is of an id; nothing is written."""
+        return await self._read(lambda db: commands.known(db, command_id))
+
     async def interrupted(self) -> list[Entry]:
         """What has started and has no final reply, oldest first."""
         return await self._read(commands.started)

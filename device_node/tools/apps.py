@@ -4,7 +4,7 @@ A name from the network only chooses; it never becomes part of what is started.
 """
 
 import os
-import subprocess
+import subprocess  # nosec B404 # argument lists, never a shell
 import threading
 import time
 from pathlib import Path
@@ -26,7 +26,7 @@ def open_app(call: Call) -> Result:
     if call.dry_run:
         return {"would": f"Start {name}, which is {argv[0]}.", "name": name, "starts": argv, "undo": True}
     try:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # nosec B603 # an application that the owner allows
             argv,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

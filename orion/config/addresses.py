@@ -1,11 +1,14 @@
 """Where programs find each other, worked out from the settings without loading any program."""
 
+import ipaddress
+import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from orion.config.settings import Settings
 
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+_ANY_IPV4 = "0.0.0.0"  # noqa: S104  # nosec B104 # compared, not bound
+_EVERYWHERE = {_ANY_IPV4: "127.0.0.1", "::": "::1"}
 PLAIN_PORT = 1883
 TLS_PORT = 8883
 
@@ -21,6 +24,22 @@ def mqtt_address(settings: Settings) -> tuple[str, int]:
         return settings.mqtt_host, settings.mqtt_port
     parts = urlsplit(settings.mqtt_url)
     return parts.hostname or "", parts.port or (TLS_PORT if parts.scheme == "mqtts" else PLAIN_PORT)
+
+
+def invited_to(settings: Settings) -> str:
+    """The host that another computer is told to join at."""
+    if settings.mqtt_url is not None:
+        return urlsplit(settings.mqtt_url).hostname or ""
+    host = settings.mqtt_tls_host
+    return socket.gethostname() if host in _EVERYWHERE else host
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this computer finds itself there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def token_path(settings: Settings) -> Path:

@@ -4,7 +4,7 @@ import json
 import sys
 
 from orion.config.settings import Settings
-from orion.config.sources import FILE_NAME, FILE_VARIABLE, extra, flag, variable
+from orion.config.sources import FILE_NAME, FILE_VARIABLE, flag, notes, variable
 
 HEAD = f"""# Settings
 
@@ -28,7 +28,7 @@ def render() -> str:
     """The whole page."""
     rows, rights = "", ""
     for name, field in Settings.model_fields.items():
-        said = extra(field)
+        said = notes(field)
         unit = f" ({said['unit']})" if "unit" in said else ""
         spelled = flag(name)
         rows += (

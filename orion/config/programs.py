@@ -5,19 +5,23 @@ Imported only by what starts a program: it loads the programs' packages.
 
 import json
 import logging
-import ssl
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from broker import files
+from broker.certificates.authority import public_path
 from broker.identities import Identities
-from broker.session import Endpoint
+from broker.session import Endpoint, tls
 from broker.settings import BrokerSettings
 from controller.settings import ControllerSettings, ModelSettings
 from device_node.settings import NodeSettings
+from orion.config import identity
 from orion.config.addresses import is_anonymous, mqtt_address, reachable, token_path
 from orion.config.settings import Settings
 from orion.config.sources import ConfigError, Loaded, Origin, variable
+from schemas.devices import Risk
+from schemas.signing import Signer
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +37,15 @@ def for_broker(settings: Settings) -> BrokerSettings:
             f"{variable('mqtt_url')} names a broker that is run elsewhere; unset it to run one here."
         )
     return BrokerSettings(
-        data_dir=settings.data_dir, host=settings.mqtt_host, port=settings.mqtt_port, prefix=settings.prefix
+        data_dir=settings.data_dir,
+        host=settings.mqtt_host,
+        port=settings.mqtt_port,
+        tls_host=settings.mqtt_tls_host,
+        tls_port=settings.mqtt_tls_port or None,
+        tls_names=settings.mqtt_tls_names,
+        cert_port=settings.mqtt_cert_port or None,
+        max_connections=settings.max_connections,
+        prefix=settings.prefix,
     )
 
 
@@ -70,7 +82,15 @@ def for_controller(settings: Settings) -> ControllerSettings:
         prefix=settings.prefix,
         http_host=settings.http_host,
         http_port=settings.http_port,
+        ca_path=settings.mqtt_ca if administered is None else public_path(for_broker(settings).directory),
+        join_port=_join_port(settings),
+        allow_unsigned=settings.allow_unsigned,
         heartbeat_s=settings.heartbeat_s,
+        mqtt_max_risk=Risk(settings.mqtt_max_risk),
+        mqtt_decisions=settings.mqtt_decisions,
+        device_rate=settings.device_rate,
+        device_bytes=settings.device_bytes,
+        device_pause_s=settings.device_pause_s,
         model=ModelSettings(
             host=settings.ollama_host,
             name=settings.model,
@@ -81,58 +101,61 @@ def for_controller(settings: Settings) -> ControllerSettings:
     )
 
 
-def password_path(settings: Settings) -> Path:
-    """Where the password of this device at the broker is kept."""
-    return settings.data_dir / "node" / settings.device_id / "password"
+def _join_port(settings: Settings) -> int:
+    """Where devices that join find the encrypted listener; 0: there is none."""
+    if settings.mqtt_url is None:
+        return settings.mqtt_tls_port
+    return mqtt_address(settings)[1] if urlsplit(settings.mqtt_url).scheme == "mqtts" else 0
 
 
-def keep_password(settings: Settings, password: str) -> None:
-    """Keep this computer's password, for its owner's eyes only."""
-    path = password_path(settings)
-    files.make_private_directory(path.parent)
-    files.replace(path, password + "\n")
-
-
-def kept_password(settings: Settings) -> str | None:
-    """This computer's password: as set, else as kept, else None."""
-    if settings.node_password is not None:
-        return settings.node_password.get_secret_value()
-    try:
-        return password_path(settings).read_text(encoding="utf-8").strip() or None
-    except FileNotFoundError:
-        return None
+def legacy_password(settings: Settings) -> Path:
+    """Where earlier releases kept this device's password."""
+    return identity.folder(settings, settings.device_id) / "password"
 
 
 def for_node(loaded: Loaded) -> NodeSettings:
     """The node of this computer; its policy file and its folder are made if they are missing.
 
     Raises:
-        ConfigError: it has no password yet.
+        ConfigError: it has no identity yet.
     """
     settings = loaded.settings
-    password = kept_password(settings)
-    if settings.mqtt_url is not None:
-        endpoint = _endpoint(settings)
-        if password is not None:
-            endpoint = Endpoint(endpoint.host, endpoint.port, settings.device_id, password, endpoint.tls)
-    else:
-        host, port = mqtt_address(settings)
-        endpoint = Endpoint(reachable(host), port, settings.device_id, password)
+    known = identity.kept(loaded)
+    device_id = settings.device_id if known is None else known.device_id
+    endpoint = _unjoined(settings) if known is None else identity.endpoint(known, settings)
+    if settings.node_password is not None:
+        endpoint = replace(endpoint, password=settings.node_password.get_secret_value())
     if endpoint.password is None and not is_anonymous(settings):
         raise ConfigError(
-            f"This computer has no password at the broker yet. `orion up` makes one; elsewhere run "
-            f"`orion devices add {settings.device_id}` and set {variable('node_password')}."
+            f"This computer has no identity at the broker yet. `orion up` makes one; elsewhere get a code "
+            f"(`orion devices invite {device_id}`, on the controller's computer) and run `orion node join HOST`."
         )
     _ensure_policy(loaded)
     return NodeSettings(
         data_dir=settings.data_dir,
-        device_id=settings.device_id,
+        device_id=device_id,
         endpoint=endpoint,
         policy_path=settings.node_policy,
+        signer=Signer.restore(known.signing_secret) if known and known.signing_secret else None,
+        controller_keys=known.controller_keys if known else (),
+        joined_at=known.joined_at if known else None,
         prefix=settings.prefix,
         name=None,
         heartbeat_s=settings.heartbeat_s,
     )
+
+
+def _unjoined(settings: Settings) -> Endpoint:
+    """Of a device that was given a name and a password by hand."""
+    given = _endpoint(settings) if settings.mqtt_url is not None else None
+    if given is not None:
+        return given
+    host, port = mqtt_address(settings)
+    try:
+        password = legacy_password(settings).read_text(encoding="utf-8").strip() or None
+    except FileNotFoundError:
+        password = None
+    return Endpoint(reachable(host), port, settings.device_id, password)
 
 
 def _endpoint(settings: Settings) -> Endpoint:
@@ -140,15 +163,16 @@ def _endpoint(settings: Settings) -> Endpoint:
     host, port = mqtt_address(settings)
     user = unquote(parts.username) if parts.username else None
     password = unquote(parts.password) if parts.password else None
-    tls = None
+    context = None
     if parts.scheme == "mqtts":
         try:
-            tls = ssl.create_default_context(cafile=settings.mqtt_ca)
-        except (OSError, ssl.SSLError) as error:
+            ca = None if settings.mqtt_ca is None else settings.mqtt_ca.read_text(encoding="utf-8")
+            context = tls.context(ca)
+        except (OSError, ValueError, tls.Unusable) as error:
             raise ConfigError(
                 f"{settings.mqtt_ca} ({variable('mqtt_ca')}) cannot be used: {error}"
             ) from error
-    return Endpoint(host, port, user, password, tls)
+    return Endpoint(host, port, user, password, context)
 
 
 def _ensure_policy(loaded: Loaded) -> None:

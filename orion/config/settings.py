@@ -44,13 +44,16 @@ Folder = Annotated[Path, AfterValidator(_absolute)]
 
 def _setting(default: Any, right: str, description: str, **more: Any) -> Any:
     """One entry of the list. `right` completes the sentence "It must be …"."""
-    return Field(default=default, description=description, json_schema_extra={"right": right, **more})
+    shown = "masking" not in more
+    return Field(
+        default=default, description=description, repr=shown, json_schema_extra={"right": right, **more}
+    )
 
 
 class Settings(BaseModel):
     """The list. A default of None is worked out from other settings; `resolved` says how."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     data_dir: Folder = _setting(
         None,
@@ -152,6 +155,7 @@ class Settings(BaseModel):
         "like http://127.0.0.1:11434",
         "The Ollama server; used when it answers and has the model.",
         variable="OLLAMA_HOST",
+        masking="url",
     )
     ollama_api_key: SecretStr | None = _setting(
         None, "a key", "Sent to ollama.com only.", variable="OLLAMA_API_KEY", masking="whole", flag=False

@@ -74,25 +74,25 @@ class Loaded:
                 masked(field, getattr(self.settings, name)),
                 self.origins[name],
                 field.description or "",
-                extra(field).get("unit"),
+                notes(field).get("unit"),
             )
             for name, field in Settings.model_fields.items()
         ]
 
 
-def extra(field: FieldInfo) -> dict[str, Any]:
+def notes(field: FieldInfo) -> dict[str, Any]:
     """What the list says of a setting beyond its type."""
     return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
 
 def variable(name: str) -> str:
     """The environment variable of a setting."""
-    return str(extra(Settings.model_fields[name]).get("variable", f"ORION_{name.upper()}"))
+    return str(notes(Settings.model_fields[name]).get("variable", f"ORION_{name.upper()}"))
 
 
 def flag(name: str) -> str | None:
     """The flag of a setting; secrets that are nothing else have none."""
-    if extra(Settings.model_fields[name]).get("flag", True):
+    if notes(Settings.model_fields[name]).get("flag", True):
         return f"--{name.replace('_', '-')}"
     return None
 
@@ -119,6 +119,7 @@ def load(
             if environment.get(variable(name), "") != ""
         },
     }
+    _refuse_secrets(given[Origin.FLAG])
     named = file or environment.get(FILE_VARIABLE) or None
     data_dir = given[Origin.FLAG].get("data_dir") or given[Origin.ENVIRONMENT].get("data_dir")
     path = Path(named or Path(data_dir or default_data_dir()) / FILE_NAME).expanduser().absolute()
@@ -144,7 +145,7 @@ def masked(field: FieldInfo, value: Any) -> Any:
     """A value as it may be shown."""
     if value is None:
         return None
-    kind = extra(field).get("masking")
+    kind = notes(field).get("masking")
     if kind == "whole" or isinstance(value, SecretStr):
         return MASK
     if kind == "url":
@@ -164,10 +165,19 @@ def masked_url(url: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{user}{colon and ':' + MASK}@{place}"))
 
 
+def _refuse_secrets(flags: Mapping[str, Any]) -> None:
+    for name, value in flags.items():
+        if notes(Settings.model_fields[name]).get("masking") == "url" and masked_url(str(value)) != value:
+            raise ConfigError(
+                f"{flag(name)} cannot hold a password: everybody on this computer can read a command line. "
+                f"Set {variable(name)}, or {name} in {FILE_NAME}."
+            )
+
+
 def _from_text(name: str, text: str) -> Any:
     field = Settings.model_fields[name]
     if get_origin(field.annotation) is tuple:
-        divider = str(extra(field).get("divider", os.pathsep))
+        divider = str(notes(field).get("divider", os.pathsep))
         return [each.strip() for each in text.split(divider) if each.strip()]
     if field.annotation is bool:
         return TRUTH.get(text.lower(), text)
@@ -200,5 +210,5 @@ def _sentence(name: str, value: Any, origin: Origin, file: Path) -> str:
         Origin.FILE: f"the file {file}",
         Origin.DEFAULT: "its default",
     }[origin]
-    shown = MASK if extra(field).get("masking") else repr(masked(field, value))
-    return f"{name} from {source} cannot be {shown}. It must be {extra(field)['right']}."
+    shown = MASK if notes(field).get("masking") else repr(masked(field, value))
+    return f"{name} from {source} cannot be {shown}. It must be {notes(field)['right']}."

@@ -1,14 +1,13 @@
 """`orion debug-user`: somebody who may read every message and send none."""
 
-import shlex
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from orion.client import segment
 from orion.verbs import Invocation, noun, verb
 
-Name = Annotated[str, typer.Argument(help="The user's name; it needs a dot.")]
+Name = Annotated[str, typer.Argument(help="The user's name.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -22,26 +21,24 @@ def register(app: typer.Typer) -> None:
 
 def create(invocation: Invocation, name: Name = "debug.user") -> None:
     """Make the user and print how to watch; the password is said once."""
+    from orion import watching
+
     made = invocation.client.post("/debug-users", {"username": name})
+    command = watching.prepare(invocation.settings, made)
     terminal = invocation.terminal
-    if terminal.answer(made | {"command": subscribing(made)}):
+    if terminal.answer(made | {"command": command}):
         return
     terminal.facts({key: made[key] for key in ("host", "port", "username", "password", "topic")})
     terminal.say("Watch everything that happens with:")
-    terminal.write(subscribing(made))
+    terminal.write(command)
     terminal.say(f"Take the user away again with: orion debug-user remove {name}")
 
 
 def remove(invocation: Invocation, name: Name = "debug.user") -> None:
     """Take a debugging user away."""
+    from orion import watching
+
     invocation.client.delete(f"/debug-users/{segment(name)}")
+    watching.clear(invocation.settings, name)
     if not invocation.terminal.answer({"username": name, "removed": True}):
         invocation.terminal.say(f"Removed {name}")
-
-
-def subscribing(made: dict[str, Any]) -> str:
-    """The command that shows every message, ready to be pasted."""
-    words = ["mosquitto_sub", "-h", made["host"], "-p", made["port"], "-u", made["username"]]
-    # without an id of its own mosquitto_sub is not let in
-    words += ["-P", made["password"], "-t", made["topic"], "-v"]
-    return shlex.join(str(word) for word in words)

@@ -4,10 +4,12 @@ from typing import Annotated, Any
 
 import typer
 
-from orion import receipts
+from orion import receipts, words
 from orion.client import Json, segment
+from orion.config.addresses import TLS_PORT, invited_to, is_loopback
 from orion.exits import Exit
 from orion.verbs import Invocation, noun, verb
+from schemas.topics import DEFAULT_PREFIX
 
 LISTS = ("tools", "paths", "apps", "aliases", "groups")
 
@@ -46,7 +48,9 @@ def register(app: typer.Typer) -> None:
     verb(group, "add", example='orion devices add lamp-1 --name "Desk lamp" --profile assist --adopt --json')(
         add
     )
+    verb(group, "invite", example="orion devices invite nas --profile assist --valid 15m")(invite)
     verb(group, "adopt", example="orion devices adopt lamp-1")(adopt)
+    verb(group, "resume", example="orion devices resume lamp-1")(resume)
     verb(group, "remove", example="orion devices remove lamp-1 --yes")(remove)
     verb(group, "policy", example="orion devices policy laptop --profile manage --allow-path ~/Documents")(
         policy
@@ -60,6 +64,7 @@ def listed(invocation: Invocation) -> None:
         "name": "name",
         "status": "status",
         "adopted": "adopted",
+        "signing": "signing",
         "policy": "profile",
         "os": "system",
         "last_seen_at": "last seen",
@@ -67,7 +72,10 @@ def listed(invocation: Invocation) -> None:
     found = invocation.client.get("/devices")
     if invocation.terminal.answer(found):
         return
-    rows = [each | {"status": receipts.standing(each)} for each in found["items"]]
+    rows = [
+        each | {"status": receipts.standing(each), "signing": "signed" if each["signed"] else "unsigned"}
+        for each in found["items"]
+    ]
     invocation.terminal.items(rows, columns, none="There are no devices yet: orion devices add ID")
 
 
@@ -111,6 +119,55 @@ def add(
         terminal.say(f"Once it has said what it offers, accept that with: orion devices adopt {device_id}")
 
 
+def invite(
+    invocation: Invocation,
+    device_id: Id,
+    name: Name = None,
+    alias: Aliases = None,
+    group: Groups = None,
+    area: Area = None,
+    profile: Profile = None,
+    allow_path: Paths = None,
+    allow_app: Apps = None,
+    allow_tool: Tools = None,
+    valid: Annotated[
+        str, typer.Option("--valid", metavar="TIME", help="How long the code is good: 15m, 2h, 1d.")
+    ] = "15m",
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Accept the tools of its first profile unseen.")
+    ] = False,
+) -> None:
+    """Make a code with which one computer joins as this device, and print what to run there.
+
+    The code is good once. It is said here and never again; an earlier one for the device is void.
+    """
+    body: Json = {"adopt": adopt, "valid_s": words.duration(valid)}
+    body |= _names(name, alias, group, area, profile, allow_path, allow_app, allow_tool)
+    made = invocation.client.post(f"/devices/{segment(device_id)}/invite", body)
+    host, port = invited_to(invocation.settings), made["port"]
+    where = host if port == TLS_PORT else f"{host}:{port}"
+    command = f"orion node join {where}"
+    if made["prefix"] != DEFAULT_PREFIX:
+        command += f" --prefix {made['prefix']}"
+    terminal = invocation.terminal
+    if terminal.answer(made | {"command": command}):
+        return
+    terminal.say(
+        f"Within {receipts.span(body['valid_s'])}, run this on the computer that is to be {device_id}:"
+    )
+    terminal.write(f"  {command}")
+    terminal.say("and give it this code when it asks:")
+    terminal.write(f"  {made['code']}")
+    if is_loopback(host):
+        terminal.say(
+            "The broker listens on this computer only: other computers reach it once ORION_MQTT_TLS_HOST=0.0.0.0 "
+            "is set and the broker restarted.",
+            "yellow",
+        )
+    if not adopt:
+        terminal.say(f"Once it is there, look at what it offers: orion devices adopt {device_id}")
+
+
 def adopt(
     invocation: Invocation,
     device_id: Id,
@@ -128,6 +185,16 @@ def adopt(
     if not terminal.answer(adopted):
         terminal.say(f"Accepted {len(adopted['tools'])} tools of {device_id}")
     return Exit.DONE
+
+
+def resume(invocation: Invocation, device_id: Id) -> None:
+    """Let a device in again that was shut out because it sent too much, before its time.
+
+    If it goes on as before, it is shut out again.
+    """
+    device = invocation.client.post(f"/devices/{segment(device_id)}/resume", {})
+    if not invocation.terminal.answer(device):
+        invocation.terminal.say(f"{device_id} may connect again")
 
 
 def remove(
@@ -211,10 +278,12 @@ def _hashes(device: Json) -> dict[str, str]:
 def _write(invocation: Invocation, device: Json) -> None:
     names = (
         "device_id", "name", "aliases", "groups", "area", "status", "status_reason", "last_seen_at",
-        "last_heartbeat", "clock", "hostname", "os", "os_version", "cpu", "ram_gb", "disk_gb", "adopted_at", "heartbeat",
+        "last_heartbeat", "clock", "signed", "enrolled_at", "hostname", "os", "os_version", "cpu", "ram_gb", "disk_gb", "adopted_at", "heartbeat",
     )  # fmt: skip
     skew = device.get("clock_skew_s")
     shown = device | {"clock": None if skew is None else receipts.ahead(skew)}
+    if device.get("suspended_until"):
+        shown |= {"status": receipts.standing(device), "status_reason": None}
     invocation.terminal.facts({name: shown.get(name) for name in names})
     _write_policy(invocation, device)
     invocation.terminal.write("")

@@ -3,8 +3,9 @@
 import platform
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -13,6 +14,11 @@ from orion.client import ClientError
 from orion.exits import Exit
 from orion.verbs import Invocation, verb
 
+if TYPE_CHECKING:
+    from broker.settings import BrokerSettings
+
+AUTHORITY_SOON = timedelta(days=365)
+DEVICE_SOON = timedelta(days=30)
 MAX_SKEW = 2.0  # seconds between our clock and the controller's
 LEAST_FREE = 500_000_000  # bytes
 GIGABYTE = 1_000_000_000
@@ -75,9 +81,55 @@ def _here(invocation: Invocation) -> Iterator[Check]:
     yield _finding(
         "broker settings", "; ".join(problems) or "as they should be", good=not problems, remedy=remedy
     )
+    yield from _listening(told)
     running = process.running(told.directory)
     found = f"pid {running.pid}, port {told.port}" if running else "not running"
     yield _finding("broker process", found, good=running is not None, remedy="orion up, or orion broker")
+
+
+def _listening(told: "BrokerSettings") -> Iterator[Check]:
+    """Where the broker listens, and how long its certificates hold."""
+    from broker import config
+
+    try:
+        listeners = config.parse(told.config_path.read_text(encoding="utf-8")).listeners
+    except (OSError, config.ConfigError):
+        return  # said above
+    yield _finding("listeners", ", ".join(map(str, listeners)), good=True)
+    if any(listener.encrypted for listener in listeners):
+        yield from _certificates(told.directory, datetime.now(UTC))
+
+
+def _certificates(directory: Path, now: datetime) -> Iterator[Check]:
+    """How long the broker's certificates hold, whom they are for, and which devices' end soon."""
+    from broker import certificates
+
+    try:
+        facts, given = certificates.look(directory), certificates.given(directory)
+    except certificates.CertificateError as error:
+        yield _finding("certificates", str(error), good=False, remedy="restart the broker, and read its log")
+        return
+    ends = facts.server_until
+    found = "missing or damaged" if ends is None else f"until {ends:%Y-%m-%d}, for {', '.join(facts.names)}"
+    good = ends is not None and ends > now
+    yield _finding("certificate", found, good=good, remedy="restart the broker: it makes a new one")
+    left = facts.authority_until - now
+    remedy = (
+        "before that day: stop the broker, move its folder `certificates` away, start it, and let every "
+        "device that uses TLS join anew"
+    )
+    yield _finding(
+        "authority", f"until {facts.authority_until:%Y-%m-%d}", good=left > AUTHORITY_SOON, remedy=remedy
+    )
+    ending = [
+        f"{device_id} ({last:%Y-%m-%d})"
+        for device_id, mine in given.items()
+        if (last := max((each.until for each in mine if each.state == "good"), default=None)) is not None
+        and last - now < DEVICE_SOON
+    ]
+    if ending:
+        remedy = "give these devices new certificates"
+        yield _finding("devices' certificates", ", ".join(ending), good=False, state="ending", remedy=remedy)
 
 
 def _there(invocation: Invocation) -> Iterator[Check]:
@@ -120,8 +172,12 @@ def _there(invocation: Invocation) -> Iterator[Check]:
 
 
 def _ailing(told: dict[str, Any]) -> Iterator[Check]:
-    """Devices that are silent, doubled or have a wrong clock; nothing when all are well."""
+    """Devices that are silent, doubled, shut out or have a wrong clock; nothing when all are well."""
     skewed = [f"{device_id} ({receipts.ahead(skew_s)})" for device_id, skew_s in told["skewed"].items()]
+    shut_out = [
+        f"{device_id} until {receipts.clock(until)}: sends too much"
+        for device_id, until in told["shut_out"].items()
+    ]
     kinds = (
         ("silent devices", told["stale"], "stale", "look whether they run and are connected"),
         (
@@ -129,6 +185,12 @@ def _ailing(told: dict[str, Any]) -> Iterator[Check]:
             told["conflicting"],
             "wrong",
             "stop the second program that connects with the same id",
+        ),
+        (
+            "devices shut out",
+            shut_out,
+            "wrong",
+            "see what it sends: orion events; to let it in before its time: orion devices resume ID",
         ),
         ("device clocks", skewed, "wrong", "set the clocks of these devices by NTP"),
     )

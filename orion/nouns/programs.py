@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from orion.exits import Exit
-from orion.verbs import Invocation, verb
+from orion.verbs import Invocation, noun_that_runs, verb
 
 Led = Annotated[bool, typer.Option("--led", hidden=True, help="Begin and stop as stdin says.")]
 
@@ -18,7 +18,8 @@ def register(app: typer.Typer) -> None:
     verb(app, "up", example="orion up")(up)
     verb(app, "broker", example="orion broker --mqtt-port 1884")(broker)
     verb(app, "controller", example="orion controller --http-port 8181")(controller)
-    verb(app, "node", example="orion node")(node)
+    group = noun_that_runs(app, "node", node, example="orion node")
+    verb(group, "join", example="orion node join workshop.lan")(join)
 
 
 def up(
@@ -64,3 +65,26 @@ def node(
     if not invocation.terminal.answer({"device_id": invocation.settings.device_id, "state": "prepared"}):
         invocation.terminal.say(f"{invocation.settings.device_id} has its place")
     return Exit.DONE
+
+
+def join(
+    invocation: Invocation,
+    host: Annotated[
+        str, typer.Argument(metavar="HOST", help="The broker's computer, as name, address or name:port.")
+    ],
+    code: Annotated[
+        str | None,
+        typer.Option(
+            "--code", help="The code. Others on this computer can see it here: better leave it out."
+        ),
+    ] = None,
+    no_run: Annotated[bool, typer.Option("--no-run", help="Only join; start the node later.")] = False,
+) -> int:
+    """Make this computer a device, with a code from: orion devices invite ID.
+
+    The code is asked for, or read from stdin. Afterwards the node runs until Ctrl-C; later it is
+    started with `orion node`.
+    """
+    from orion import joining
+
+    return joining.run(invocation, host, code=code, then_run=not no_run)

@@ -27,6 +27,7 @@ MESSAGES: tuple[type[WireModel], ...] = (
     keys.Keys,
     keys.JoinRequest,
     keys.JoinResponse,
+    keys.JoinRefused,
 )
 
 Json = dict[str, Any]

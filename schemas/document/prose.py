@@ -5,6 +5,7 @@ A limit that the code holds is taken from the code, so that it cannot be said wr
 
 from schemas.assistant import MAX_TEXT, REQUEST_VALID
 from schemas.devices import MAX_PATTERN, MAX_SCHEMA_DEPTH, MAX_TOOL_BYTES, MAX_TOOLS
+from schemas.joining import CHECK_BYTES, INVITE_BYTES, PROOF_PROPERTY, SECRET_BYTES
 from schemas.wire import MAX_PAYLOAD
 
 INTRODUCTION = f"""# The wire contract, version 1
@@ -58,6 +59,20 @@ TOPICS: tuple[tuple[str, str, str, str, str], ...] = (
         "[Presence](#presence)",
     ),
     ("controllers/keys", "controller → all", "yes", "1", "[Keys](#keys)"),
+    (
+        "join/{invite_id}/request",
+        "who has a join code → controller",
+        "no",
+        "1",
+        "[JoinRequest](#joinrequest)",
+    ),
+    (
+        "join/{invite_id}/response",
+        "controller → who has a join code",
+        "no",
+        "1",
+        "[JoinResponse](#joinresponse) or [JoinRefused](#joinrefused)",
+    ),
     (
         "audit",
         "controller → admins",
@@ -123,5 +138,20 @@ The `hash` of an Approval is the SHA-256, in hexadecimal, of the RFC 8785 form o
 ## Signatures
 
 Signed are the bytes of the topic, a line feed, and the payload, with Ed25519; the user properties `signature` (base64url
-without padding) and `key_id` carry it. A device that was enrolled acts on nothing unsigned and signs its Profile, Events
-and Replies; one that was added by hand is marked unsigned."""
+without padding) and `key_id` carry it; a `key_id` is the first 128 bits of the public key's SHA-256, in base64url. A
+device that was enrolled acts on nothing unsigned and signs its Profile, Events and Replies; one that was added by hand is
+marked unsigned.
+
+Keys is signed by a key that devices hold already. A device subscribes it before its own topics, so that it knows the next
+key before a command that is signed with it. A key is over once a time that the controller signed is past its `not_after`.
+
+## Joining
+
+A join code is base32 (RFC 4648, dashes and case do not matter) of: the byte 1, an invite id of {INVITE_BYTES} bytes, a secret of
+{SECRET_BYTES} bytes, the SHA-256 of the broker's CA (DER; all zeros where the system's authorities vouch for it), and the first
+{CHECK_BYTES} bytes of the SHA-256 of all that. The invite id in topics and user name is its base32 in small letters.
+
+The device connects by TLS, trusting that CA and nothing else, as `join-{{invite_id}}`. Its password is HKDF-SHA256 of the
+secret (salt: the invite id; info: `orion join password`; 32 bytes; base64url without padding). Request and response carry the
+user property `{PROOF_PROPERTY}`: HMAC-SHA256, in base64url, over the same bytes as a signature, with the key that HKDF makes with the info
+`orion join proof`. What is not proven is not answered, and not believed."""

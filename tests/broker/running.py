@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from broker.identities import Identities, await_active
+from broker.rights import Role
 from broker.session import Endpoint
 from broker.settings import BrokerSettings
 from broker.supervisor import Supervisor, supervised
@@ -46,15 +48,17 @@ class RunningBroker:
         return endpoint
 
     async def add_debug_user(self, name: str = "debug.test") -> Endpoint:
-        password = await asyncio.to_thread(self.identities.add_debug_user, name)
+        password = await asyncio.to_thread(self.identities.add_user, name, Role.DEBUG)
         endpoint = self.endpoint(name, password)
         await await_active(endpoint)
         return endpoint
 
 
 @asynccontextmanager
-async def running_broker(data_dir: Path, *, port: int | None = None) -> AsyncIterator[RunningBroker]:
-    settings = BrokerSettings(data_dir=data_dir, port=port or free_port())
+async def running_broker(
+    data_dir: Path, *, port: int | None = None, **more: Any
+) -> AsyncIterator[RunningBroker]:
+    settings = BrokerSettings(data_dir=data_dir, port=port or free_port(), **more)
     async with supervised(settings) as supervisor:
         credentials = await asyncio.to_thread(supervisor.identities.ensure)
         controller = Endpoint(settings.host, settings.port, credentials.username, credentials.password)

@@ -2,7 +2,7 @@
 
 import asyncio
 import stat
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +12,7 @@ import pytest
 from broker.identities import (
     BadName,
     Identities,
+    Local,
     NameTaken,
     UnknownIdentity,
     await_active,
@@ -20,7 +21,9 @@ from broker.identities import (
 )
 from broker.rights import Role
 from broker.session import ConnectFailed, Endpoint, PublishRefused, Received, Session, Subscription
-from tests.broker.running import RunningBroker
+from broker.settings import BrokerSettings
+from broker.supervisor import supervised
+from tests.broker.running import RunningBroker, free_port
 
 A = "orion/v1/devices/a"
 B = "orion/v1/devices/b"
@@ -29,8 +32,8 @@ RECEIVED = ("command", "cancel", "ack")
 
 
 @asynccontextmanager
-async def joined(endpoint: Endpoint) -> AsyncIterator[Session]:
-    session = Session(endpoint, client_id=endpoint.username or "", session_expiry_s=0)
+async def joined(endpoint: Endpoint, *, session_expiry_s: int = 0) -> AsyncIterator[Session]:
+    session = Session(endpoint, client_id=endpoint.username or "", session_expiry_s=session_expiry_s)
     await session.connect()
     try:
         yield session
@@ -103,6 +106,31 @@ async def test_debugging_user_reads_all_and_publishes_nothing(broker: RunningBro
         for topic in (f"{A}/command", f"{A}/presence", "orion/v1/audit"):
             with pytest.raises(PublishRefused):
                 await reader.publish(topic, b"{}")
+
+
+@pytest.mark.parametrize("role", [Role.DEBUG, Role.ADMIN, Role.OPERATOR, Role.VIEWER, Role.HOME_ASSISTANT])
+async def test_the_answer_to_a_device_that_joins_holds_a_password_and_reaches_nobody_else(
+    broker: RunningBroker, role: Role
+) -> None:
+    answer = "orion/v1/join/abcd/response"
+    name = "user.anna"
+    reading = broker.endpoint(name, await asyncio.to_thread(broker.identities.add_user, name, role))
+    joining = await asyncio.to_thread(broker.identities.add_joining, "abcd", "the-code's")
+    await await_active(reading)
+    end = f"{A}/presence" if role is not Role.HOME_ASSISTANT else "orion/v1/homeassistant/x"
+    async with (
+        joined(reading) as reader,
+        joined(broker.endpoint(joining, "the-code's")) as device,
+        joined(broker.controller) as controller,
+    ):
+        for each in ("orion/v1/#", "orion/v1/join/#", answer, "#", end):
+            await reader.subscribe([Subscription(each)])
+        await device.subscribe([Subscription(answer)])
+
+        assert await heard(reader, {answer}, sender=controller, marker=end) == set()
+        await controller.publish(answer, b"{}")
+        async with asyncio.timeout(5):
+            assert {message.topic for message in await device.receive(1)} == {answer}
 
 
 async def test_controller_shares_subscriptions(broker: RunningBroker) -> None:
@@ -213,11 +241,11 @@ def test_no_password_is_written_but_the_controllers_own(identities: Identities, 
 
 def test_names_are_given_once(identities: Identities) -> None:
     identities.add_device("a")
-    identities.add_debug_user("debug.a")
+    identities.add_user("debug.a", Role.DEBUG)
     with pytest.raises(NameTaken, match=r"'a' belongs to a device already\.$"):
         identities.add_device("a")
     with pytest.raises(NameTaken, match=r"a debugging user already.*orion debug-user remove debug\.a$"):
-        identities.add_debug_user("debug.a")
+        identities.add_user("debug.a", Role.DEBUG)
 
 
 @pytest.mark.parametrize(
@@ -229,10 +257,22 @@ def test_name_that_is_no_device_id_is_refused(identities: Identities, name: str)
         identities.add_device(name)
 
 
-@pytest.mark.parametrize("name", ["anna", "controller-x", "a b", "a\nuser x", "+", ""])
-def test_debugging_name_that_could_be_a_devices_is_refused(identities: Identities, name: str) -> None:
+@pytest.mark.parametrize("name", ["controller-x", "join-abcd", "a b", "a\nuser x", "+", "", "%u"])
+def test_name_that_is_no_users_is_refused(identities: Identities, name: str) -> None:
     with pytest.raises(BadName):
-        identities.add_debug_user(name)
+        identities.add_user(name, Role.VIEWER)
+
+
+@pytest.mark.parametrize("role", [Role.CONTROLLER, Role.DEVICE, Role.JOINING, Role.PROBE])
+def test_role_that_is_no_users_is_refused(identities: Identities, role: Role) -> None:
+    with pytest.raises(BadName):
+        identities.add_user("ada", role)
+
+
+@pytest.mark.parametrize("invite_id", ["", "abc", "ABCD", "ab-cd", "ab/cd", "+", "a" * 33])
+def test_invitation_of_another_form_is_refused(identities: Identities, invite_id: str) -> None:
+    with pytest.raises(BadName):
+        identities.add_joining(invite_id, "x" * 43)
 
 
 def test_unknown_name_cannot_be_removed_or_rotated(identities: Identities) -> None:
@@ -250,9 +290,68 @@ def test_changes_made_at_once_are_all_kept(identities: Identities, tmp_path: Pat
         list(pool.map(add, range(24)))
     devices = [name for name, role in identities.all().items() if role is Role.DEVICE]
     assert len(devices) == 24
-    assert len((tmp_path / "broker" / "passwords").read_text().splitlines()) == 25
+    assert (
+        len((tmp_path / "broker" / "passwords").read_text().splitlines()) == 26
+    )  # and the controller, and what proves a change
+
+
+# as `_write` orders them
+WRITTEN = ("probe.changes.password", "identities.json", "rights.acl", "passwords")
+
+
+@pytest.mark.parametrize("died_after", range(len(WRITTEN) + 1))
+@pytest.mark.parametrize("change", ["add", "remove", "suspend", "rotate"])
+async def test_a_change_that_was_interrupted_is_whole_after_the_next_start(
+    tmp_path: Path, died_after: int, change: str
+) -> None:
+    settings = BrokerSettings(data_dir=tmp_path, port=free_port())
+    identities = Identities(settings.directory)
+
+    def begin_and_die() -> str:
+        identities.ensure_probes()
+        kept = identities.add_device("kept")
+        if change != "add":
+            identities.add_device("a")
+        before = {name: (settings.directory / name).read_text() for name in WRITTEN}
+        changes: dict[str, Callable[[str], object]] = {
+            "add": identities.add_device,
+            "remove": identities.remove,
+            "suspend": identities.suspend,
+            "rotate": identities.rotate,
+        }
+        changes[change]("a")
+        for name in WRITTEN[died_after:]:
+            (settings.directory / name).write_text(before[name])
+        return kept
+
+    password = await asyncio.to_thread(begin_and_die)
+    async with supervised(settings):
+        local = Local(identities, Endpoint(settings.host, settings.port))
+        await await_active(Endpoint(settings.host, settings.port, "kept", password))
+        if "a" in await local.all():
+            await local.remove("a")
+        place = Endpoint(settings.host, settings.port, "a", await local.add_device("a"))
+        async with joined(place) as device:
+            await device.publish(f"{A}/event", b"{}")
+            with pytest.raises(PublishRefused):
+                await device.publish(f"{B}/event", b"{}")
 
 
 def test_nothing_is_reloaded_where_no_broker_runs(identities: Identities, tmp_path: Path) -> None:
     (tmp_path / "broker" / "mosquitto.pid").write_text("1")  # somebody else's process
     assert identities.reload() is False
+
+
+@pytest.mark.parametrize("change", ["remove", "rotate", "suspend"])
+async def test_the_broker_outlives_changes_of_those_who_are_away(broker: RunningBroker, change: str) -> None:
+    """Mosquitto 2.0.11 dies within some fifteen rounds if it has to judge their sessions itself."""
+    local = Local(broker.identities, broker.controller)
+    for number in range(30):
+        name = f"d{number}"
+        async with joined(await broker.add_device(name), session_expiry_s=3600):
+            pass
+        await getattr(local, change)(name)
+        if change == "suspend":
+            await local.resume(name)
+    async with joined(broker.controller):
+        assert broker.supervisor.restarts == 0

@@ -72,16 +72,17 @@ class Verb:
 
 
 class Installation:
-    """A data folder, two ports, and what runs on them."""
+    """A data folder, three ports, and what runs on them."""
 
     def __init__(self, directory: Path, *, instance: str = "main", **settings: str) -> None:
         self.directory, self.instance = directory, instance
-        self.port, self.http_port = free_port(), free_port()
+        self.port, self.tls_port, self.http_port = free_port(), free_port(), free_port()
         self.environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("ORION_", "OLLAMA_"))
         } | {
             "ORION_DATA_DIR": str(directory / "data"),
             "ORION_MQTT_PORT": str(self.port),
+            "ORION_MQTT_TLS_PORT": str(self.tls_port),
             "ORION_HTTP_PORT": str(self.http_port),
             "ORION_INSTANCE": instance,
             "ORION_LOG_LEVEL": "debug",

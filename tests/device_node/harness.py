@@ -13,7 +13,10 @@ from broker.session import Endpoint, PublishProperties, Received, Session, Subsc
 from device_node import app, clock
 from device_node.settings import NodeSettings
 from device_node.sleep import Pulse
+from device_node.trust import Keep, keep_nowhere
 from schemas.ids import new_id
+from schemas.keys import Key, Keys
+from schemas.signing import Signer, UserProperties
 from schemas.topics import Kind, Topics
 from schemas.wire import format_instant
 from tests.broker.running import RunningBroker
@@ -64,6 +67,17 @@ def a_command(tool: str = "system_info", /, **changes: Any) -> Message:
     }
 
 
+def a_key(signer: Signer, *, until: datetime | None = None) -> Key:
+    """A controller's key as devices are told of it."""
+    now = datetime.now(UTC)
+    return Key(
+        key_id=signer.key_id,
+        public=signer.public,
+        not_before=now - timedelta(days=1),
+        not_after=until or now + timedelta(days=365),
+    )
+
+
 def a_cancel(command_id: str) -> Message:
     now = datetime.now(UTC)
     return {
@@ -79,15 +93,32 @@ class ControllerSide:
     """What a controller sees of one device, in the order of arrival."""
 
     session: Session
+    signer: Signer | None = None
     seen: list[tuple[Received, Message]] = field(default_factory=list)
     _taken: int = 0
 
     async def send(
-        self, kind: Kind, message: Message | bytes, *, retain: bool = False, expiry_s: int | None = None
+        self,
+        kind: Kind,
+        message: Message | bytes,
+        *,
+        retain: bool = False,
+        expiry_s: int | None = None,
+        signed: UserProperties | None = None,
     ) -> None:
+        """Say something, signed by `signer` if there is one; `signed` stands in the place of its signature."""
         payload = message if isinstance(message, bytes) else json.dumps(message).encode()
-        properties = None if expiry_s is None else PublishProperties(expiry_s=expiry_s)
-        await self.session.publish(TOPICS.device(DEVICE, kind), payload, retain=retain, properties=properties)
+        topic = TOPICS.device(DEVICE, kind)
+        if signed is None:
+            signed = self.signer.sign(topic, payload) if self.signer else ()
+        properties = PublishProperties(expiry_s=expiry_s, user_properties=signed)
+        await self.session.publish(topic, payload, retain=retain, properties=properties)
+
+    async def announce(self, *keys: Key, by: Signer, at: datetime | None = None) -> None:
+        """Say which keys count, retained."""
+        payload = Keys(keys=list(keys), at=at or datetime.now(UTC)).encode()
+        properties = PublishProperties(user_properties=by.sign(TOPICS.keys(), payload))
+        await self.session.publish(TOPICS.keys(), payload, retain=True, properties=properties)
 
     async def next(self, kind: str, wanted: Callable[[Message], bool] = lambda _message: True) -> Message:
         """The next message of a kind that has not been looked at; those before it are passed over."""
@@ -140,13 +171,15 @@ class ControllerSide:
 
 
 @asynccontextmanager
-async def controlling(broker: RunningBroker, *, replies: bool = True) -> AsyncIterator[ControllerSide]:
+async def controlling(
+    broker: RunningBroker, *, replies: bool = True, signer: Signer | None = None
+) -> AsyncIterator[ControllerSide]:
     session = Session(broker.controller, client_id="controller-main", session_expiry_s=0)
     await session.connect()
     kinds = [Kind.PRESENCE, Kind.PROFILE, Kind.HEARTBEAT, Kind.EVENT, *([Kind.REPLY] if replies else [])]
     await session.subscribe([Subscription(TOPICS.every_device(kind)) for kind in kinds])
     try:
-        yield ControllerSide(session)
+        yield ControllerSide(session, signer)
     finally:
         await session.close()
 
@@ -164,10 +197,13 @@ async def node(
     *,
     own_time: Callable[[], datetime] = clock.own_time,
     pulse: Pulse | None = None,
+    keep_keys: Keep = keep_nowhere,
 ) -> AsyncIterator[asyncio.Task[int]]:
     """A node as a task, whose clock may be wrong and whose machine may sleep; leaving the block stops it cleanly."""
     stop = asyncio.Event()
-    running = asyncio.create_task(app.run(settings, stop, own_time=own_time, pulse=pulse), name="node")
+    running = asyncio.create_task(
+        app.run(settings, stop, own_time=own_time, pulse=pulse, keep_keys=keep_keys), name="node"
+    )
     try:
         yield running
     finally:

@@ -29,6 +29,8 @@ from controller.assistant.offline import Planner
 from controller.settings import ControllerSettings, ModelSettings
 from device_node import app as node
 from device_node.settings import NodeSettings
+from schemas.keys import Key
+from schemas.signing import Signer
 from tests.faults import happenings, marks, points, sabotage
 
 KEEP_ALIVE = 2  # seconds: a pause need not be long to be longer
@@ -139,6 +141,8 @@ async def _node(order: Order, stop: asyncio.Event) -> None:
         device_id=order["tag"],
         endpoint=endpoint,
         policy_path=Path(order["policy"]),
+        signer=Signer.restore(order["signing_secret"]),
+        controller_keys=tuple(Key.restore(json.dumps(key)) for key in order["controller_keys"]),
         heartbeat_s=2.0,
         will_delay_s=1,
     )

@@ -14,6 +14,7 @@ from broker.identities import Identities, await_active
 from broker.session import Endpoint
 from broker.settings import BrokerSettings
 from controller.store.engine import sqlite_url
+from schemas.signing import Signer
 from schemas.topics import Topics
 from tests.broker.running import free_port
 from tests.faults import disk, load
@@ -93,7 +94,8 @@ async def stand(
         identities = Identities(settings.directory)
         controller = await _identity(identities, settings, "main")
         hand = await _identity(identities, settings, HAND)
-        tap = Tap(hand, Topics(settings.prefix), ledger, plan.seed)
+        keys = folder / "controller" / "keys.json"
+        tap = Tap(hand, Topics(settings.prefix), ledger, plan.seed, keys=keys)
         enough = asyncio.Event()
         running.append(asyncio.create_task(tap.run(enough), name="tap"))
         stack.callback(enough.set)
@@ -114,8 +116,11 @@ async def stand(
         token = (folder / "controller" / "token").read_text(encoding="ascii").strip()
         client = await stack.enter_async_context(load.client(port, token))
         (folder / "policy.toml").write_text("allowed_paths = []\n", encoding="ascii")
-        places = [await _place(client, name) for name in nodes]
-        for name, password in zip(nodes, places, strict=True):
+        signers = [Signer.generate() for _ in nodes]
+        places = [
+            await _place(client, name, signer.public) for name, signer in zip(nodes, signers, strict=True)
+        ]
+        for name, signer, (password, believed) in zip(nodes, signers, places, strict=True):
             endpoint = Endpoint(settings.host, settings.port, name, password)
             await start(
                 {
@@ -124,6 +129,8 @@ async def stand(
                     "endpoint": _through(endpoint, proxies[name]),
                     "data_dir": str(_data_dir(folder, name, small, nodes)),
                     "policy": str(folder / "policy.toml"),
+                    "signing_secret": signer.secret,
+                    "controller_keys": believed,
                     "marks": str(folder / "marks"),
                     "events": str(folder / "events"),
                     "event_every_s": plan.size.event_every_s,
@@ -176,11 +183,13 @@ def _through(endpoint: Endpoint, proxy: Proxy) -> dict[str, Any]:
     }
 
 
-async def _place(client: httpx.AsyncClient, name: str) -> str:
-    answer = await client.post("/devices", json={"device_id": name, "adopt": True, "groups": [GROUP]})
+async def _place(client: httpx.AsyncClient, name: str, public_key: str) -> tuple[str, list[Any]]:
+    """An enrolled device's password, and the keys that it is to believe."""
+    wanted = {"device_id": name, "adopt": True, "groups": [GROUP], "public_key": public_key}
+    answer = await client.post("/devices", json=wanted)
     answer.raise_for_status()
-    password: str = answer.json()["mqtt"]["password"]
-    return password
+    made = answer.json()
+    return made["mqtt"]["password"], made["keys"]
 
 
 async def _online(client: httpx.AsyncClient, count: int) -> None:

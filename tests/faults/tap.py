@@ -1,16 +1,28 @@
 """An ear and a hand on the wire: hears every message of the devices, and repeats some by hand.
 
 It connects to the broker itself, not through a line that is broken, with rights like the
-controller's.
+controller's, and with the controller's key.
 """
 
 import asyncio
+import json
 from collections import defaultdict, deque
+from pathlib import Path
 from random import Random
 
-from broker.session import Backoff, Connected, Endpoint, Session, Subscription, keep_connected
+from broker.session import (
+    Backoff,
+    Connected,
+    Endpoint,
+    PublishProperties,
+    Received,
+    Session,
+    Subscription,
+    keep_connected,
+)
 from schemas.commands import Cancel, Command, Reply
 from schemas.ids import new_id
+from schemas.signing import Signer, UserProperties
 from schemas.topics import Kind, Topics
 from schemas.wire import MalformedMessage
 from tests.faults.ledger import Ledger
@@ -25,14 +37,15 @@ RETAINED_FOR = 1.0  # seconds that a retained command stands
 class Tap:
     """Hears and repeats."""
 
-    def __init__(self, endpoint: Endpoint, topics: Topics, ledger: Ledger, seed: int) -> None:
+    def __init__(self, endpoint: Endpoint, topics: Topics, ledger: Ledger, seed: int, *, keys: Path) -> None:
         self._endpoint = endpoint
+        self._keys = keys
         self._topics = topics
         self._ledger = ledger
         self._random = Random(seed)  # noqa: S311 - repeatable, not secret
         self.hearing = asyncio.Event()  # it has a line for the first time
         self._session: Session | None = None
-        self._kept: defaultdict[tuple[Kind, str], deque[tuple[str, bytes]]] = defaultdict(
+        self._kept: defaultdict[tuple[Kind, str], deque[tuple[str, bytes, UserProperties]]] = defaultdict(
             lambda: deque(maxlen=KEPT)
         )
         self.never_ordered: set[str] = set()  # ids that only a retained message ever named
@@ -48,7 +61,7 @@ class Tap:
             try:
                 while True:
                     for message in await session.receive(BATCH):
-                        self._hear(message.topic, message.payload, retained=message.retain)
+                        self._hear(message)
                         session.ack(message)
             finally:
                 self._session = None
@@ -65,21 +78,21 @@ class Tap:
         for kind in HEARD:
             kept = list(self._kept[kind, device_id])
             chosen = [*kept[-1:], *self._random.sample(kept, min(3, len(kept)))]
-            for topic, payload in chosen:
-                self._say(topic, payload)
+            for topic, payload, signed in chosen:
+                self._say(topic, payload, signed)
                 self._ledger.repeated[kind.value] += 1
 
     def cancel_again(self, device_id: str) -> None:
         """Cancel something that may have ended long ago, or again."""
-        for topic, payload in list(self._kept[Kind.CANCEL, device_id])[-2:]:
-            self._say(topic, payload)
+        for topic, payload, signed in list(self._kept[Kind.CANCEL, device_id])[-2:]:
+            self._say(topic, payload, signed)
             self._ledger.repeated[Kind.CANCEL.value] += 1
-        for _, payload in list(self._kept[Kind.COMMAND, device_id])[-1:]:
+        for _, payload, _ in list(self._kept[Kind.COMMAND, device_id])[-1:]:
             command = Command.decode(payload)
             late = Cancel(
                 id=new_id(), command_id=command.id, at=command.issued_at, expires_at=command.expires_at
             )
-            self._say(self._topics.device(device_id, Kind.CANCEL), late.encode())
+            self._say_signed(self._topics.device(device_id, Kind.CANCEL), late.encode())
             self._ledger.repeated[Kind.CANCEL.value] += 1
 
     async def retain_a_command(self, device_id: str) -> None:
@@ -87,10 +100,10 @@ class Tap:
         kept = self._kept[Kind.COMMAND, device_id]
         if not kept:
             return
-        topic, payload = kept[-1]
+        topic, payload, _ = kept[-1]
         forged = Command.decode(payload).model_copy(update={"id": new_id()})
         self.never_ordered.add(forged.id)
-        self._say(topic, forged.encode(), retain=True)
+        self._say_signed(topic, forged.encode(), retain=True)
         self._ledger.repeated["retained"] += 1
         await asyncio.sleep(RETAINED_FOR)
 
@@ -99,13 +112,19 @@ class Tap:
         for device_id in device_ids:
             self._say(self._topics.device(device_id, Kind.COMMAND), b"", retain=True)
 
-    def _say(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        if self._session is not None and self._session.alive:
-            self._session.publish(topic, payload, retain=retain)
+    def _say_signed(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        signer = Signer.restore(json.loads(self._keys.read_text(encoding="ascii"))[-1]["secret"])
+        self._say(topic, payload, signer.sign(topic, payload), retain=retain)
 
-    def _hear(self, topic: str, payload: bytes, *, retained: bool) -> None:
+    def _say(self, topic: str, payload: bytes, signed: UserProperties = (), *, retain: bool = False) -> None:
+        if self._session is not None and self._session.alive:
+            properties = PublishProperties(user_properties=signed)
+            self._session.publish(topic, payload, retain=retain, properties=properties)
+
+    def _hear(self, message: Received) -> None:
+        topic, payload = message.topic, message.payload
         address = self._topics.parse(topic)
-        if address is None or not payload or retained:
+        if address is None or not payload or message.retain:
             return
         if address.kind is Kind.REPLY:
             try:
@@ -118,4 +137,4 @@ class Tap:
             forged in payload.decode(errors="replace") for forged in self.never_ordered
         ):
             return
-        self._kept[address.kind, address.owner].append((topic, payload))
+        self._kept[address.kind, address.owner].append((topic, payload, message.user_properties))

@@ -57,7 +57,7 @@ def stand(tmp_path: Path, books: Path) -> Stand:
         {},
         {},
         httpx.AsyncClient(),
-        Tap(nowhere, Topics(), ledger, 1),
+        Tap(nowhere, Topics(), ledger, 1, keys=tmp_path / "keys.json"),
         ["node-1"],
         None,
     )

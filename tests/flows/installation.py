@@ -57,7 +57,12 @@ class Installation:
 
 @asynccontextmanager
 async def installation(
-    broker: RunningBroker, data_dir: Path, *, model: ModelSettings | None = None, heartbeat_s: float = 30.0
+    broker: RunningBroker,
+    data_dir: Path,
+    *,
+    model: ModelSettings | None = None,
+    heartbeat_s: float = 30.0,
+    **more: Any,
 ) -> AsyncIterator[Installation]:
     """Run a controller on this broker until the block ends."""
     settings = ControllerSettings(
@@ -68,6 +73,7 @@ async def installation(
         http_port=0,
         heartbeat_s=heartbeat_s,
         model=model or ModelSettings(host=NO_MODEL),
+        **more,
     )
     stop = asyncio.Event()
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()

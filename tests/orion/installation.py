@@ -42,10 +42,12 @@ class Installation:
         self.home = home
         self.files = home / "data" / "files"
         self.mqtt_port = free_port()
+        self.mqtt_tls_port = free_port()
         self.http_port = free_port()
         self.environment = clean_environment(
             ORION_DATA_DIR=str(home / "data"),
             ORION_MQTT_PORT=str(self.mqtt_port),
+            ORION_MQTT_TLS_PORT=str(self.mqtt_tls_port),
             ORION_HTTP_PORT=str(self.http_port),
             ORION_DEVICE_ID=device_id,
             ORION_NODE_NAME="Laptop",

@@ -14,16 +14,20 @@ from tests.orion.installation import ORION, clean_environment, orion
 
 NOUNS = (
     "up", "broker", "controller", "node", "ask", "run", "undo", "doctor", "conform", "demo",
-    "devices list", "devices show", "devices add", "devices adopt", "devices remove", "devices policy",
+    "devices list", "devices show", "devices add", "devices adopt", "devices resume", "devices remove", "devices policy",
+    "users list", "users add", "users role", "users rotate", "users remove",
     "commands list", "commands queue", "commands show", "commands cancel",
     "approvals list", "approvals show", "approvals approve", "approvals deny",
     "audit list", "events list", "debug-user create", "debug-user remove", "config show",
+    "devices invite", "node join", "keys list", "keys rotate",
 )  # fmt: skip
 
 
 def commands_of(group: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
+            if command.invoke_without_command:
+                yield " ".join((*words, name)), command
             yield from commands_of(command, (*words, name))
         else:
             yield " ".join((*words, name)), command

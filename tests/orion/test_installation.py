@@ -10,6 +10,7 @@ import aiomqtt
 import psutil
 import pytest
 
+from device_node import vault
 from tests.orion.installation import READY_WITHIN, Installation, another_node, until
 
 
@@ -24,17 +25,21 @@ def test_secrets_are_readable_by_their_owner_only(installation: Installation) ->
     data = installation.home / "data"
     private = [
         data / "controller" / "token",
-        data / "node" / "laptop" / "password",
+        data / "node" / "laptop" / "identity.json",
+        data / "controller" / "keys.json",
         data / "broker" / "passwords",
     ]
 
-    assert [stat.S_IMODE(path.stat().st_mode) for path in private] == [0o600] * 3
-    assert [stat.S_IMODE(path.parent.stat().st_mode) for path in private] == [0o700] * 3
+    assert [stat.S_IMODE(path.stat().st_mode) for path in private] == [0o600] * 4
+    assert [stat.S_IMODE(path.parent.stat().st_mode) for path in private] == [0o700] * 4
 
 
 def test_no_secret_stands_on_a_command_line(installation: Installation) -> None:
     data = installation.home / "data"
     secrets = [path.read_text().strip() for path in [data / "controller" / "token", *data.rglob("*password")]]
+    known = vault.load(data / "node" / "laptop")
+    assert known is not None
+    secrets += [known.password, known.signing_secret or ""]
 
     lines = [" ".join(process.cmdline()) for process in installation.family()]
 

@@ -11,6 +11,7 @@ import pytest
 
 from broker.identities import Identities, await_active
 from broker.session import Endpoint
+from device_node import vault
 from orion.config import load
 from orion.crew import STOP_WITHIN, Crew
 from tests.orion.installation import Installation, clean_environment, running, until
@@ -42,16 +43,16 @@ def test_another_installation_beside_one_does_not_meet_it_and_ctrl_c_leaves_noth
 
 
 def test_killed_outright_it_leaves_no_orphan_and_starts_again_with_all_it_had(tmp_path: Path) -> None:
-    password = tmp_path / "data" / "node" / "laptop" / "password"
+    identity = tmp_path / "data" / "node" / "laptop" / "identity.json"
     with running(tmp_path) as installation:
         installation.data("run", "laptop", "create_directory", "path=Kept")
-        family, known = installation.family(), password.read_text()
+        family, known = installation.family(), identity.read_text()
 
         installation.stop(signal.SIGKILL)
         installation.start()  # at once: those that are left are ending by themselves
 
         until(lambda: not [each for each in family if is_alive(each)])
-        assert password.read_text() == known
+        assert identity.read_text() == known
         assert [each["status"] for each in installation.data("devices", "list")["items"]] == ["online"]
         assert "create_directory" in [each["tool"] for each in installation.data("commands", "list")["items"]]
 
@@ -67,18 +68,34 @@ def test_a_program_that_dies_is_started_again(installation: Installation, progra
     assert not child.is_running()
 
 
-def test_a_lost_password_is_renewed(installation: Installation) -> None:
-    password = installation.home / "data" / "node" / "spare" / "password"
+def test_a_lost_identity_is_renewed(installation: Installation) -> None:
+    folder = installation.home / "data" / "node" / "spare"
     installation.data("node", "--prepare", ORION_DEVICE_ID="spare")
-    lost = password.read_text()
-    password.unlink()
+    lost = vault.load(folder)
+    (folder / vault.FILE).unlink()
 
     installation.data("node", "--prepare", ORION_DEVICE_ID="spare")
 
-    found = password.read_text().strip()
-    assert found != lost.strip()
-    asyncio.run(await_active(Endpoint("127.0.0.1", installation.mqtt_port, "spare", found)))
+    found = vault.load(folder)
+    assert lost is not None
+    assert found is not None
+    assert (found.password, found.signing_secret) != (lost.password, lost.signing_secret)
+    asyncio.run(await_active(Endpoint("127.0.0.1", installation.mqtt_port, "spare", found.password)))
     installation.data("devices", "remove", "spare")
+
+
+def test_a_password_that_an_earlier_release_kept_gives_way_to_an_identity(installation: Installation) -> None:
+    made = installation.data("devices", "add", "older", "--adopt")
+    legacy = installation.home / "data" / "node" / "older" / "password"
+    legacy.parent.mkdir(mode=0o700)
+    legacy.write_text(made["mqtt"]["password"] + "\n")
+
+    installation.data("node", "--prepare", ORION_DEVICE_ID="older")
+
+    assert not legacy.exists()
+    assert vault.load(legacy.parent) is not None
+    assert installation.data("devices", "show", "older")["signed"]
+    installation.data("devices", "remove", "older")
 
 
 def test_a_node_that_is_told_to_restart_comes_back(installation: Installation) -> None:
@@ -148,7 +165,7 @@ def test_a_node_without_a_place_says_how_to_get_one(tmp_path: Path) -> None:
     done = Installation(tmp_path).orion("node")
 
     assert done.returncode == 2
-    assert "orion devices add laptop" in done.stderr
+    assert "orion devices invite laptop" in done.stderr
 
 
 def test_the_policy_file_is_the_owners_after_the_first_start(installation: Installation) -> None:

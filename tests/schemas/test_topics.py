@@ -32,6 +32,11 @@ def test_a_users_topic_is_read_as_it_was_built(kind: Kind) -> None:
     assert TOPICS.parse(TOPICS.user("Ada.L_1", kind)) == Address(kind, "Ada.L_1")
 
 
+def test_the_topics_of_an_invitation_are_read_as_they_were_built() -> None:
+    assert TOPICS.parse(TOPICS.join_request("k7f3")) == Address(Kind.JOIN_REQUEST, "k7f3")
+    assert TOPICS.parse(TOPICS.join_response("k7f3")) == Address(Kind.JOIN_RESPONSE, "k7f3")
+
+
 def test_the_controllers_own_topics() -> None:
     assert TOPICS.parse(TOPICS.controller_presence("main")) == Address(Kind.CONTROLLER_PRESENCE, "main")
     assert TOPICS.parse(TOPICS.keys()) == Address(Kind.KEYS)
@@ -62,6 +67,10 @@ def test_the_controllers_own_topics() -> None:
         "orion/v1/devices/laptop/request",
         "orion/v1/users/ada/event",
         "orion/v1/users/a/b/request",
+        "orion/v1/join/abc/request",
+        "orion/v1/join/ABCD/request",
+        "orion/v1/join/+/request",
+        "orion/v1/join/abcd/decision",
         "orion/v1/approvals/",
         "orion/v1/approvals/a/b",
         "orion/v1/approvals/+",
@@ -90,4 +99,6 @@ def test_filters_match_every_device_and_controller() -> None:
     assert TOPICS.every_device(Kind.EVENT) == "orion/v1/devices/+/event"
     assert TOPICS.every_device(Kind.REPLY) == "orion/v1/devices/+/reply/+"
     assert TOPICS.every_controller() == "orion/v1/controllers/#"
+    assert TOPICS.every_join_request() == "orion/v1/join/+/request"
+    assert TOPICS.home_assistant() == "orion/v1/homeassistant/#"
     assert TOPICS.everything() == "orion/v1/#"

@@ -1,21 +1,20 @@
 """Devices: prepare a place, look, adopt, change the policy, remove."""
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from broker.identities import IdentityError, UnknownIdentity, await_active
-from broker.session import ConnectFailed, Endpoint
+from broker.identities import IdentityError, UnknownIdentity
 from controller.api import views
 from controller.api.deps import Asking, Controller
-from controller.errors import OrionError
+from controller.errors import InvalidArguments, Refused
 from controller.services import commands, devices
 from controller.services.policy import PolicyProfile
 from controller.store.store import Session
 from controller.store.tables import Device
+from schemas import signing
 from schemas.ids import DeviceId, ToolName
 
 router = APIRouter(prefix="/devices", tags=["devices"])
@@ -41,9 +40,10 @@ class Names(BaseModel):
 
 
 class NewDevice(Names):
-    """A place to prepare."""
+    """A place to prepare. With `public_key` (Ed25519, base64url) the device is enrolled at once."""
 
     device_id: DeviceId
+    public_key: Annotated[str, Field(max_length=64)] | None = None
     adopt: bool = False  # accept the tools of its first profile without a look
 
 
@@ -71,8 +71,57 @@ async def listed(controller: Controller, _actor: Asking) -> dict[str, Any]:
 @router.post("", status_code=201)
 async def add(controller: Controller, actor: Asking, wanted: NewDevice) -> dict[str, Any]:
     """Prepare a place and an identity on the broker; the password is said here and never again."""
-    new = devices.NewDevice(
-        device_id=wanted.device_id,
+    if wanted.public_key is None and not controller.settings.allow_unsigned:
+        raise Refused(
+            "Devices that do not sign are forbidden here (ORION_ALLOW_UNSIGNED). "
+            f"One of ours joins with a code: orion devices invite {wanted.device_id}"
+        )
+    new = place(wanted, wanted.device_id, adopt=wanted.adopt)
+    key = None if wanted.public_key is None else usable_key(wanted.public_key)
+
+    def work(session: Session) -> Device:
+        now = datetime.now(UTC)
+        row = devices.add(session, new, actor=actor, now=now)
+        if key is not None:
+            devices.enrol(session, row.device_id, key, actor=actor, now=now)
+        return row
+
+    row = await controller.store.write(work)
+    endpoint = controller.settings.endpoint
+    connection = {"host": endpoint.host, "port": endpoint.port, "username": wanted.device_id}
+    if controller.administration is not None:
+        try:
+            connection["password"] = await controller.administration.add_device(wanted.device_id)
+        except (IdentityError, OSError):
+            # there is no identity to take away: the name is somebody else's, or could not be given
+            await controller.store.write(
+                lambda session: devices.remove(session, wanted.device_id, actor=actor, now=datetime.now(UTC))
+            )
+            raise
+    await controller.devices_door.look_again(wanted.device_id)
+    return views.device(row) | {
+        "mqtt": connection | {"client_id": wanted.device_id, "prefix": controller.settings.prefix},
+        "keys": [each.to_json() for each in controller.keyring.keys],
+    }
+
+
+def usable_key(text: str) -> str:
+    """A device's public key, once it is known to be one.
+
+    Raises:
+        InvalidArguments: it is none.
+    """
+    try:
+        signing.public_key(text)
+    except signing.BadKey as error:
+        raise InvalidArguments(f"public_key: {error}.") from error
+    return text
+
+
+def place(wanted: Names, device_id: str, *, adopt: bool) -> devices.NewDevice:
+    """A place as it was asked for."""
+    return devices.NewDevice(
+        device_id=device_id,
         name=wanted.name,
         aliases=tuple(wanted.aliases or ()),
         groups=tuple(wanted.groups or ()),
@@ -81,39 +130,8 @@ async def add(controller: Controller, actor: Asking, wanted: NewDevice) -> dict[
         allowed_tools=_frozen(wanted.allowed_tools),
         allowed_paths=_frozen(wanted.allowed_paths),
         allowed_apps=_frozen(wanted.allowed_apps),
-        adopt_first=wanted.adopt,
+        adopt_first=adopt,
     )
-    row = await controller.store.write(
-        lambda session: devices.add(session, new, actor=actor, now=datetime.now(UTC))
-    )
-    endpoint = controller.settings.endpoint
-    connection = {"host": endpoint.host, "port": endpoint.port, "username": wanted.device_id}
-    if controller.identities is not None:
-        connection["password"] = await _identity(controller, actor, wanted.device_id)
-    await controller.devices_door.look_again(wanted.device_id)
-    return views.device(row) | {
-        "mqtt": connection | {"client_id": wanted.device_id, "prefix": controller.settings.prefix}
-    }
-
-
-async def _identity(controller: Controller, actor: Asking, device_id: str) -> str:
-    """The device's password on our broker; its place is taken back when there can be none."""
-    if controller.identities is None:
-        raise OrionError("This broker is administered elsewhere.")
-    endpoint = controller.settings.endpoint
-    try:
-        password = await asyncio.to_thread(controller.identities.add_device, device_id)
-        await await_active(Endpoint(endpoint.host, endpoint.port, device_id, password, endpoint.tls))
-    except ConnectFailed as error:
-        await _forget(controller, actor, device_id)
-        raise OrionError(f"The broker does not let the new device in: {error}") from error
-    except (IdentityError, OSError):
-        # the name is somebody else's, or no file could be written: there is no identity to take away
-        await controller.store.write(
-            lambda session: devices.remove(session, device_id, actor=actor, now=datetime.now(UTC))
-        )
-        raise
-    return password
 
 
 @router.get("/{device_id}")
@@ -132,6 +150,13 @@ async def adopt(
         lambda session: devices.adopt(session, device_id, actor=actor, now=datetime.now(UTC), seen=seen)
     )
     return views.device_whole(row)
+
+
+@router.post("/{device_id}/resume")
+async def resume(controller: Controller, actor: Asking, device_id: DeviceIdPath) -> dict[str, Any]:
+    """Let a device in that was shut out because it sent too much, before its time."""
+    await controller.warden.let_in(device_id, actor)
+    return views.device_whole(await controller.store.read(lambda session: devices.get(session, device_id)))
 
 
 @router.patch("/{device_id}")
@@ -175,9 +200,9 @@ async def _forget(controller: Controller, actor: Asking, device_id: str) -> None
 
     await controller.store.write(take_away)
     controller.devices_door.forget(device_id)
-    if controller.identities is not None:
+    if controller.administration is not None:
         try:
-            await asyncio.to_thread(controller.identities.remove, device_id)
+            await controller.administration.remove(device_id)
         except UnknownIdentity:
             return
 

@@ -10,10 +10,10 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
-from broker.identities import await_active
-from broker.session import ConnectFailed, Endpoint
+from broker.identities import UnknownIdentity
+from broker.rights import Role
 from controller.api.deps import Asking, Controller
-from controller.errors import Conflict, OrionError
+from controller.errors import Conflict
 from controller.services import audit, devices, health
 from schemas.ids import Username
 from schemas.wire import format_instant
@@ -22,7 +22,7 @@ router = APIRouter(tags=["system"])
 
 
 class NewDebugUser(BaseModel):
-    """Somebody who may read every message and publish none. The name needs a dot."""
+    """Somebody who may read every message and publish none."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -51,13 +51,13 @@ async def doctor(controller: Controller, _actor: Asking) -> dict[str, Any]:
             "host": settings.endpoint.host,
             "port": settings.endpoint.port,
             "connected": controller.devices_door.connected,
-            "administered": controller.identities is not None,
+            "administered": controller.administration is not None,
         },
         "database": database,
         "devices": asdict(ailing),
         "disk_free_bytes": usage.free,
         "model": {
-            "host": settings.model.host,
+            "host": settings.model.shown_host,
             "name": settings.model.name,
             "trouble": await controller.assistant.trouble(),
         },
@@ -67,15 +67,10 @@ async def doctor(controller: Controller, _actor: Asking) -> dict[str, Any]:
 @router.post("/debug-users", status_code=201)
 async def add_debug_user(controller: Controller, actor: Asking, wanted: NewDebugUser) -> dict[str, Any]:
     """Let somebody subscribe to everything; the password is said here and never again."""
-    if controller.identities is None:
+    if controller.administration is None:
         raise Conflict("This broker is administered elsewhere; make the user there.")
-    password = await asyncio.to_thread(controller.identities.add_debug_user, wanted.username)
+    password = await controller.administration.add_user(wanted.username, Role.DEBUG)
     endpoint = controller.settings.endpoint
-    try:
-        await await_active(Endpoint(endpoint.host, endpoint.port, wanted.username, password, endpoint.tls))
-    except ConnectFailed as error:
-        await asyncio.to_thread(controller.identities.remove_debug_user, wanted.username)
-        raise OrionError(f"The broker does not let the new user in: {error}") from error
     await _record(controller, actor, "debug_user.added", wanted.username)
     return {
         "host": endpoint.host,
@@ -89,9 +84,11 @@ async def add_debug_user(controller: Controller, actor: Asking, wanted: NewDebug
 @router.delete("/debug-users/{username}", status_code=204)
 async def remove_debug_user(controller: Controller, actor: Asking, username: str) -> None:
     """Take a debugging user away; other names are not touched."""
-    if controller.identities is None:
+    if controller.administration is None:
         raise Conflict("This broker is administered elsewhere; remove the user there.")
-    await asyncio.to_thread(controller.identities.remove_debug_user, username)
+    if (await controller.administration.all()).get(username) is not Role.DEBUG:
+        raise UnknownIdentity(username)
+    await controller.administration.remove(username)
     await _record(controller, actor, "debug_user.removed", username)
 
 

@@ -9,6 +9,13 @@ from controller.services.devices.ailments import Ailments, ailing
 from controller.services.devices.clocks import MAX_SKEW
 from controller.services.devices.conflicts import end as end_conflicts
 from controller.services.devices.conflicts import over as conflicts_over
+from controller.services.devices.enrolment import (
+    enrol,
+    forbid_unsigned,
+    forget_key,
+    note_forgery,
+    public_keys,
+)
 from controller.services.devices.heartbeats import Beat, store_heartbeat, store_heartbeats
 from controller.services.devices.presence import nobody_is_known_online, store_presence, store_profile
 from controller.services.devices.registry import (
@@ -25,11 +32,13 @@ from controller.services.devices.registry import (
     unadopted,
 )
 from controller.services.devices.silence import call_stale, silent
-from controller.services.devices.status import BROKER_RESTARTED, DeviceStatus, absence
+from controller.services.devices.status import BROKER_RESTARTED, SENT_TOO_MUCH, DeviceStatus, absence
+from controller.services.devices.suspensions import check_shut_out, resume, suspend, suspended
 
 __all__ = [
     "BROKER_RESTARTED",
     "MAX_SKEW",
+    "SENT_TOO_MUCH",
     "Ailments",
     "Beat",
     "DeviceStatus",
@@ -41,18 +50,27 @@ __all__ = [
     "ailing",
     "call_stale",
     "change",
+    "check_shut_out",
     "conflicts_over",
     "end_conflicts",
+    "enrol",
     "every",
     "find",
+    "forbid_unsigned",
+    "forget_key",
     "get",
     "nobody_is_known_online",
+    "note_forgery",
     "profile_of",
+    "public_keys",
     "remove",
+    "resume",
     "silent",
     "store_heartbeat",
     "store_heartbeats",
     "store_presence",
     "store_profile",
+    "suspend",
+    "suspended",
     "unadopted",
 ]

@@ -120,6 +120,7 @@ def add(session: Session, new: NewDevice, *, actor: Actor, now: datetime) -> Dev
         updated_at=now,
     )
     session.add(row)
+    notices.announce(session, notices.KeyChanged(new.device_id, None))
     audit.record(session, "device.added", now=now, actor=actor, device_id=new.device_id)
     return row
 
@@ -157,6 +158,7 @@ def remove(session: Session, device_id: str, *, actor: Actor, now: datetime) -> 
     session.delete(get(session, device_id))
     audit.record(session, "device.removed", now=now, actor=actor, device_id=device_id)
     notices.announce(session, notices.DeviceChanged(device_id, ready=False))
+    notices.announce(session, notices.PlaceGone(device_id))
 
 
 def adopt(

@@ -14,7 +14,11 @@ from controller.store.tables import Device
 
 CONTROLLER_RESTARTED = "controller_restarted"
 BROKER_RESTARTED = "broker_restarted"
-OUR_REASONS = frozenset({CONTROLLER_RESTARTED, BROKER_RESTARTED})  # no word of the device's own
+UNSIGNED_FORBIDDEN = "unsigned_and_forbidden"
+SENT_TOO_MUCH = "rate_limited"
+OUR_REASONS = frozenset(
+    {CONTROLLER_RESTARTED, BROKER_RESTARTED, UNSIGNED_FORBIDDEN, SENT_TOO_MUCH}
+)  # no word of the device's own
 _SHOWN_REASONS = OUR_REASONS | {"connection_lost", "stopped", "sleeping", "update", "revoked"}
 
 
@@ -45,6 +49,8 @@ def absence(row: Device, *, now: datetime) -> str:
     A reason is named only if it is one of the wire contract's: others are a device's free text.
     """
     name = row.name or row.device_id
+    if row.suspended_until is not None and now < row.suspended_until:
+        return f"{name} is shut out until {row.suspended_until:%Y-%m-%d %H:%M:%S} UTC: it sends too much"
     if row.status == DeviceStatus.STALE and row.last_seen_at is not None:
         return f"{name} is stale: no sign of life for {(now - row.last_seen_at).total_seconds():.0f} s"
     reason = f" ({row.status_reason.replace('_', ' ')})" if row.status_reason in _SHOWN_REASONS else ""

@@ -1,14 +1,18 @@
 """What holds now for a command that was decided earlier: the rules, and its person's yes."""
 
+from dataclasses import replace
+
 from sqlmodel import Session
 
-from controller.services import devices, permissions, targets
+from controller.services import devices, permissions, targets, users
 from controller.services.actors import Actor, Role
 from controller.services.cards import ApprovalStatus
-from controller.services.permissions import Decision, Proposal
+from controller.services.permissions import Decision, Layer, Proposal
 from controller.services.policy import Verdict
+from controller.store import house
 from controller.store.tables import ApprovalRow, ToolExecution
 from schemas.commands import Via
+from schemas.devices import Risk
 from schemas.errors import ErrorBody, ErrorCode
 from schemas.wire import JsonObject
 
@@ -24,12 +28,24 @@ def actor_of(row: ToolExecution) -> Actor:
 
 
 def recheck(session: Session, row: ToolExecution) -> Decision:
-    """The permission layers again, with what holds now."""
+    """The permission layers again, with what holds now; also for who asked by MQTT."""
+    actor = actor_of(row)
+    if actor.via is Via.MQTT:
+        role = users.role_now(session, actor.user)
+        if role is None:
+            return _nobody(row)
+        actor = replace(actor, role=role)
     device = devices.find(session, row.device_id)
     target = targets.of(device) if device else targets.unknown(row.device_id)
-    return permissions.decide(
-        actor_of(row), target, Proposal(row.tool_name, parameters(row), dry_run=row.dry_run)
-    )
+    proposal = Proposal(row.tool_name, parameters(row), dry_run=row.dry_run)
+    at_most = house.of(session).mqtt_max_risk
+    return permissions.decide(actor, target, proposal, mqtt_max_risk=at_most)
+
+
+def _nobody(row: ToolExecution) -> Decision:
+    reason = f"{row.requested_by} asked for this by MQTT and is not let in any more."
+    layer = Layer("user", Verdict.DENY, reason, ErrorCode.PERMISSION_DENIED)
+    return Decision(Verdict.DENY, (layer,), parameters(row), Risk(row.risk))
 
 
 def objection(session: Session, row: ToolExecution) -> ErrorBody | None:

@@ -15,7 +15,7 @@ from controller.services.orders import Status
 from controller.services.policy import Verdict
 from controller.services.requests import CommandRequest
 from controller.services.settling.judging import actor_of, objection
-from controller.store import notices
+from controller.store import house, notices
 from controller.store.tables import Device, ToolExecution
 from schemas.errors import ErrorBody, ErrorCode
 from schemas.wire import JsonObject
@@ -105,9 +105,10 @@ def _can_leave(session: Session, row: ToolExecution, device: Device, *, now: dat
 
 
 def absent(device: Device, *, now: datetime) -> ErrorBody:
-    """Why nothing was sent to a device that is away."""
+    """Why nothing was sent to a device that is away, or shut out."""
     message = f"{devices.absence(device, now=now)}. Nothing was sent."
-    return ErrorBody(code=ErrorCode.DEVICE_OFFLINE, message=message)
+    shut_out = device.suspended_until is not None and now < device.suspended_until
+    return ErrorBody(code=ErrorCode.RATE_LIMITED if shut_out else ErrorCode.DEVICE_OFFLINE, message=message)
 
 
 def _send_off(session: Session, row: ToolExecution, *, now: datetime) -> None:
@@ -120,7 +121,8 @@ def _ask_first(
 ) -> None:
     """Ask the device what the order depends on, by a command of its own that the order waits for."""
     actor = actor_of(row)
-    layer, condition = conditions.judge(actor, targets.of(device), condition)
+    at_most = house.of(session).mqtt_max_risk
+    layer, condition = conditions.judge(actor, targets.of(device), condition, mqtt_max_risk=at_most)
     if layer.verdict is not Verdict.ALLOW:
         error = ErrorBody(code=layer.code or ErrorCode.PERMISSION_DENIED, message=layer.reason)
         finish(session, row, Status.DENIED, now=now, error=error)

@@ -15,12 +15,14 @@ from controller.api.deps import Parts
 from controller.assistant.chat import Assistant
 from controller.assistant.offline import Planner
 from controller.assistant.providers.ollama import Ollama, OllamaConfig
-from controller.mqtt.inbox import Inbox
+from controller.mqtt.inbox import Inbox, utc_now
 from controller.mqtt.link import Link
 from controller.mqtt.outbox import Outbox
+from controller.mqtt.warden import Warden
 from controller.services import devices
 from controller.services.replies import Replies
 from controller.settings import ControllerSettings, ModelSettings
+from controller.store.keyring import KeyRing
 from controller.store.notices import Notice
 from controller.store.store import Session, Store
 from schemas.topics import Topics
@@ -56,8 +58,12 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
         model=ModelSettings(host=NO_MODEL),
     )
     topics, replies = Topics(), Replies()
+    keyring = KeyRing(settings.keys_path, utc_now)
+    await asyncio.to_thread(keyring.open)
     outbox = Outbox(store, topics, instance="main")
-    link = Link(NO_BROKER, instance="main", topics=topics, inbox=Inbox(store, outbox, topics), outbox=outbox)
+    inbox = Inbox(store, outbox, topics)
+    link = Link(NO_BROKER, instance="main", topics=topics, inbox=inbox, outbox=outbox)
+    warden = Warden(store, inbox.floods, None, pause_s=300.0, gone=outbox.say_gone, back=link.look_again)
     provider = Ollama(OllamaConfig(model="none", host=NO_MODEL))
 
     def hear(heard: list[Notice]) -> None:
@@ -71,8 +77,10 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
             store=store,
             replies=replies,
             devices_door=link,
+            warden=warden,
             assistant=Assistant(store, replies, planner, provider, fast_path=False),
-            identities=None,
+            keyring=keyring,
+            administration=None,
             token=await asyncio.to_thread(token.ensure, settings.token_path),
             tasks=tasks,
         )

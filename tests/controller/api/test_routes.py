@@ -196,7 +196,7 @@ async def test_the_doctor_looks_at_everything(api: Api) -> None:
     assert found["broker"]["connected"] is False
     assert found["model"]["trouble"]
     assert found["disk_free_bytes"] > 0
-    assert found["devices"] == {"stale": [], "conflicting": [], "skewed": {}}
+    assert found["devices"] == {"stale": [], "conflicting": [], "skewed": {}, "shut_out": {}}
 
 
 async def test_the_doctor_names_devices_that_need_a_look(api: Api, laptop: str) -> None:
@@ -210,7 +210,7 @@ async def test_the_doctor_names_devices_that_need_a_look(api: Api, laptop: str) 
     assert (listed["status"], listed["clock_skew_s"]) == ("stale", 99.0)
     assert listed["last_heartbeat"] == "2026-02-12T12:00:00.000Z"
     found = (await api.http.get("system/doctor")).json()["devices"]
-    assert found == {"stale": [laptop], "conflicting": [], "skewed": {laptop: 99.0}}
+    assert found == {"stale": [laptop], "conflicting": [], "skewed": {laptop: 99.0}, "shut_out": {}}
 
 
 async def test_a_foreign_broker_is_not_administered_here(api: Api) -> None:

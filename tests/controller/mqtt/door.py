@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
@@ -16,18 +16,25 @@ from broker.session import Endpoint
 from controller.mqtt.complaints import Complaints
 from controller.mqtt.inbox import Inbox
 from controller.mqtt.link import Link
+from controller.mqtt.meter import Allowance
 from controller.mqtt.outbox import Outbox
+from controller.mqtt.paces import Paces
+from controller.mqtt.trust import Trust
+from controller.mqtt.warden import Gate, Warden
 from controller.services import audit, commands, devices
 from controller.services.commands import CommandRequest
 from controller.services.replies import Replies
+from controller.store.keyring import KeyRing
 from controller.store.notices import DeviceChanged, Notice
 from controller.store.store import Store
 from controller.store.tables import AuditEntry, Device, ToolExecution
+from schemas.signing import Signer
 from schemas.topics import Kind, Topics
 from schemas.wire import WireModel
 from tests.broker.running import RunningBroker
 from tests.factories import ADMIN, a_place, a_presence, a_profile
 
+PAUSE = 300.0  # seconds that a device which sends too much is shut out
 WITHIN = 10.0  # seconds until a thing that must happen is called missing
 
 
@@ -52,6 +59,7 @@ class Door:
     complaints: Complaints
     outbox: Outbox
     link: Link
+    warden: Warden
 
     @property
     def topics(self) -> Topics:
@@ -98,30 +106,66 @@ async def until(happened: Callable[[], Awaitable[bool]]) -> None:
 
 
 @asynccontextmanager
-async def opened(broker: RunningBroker, store: Store, *, clock: Clock | None = None) -> AsyncIterator[Door]:
-    """The door, connected; closed cleanly at the end."""
+async def opened(
+    broker: RunningBroker,
+    store: Store,
+    *,
+    clock: Clock | None = None,
+    keyring: KeyRing | None = None,
+    allow_unsigned: bool = True,
+    gate: Gate | None = None,
+    allowance: Allowance | None = None,
+) -> AsyncIterator[Door]:
+    """The door, connected; closed cleanly at the end. With a keyring it signs."""
     clock = clock or Clock()
     complaints = Complaints(lambda: clock.monotonic)
-    outbox = Outbox(store, broker.topics, instance="main", now=clock.now)
-    inbox = Inbox(store, outbox, broker.topics, complaints=complaints, now=clock.now)
+    outbox = Outbox(store, broker.topics, instance="main", keyring=keyring, now=clock.now)
+    trust = Trust(store, allow_unsigned=allow_unsigned, now=clock.now)
+    paces = Paces(lambda: clock.monotonic)
+    inbox = Inbox(
+        store,
+        outbox,
+        broker.topics,
+        trust=trust,
+        complaints=complaints,
+        paces=paces,
+        allowance=allowance,
+        now=clock.now,
+    )
     link = Link(broker.controller, instance="main", topics=broker.topics, inbox=inbox, outbox=outbox)
+    warden = Warden(
+        store,
+        inbox.floods,
+        gate,
+        pause_s=PAUSE,
+        gone=outbox.say_gone,
+        back=link.look_again,
+        now=clock.now,
+    )
     replies = Replies()
 
     def hear(heard: list[Notice]) -> None:
         for notice in heard:
+            trust.hear(notice)
+            inbox.hear(notice)
             outbox.hear(notice)
             replies.hear(notice)
 
     store.listen(hear)
+    await trust.load()
+    await warden.load()
     await outbox.load()
     stop = asyncio.Event()
     running = asyncio.create_task(link.run(stop), name="link")
+    guarding = asyncio.create_task(warden.run(), name="warden")
     try:
         async with asyncio.timeout(WITHIN):
             await link.online.wait()
-        yield Door(broker, store, clock, complaints, outbox, link)
+        yield Door(broker, store, clock, complaints, outbox, link, warden)
     finally:
         stop.set()
+        guarding.cancel()
+        await asyncio.wait((guarding,))
         await running
 
 
@@ -148,6 +192,7 @@ class Peer:
     client: aiomqtt.Client
     topics: Topics
     device_id: str
+    signer: Signer | None = None
     inbox: asyncio.Queue[Heard] = field(default_factory=asyncio.Queue)
     passed_over: list[Heard] = field(default_factory=list)
 
@@ -166,7 +211,11 @@ class Peer:
             if kind is Kind.REPLY
             else self.topics.device(self.device_id, kind)
         )
-        await self.client.publish(topic, payload, qos=qos, retain=retain)
+        properties = None
+        if self.signer is not None:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho has no types here
+            properties.UserProperty = list(self.signer.sign(topic, payload))
+        await self.client.publish(topic, payload, qos=qos, retain=retain, properties=properties)
 
     async def heard(self, ending: str) -> Heard:
         """The next message on a topic that ends so; others are kept for later."""
@@ -238,7 +287,20 @@ async def device(door: Door, device_id: str = "laptop", *, place: bool = True) -
         yield found
 
 
-async def arrive(door: Door, found: Peer, *, boot_id: str = "boot-1") -> None:
+class Speaker(Protocol):
+    """Who can say things as a device."""
+
+    @property
+    def device_id(self) -> str:
+        """Its name."""
+
+    async def say(
+        self, kind: Kind, message: WireModel | bytes, *, retain: bool = False, qos: int = 1
+    ) -> None:
+        """Publish on the device's topic of this kind."""
+
+
+async def arrive(door: Door, found: Speaker, *, boot_id: str = "boot-1") -> None:
     """Say what a device says first, and wait until it is believed."""
     profile = a_profile(found.device_id, boot_id=boot_id, at=door.clock.now())
     await found.say(Kind.PROFILE, profile, retain=True)

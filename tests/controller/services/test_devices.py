@@ -207,7 +207,10 @@ def test_a_removed_device_may_not_be_sent_anything(session: Session, laptop: Dev
     devices.remove(session, "laptop", actor=ADMIN, now=later(1))
 
     assert devices.find(session, "laptop") is None
-    assert notices.of(session)[-1] == notices.DeviceChanged("laptop", ready=False)
+    assert notices.of(session)[-2:] == [
+        notices.DeviceChanged("laptop", ready=False),
+        notices.PlaceGone("laptop"),
+    ]
     assert audit.entries(session, action="device.removed")[0].device_id == "laptop"
 
 

@@ -303,4 +303,4 @@ def test_what_a_person_should_look_at_is_named(session: Session, laptop: Device)
     sweep(session, 94)
 
     found = devices.ailing(session)
-    assert found == devices.Ailments(["laptop"], ["laptop"], {"a-clock": 31.0, "b-clock": -31.0})
+    assert found == devices.Ailments(["laptop"], ["laptop"], {"a-clock": 31.0, "b-clock": -31.0}, {})

@@ -1,0 +1,155 @@
+"""A quiet device's commands beside a device that floods, with and without a limit for each device.
+
+Both runs are on an installation of their own, and each is told beside the same commands
+before the flood. Everything is real: a node, a broker, and a program that only floods.
+"""
+
+import asyncio
+import json
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bench.figures import Figure, percentile
+from bench.stand import ACTOR, Stand, joined, peer, stand
+from broker.identities import await_active
+from broker.session import Endpoint
+from controller.mqtt.meter import Allowance
+from controller.services import commands, devices, waiting
+from controller.services.commands import CommandRequest
+from schemas.topics import Kind
+
+CALM = 3.0  # seconds of commands before the flood
+FLOOD = 15.0  # seconds
+KINDS = (Kind.HEARTBEAT, Kind.EVENT, Kind.REPLY)
+NO_LIMIT = Allowance(1e12, 1e15)
+LIMIT = Allowance()
+WELL_AGAIN = 3.0  # of the calm median: a command that takes less is as quick as before
+
+
+@dataclass
+class Heard:
+    """When each command was asked for, seconds into its part, and how long it took in ms."""
+
+    taken: list[tuple[float, float]]
+    unanswered: bool = False  # the last one had no answer when the time was over
+
+    @property
+    def latencies(self) -> list[float]:
+        return [took for _, took in self.taken]
+
+    def said(self) -> str:
+        p50, p99 = percentile(self.latencies, 50), percentile(self.latencies, 99)
+        return f"{'>' if self.unanswered else ''}{p50:.3g}/{p99:.3g} ms, {len(self.taken)} commands"
+
+    def after(self, seconds: float) -> "Heard":
+        return Heard([each for each in self.taken if each[0] >= seconds], self.unanswered)
+
+
+async def measure(data_dir: Path) -> list[Figure]:
+    """p50/p99 of a quiet device's commands for each kind of flood."""
+    figures: list[Figure] = []
+    for kind in KINDS:
+        for name, allowance in (("no limit", NO_LIMIT), ("limit", LIMIT)):
+            figures += await _beside(
+                data_dir / f"{kind.value}-{name.replace(' ', '-')}", kind, name, allowance
+            )
+    return figures
+
+
+async def _beside(data_dir: Path, kind: Kind, name: str, allowance: Allowance) -> list[Figure]:
+    async with (
+        stand(data_dir, allowance=allowance) as running,
+        joined(running, "node", data_dir / "node-data"),
+    ):
+        loud = await _placed(running, "loud")
+        wanted = {
+            "be": "flood",
+            "endpoint": asdict(loud) | {"tls": None},
+            "prefix": running.topics.prefix,
+            "kind": kind.value,
+            "seconds": FLOOD,
+        }
+        await _asked(running, 1.0)  # warms up
+        calm = await _asked(running, CALM)
+        async with peer(wanted, until="ready") as process:
+            begun = time.monotonic()
+            flooded, out = await asyncio.gather(_asked(running, FLOOD), _shut_out(running, begun))
+            line = await process.stdout.readline() if process.stdout else b"{}"
+        told: dict[str, Any] = json.loads(line)
+    pace = told["sent"] / max(told["heard_for"], 0.001)
+    what = f"command of a quiet device beside a flood of {kind.value}s ({pace:,.0f}/s), {name}"
+    baseline = f"before the flood {calm.said()}"
+    figures = [Figure(f"{what}: p50/p99", flooded.said(), baseline, _ratio(flooded, calm))]
+    if out is not None:
+        after = flooded.after(out)
+        well = _well_again(flooded, calm)
+        figures.append(
+            Figure(
+                f"… once it was shut out, after {out:.1f} s",
+                after.said() if after.taken else "none",
+                f"{baseline}; as quick as before after {well:.1f} s",
+                _ratio(after, calm),
+                "under 2",
+                _ratio(after, calm) < 2.0,
+            )
+        )
+    return figures
+
+
+def _ratio(one: Heard, other: Heard) -> float:
+    return percentile(one.latencies or [float("inf")], 50) / percentile(other.latencies, 50)
+
+
+def _well_again(flooded: Heard, calm: Heard) -> float:
+    """From when on nine of ten commands are as quick as before the flood."""
+    usual = WELL_AGAIN * percentile(calm.latencies, 50)
+    slow = [
+        begun + took / 1e3
+        for begun, took in flooded.taken
+        if took > usual and took > percentile(calm.latencies, 99)
+    ]
+    late = [
+        moment
+        for moment in slow
+        if sum(took > usual for at, took in flooded.taken if moment <= at < moment + 1) > 1
+    ]
+    return max(late, default=0.0)
+
+
+async def _placed(running: Stand, device_id: str) -> Endpoint:
+    password = await asyncio.to_thread(running.identities.add_device, device_id)
+    place = Endpoint(running.controller.host, running.controller.port, device_id, password)
+    await await_active(place)
+    new = devices.NewDevice(device_id)
+    await running.store.write(lambda session: devices.add(session, new, actor=ACTOR, now=datetime.now(UTC)))
+    return place
+
+
+async def _asked(running: Stand, seconds: float) -> Heard:
+    """Commands one after the other for so long."""
+    begun = time.perf_counter()
+    heard = Heard([])
+    while (at := time.perf_counter() - begun) < seconds:
+        request = CommandRequest("node", "system_info", {})
+        row = await running.store.write(
+            partial(commands.submit, request=request, actor=ACTOR, now=datetime.now(UTC))
+        )
+        (ended,) = await waiting.until_settled(
+            running.store, running.replies, [row.id], within_s=max(0.5, seconds - at)
+        )
+        heard.taken.append((at, (time.perf_counter() - begun - at) * 1e3))
+        heard.unanswered = ended.status != "succeeded"
+    return heard
+
+
+async def _shut_out(running: Stand, begun: float) -> float | None:
+    """Seconds until the loud device is shut out."""
+    while (passed := time.monotonic() - begun) < FLOOD:
+        if "loud" in await running.store.read(devices.suspended):
+            return passed
+        await asyncio.sleep(0.1)
+    return None

@@ -1,0 +1,51 @@
+"""How our programs speak TLS: the broker is always verified, by name and by authority.
+
+There is no way to turn that off, and nothing here or above it tries again without TLS.
+"""
+
+import ssl
+from pathlib import Path
+
+
+class _Socket(ssl.SSLSocket):
+    """Does not stay open when the handshake fails: whoever began it has not got it yet."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - as in `ssl`
+        try:
+            super().do_handshake(block)
+        except (OSError, ValueError):
+            self.close()
+            raise
+
+
+class Unusable(Exception):
+    """What was given to verify with, or to be known by, cannot be used."""
+
+
+def context(ca: str | None = None, *, identity: Path | None = None) -> ssl.SSLContext:
+    """TLS 1.2 or newer, to a broker whose certificate is for its name and that `ca` signed.
+
+    Args:
+        ca: PEM of the only authority that is trusted; None is those of the system.
+        identity: a file with key and certificate in PEM, to be known by at a broker that asks.
+
+    Raises:
+        Unusable: no certificate in `ca`, or no key and certificate in the file.
+    """
+    # An empty text would silently mean every authority of the system.
+    if ca is not None and "BEGIN CERTIFICATE" not in ca:
+        raise Unusable("there is no certificate in PEM")
+    try:
+        made = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cadata=ca)
+    except ssl.SSLError as error:
+        raise Unusable(f"the certificate cannot be read ({error.reason or error})") from error
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    made.check_hostname = True
+    made.verify_mode = ssl.CERT_REQUIRED
+    made.sslsocket_class = _Socket
+    if identity is not None:
+        try:
+            made.load_cert_chain(identity)
+        except (OSError, ssl.SSLError) as error:
+            raise Unusable(f"{identity} holds no key with its certificate") from error
+    return made

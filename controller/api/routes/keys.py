@@ -1,0 +1,58 @@
+"""What the controller signs with: look, and begin anew."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from controller.api.deps import Asking, Controller
+from controller.services import audit
+from controller.store.keyring import OVERLAP, SETTLE
+from controller.store.store import Session
+
+router = APIRouter(prefix="/keys", tags=["keys"])
+
+DAY = 86_400.0  # seconds
+
+
+class Rotation(BaseModel):
+    """`settle_s`: between the announcement and the first signature; `overlap_s`: how long the old key counts on.
+
+    `at_once`: the present key is in wrong hands and counts no more.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    settle_s: Annotated[float, Field(ge=0, le=30 * DAY)] = SETTLE.total_seconds()
+    overlap_s: Annotated[float, Field(ge=60, le=365 * DAY)] = OVERLAP.total_seconds()
+    at_once: bool = False
+
+
+@router.get("")
+async def listed(controller: Controller, _actor: Asking) -> dict[str, Any]:
+    """The public keys that devices believe, and which of them signs now."""
+    signs = controller.keyring.signer.key_id
+    return {
+        "items": [key.to_json() | {"signs": key.key_id == signs} for key in controller.keyring.keys],
+    }
+
+
+@router.post("/rotate", status_code=201)
+async def rotate(controller: Controller, actor: Asking, wanted: Rotation) -> dict[str, Any]:
+    """Make the next key and announce it to every device."""
+    made = await asyncio.to_thread(
+        controller.keyring.rotate,
+        settle=timedelta(seconds=wanted.settle_s),
+        overlap=timedelta(seconds=wanted.overlap_s),
+        at_once=wanted.at_once,
+    )
+
+    def note(session: Session) -> None:
+        detail: dict[str, Any] = {"key_id": made.key_id, "at_once": wanted.at_once}
+        audit.record(session, "keys.rotated", now=datetime.now(UTC), actor=actor, detail=detail)
+
+    await controller.store.write(note)
+    controller.devices_door.announce_keys()
+    return made.to_json()

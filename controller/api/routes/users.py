@@ -1,0 +1,149 @@
+"""Users: people and programs that speak over MQTT, with their names and passwords at the broker."""
+
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict
+
+from broker.identities import UnknownIdentity
+from broker.rights import Role as BrokerRole
+from controller.api.deps import Asking, Controller, Parts
+from controller.errors import Conflict
+from controller.services import users
+from controller.services.actors import Actor
+from controller.services.users import UserRole
+from controller.store.tables import User
+from schemas.ids import Username
+from schemas.wire import format_instant
+
+router = APIRouter(prefix="/users", tags=["users"])
+
+UsernamePath = Annotated[Username, Path()]
+
+
+class NewUser(BaseModel):
+    """Somebody to be let in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    username: Username
+    role: UserRole
+
+
+class RoleChange(BaseModel):
+    """What somebody may reach from now on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    role: UserRole
+
+
+@router.get("")
+async def listed(controller: Controller, _actor: Asking) -> dict[str, Any]:
+    """All users."""
+    rows = await controller.store.read(users.listed)
+    return {"items": [_view(row) for row in rows]}
+
+
+@router.post("", status_code=201)
+async def add(controller: Controller, actor: Asking, wanted: NewUser) -> dict[str, Any]:
+    """Let somebody in; the password is said here and never again."""
+    name, role = wanted.username, wanted.role
+    row = await controller.store.write(
+        lambda session: users.add(session, name, role, actor=actor, now=datetime.now(UTC))
+    )
+    async with AsyncExitStack() as undoing:
+        undoing.push_async_callback(_forget, controller, actor, name)
+        password = None
+        if controller.administration is not None:
+            password = await controller.administration.add_user(name, BrokerRole(role.value))
+        undoing.pop_all()
+    return _view(row) | _connection(controller, name, password)
+
+
+@router.get("/{username}")
+async def one(controller: Controller, _actor: Asking, username: UsernamePath) -> dict[str, Any]:
+    """One user."""
+    return _view(await controller.store.read(partial(users.get, username=username)))
+
+
+@router.patch("/{username}")
+async def change_role(
+    controller: Controller, actor: Asking, username: UsernamePath, wanted: RoleChange
+) -> dict[str, Any]:
+    """Give somebody another role, and with it a new password: the old session ends."""
+    row = await controller.store.write(
+        lambda session: users.change_role(session, username, wanted.role, actor=actor, now=datetime.now(UTC))
+    )
+    password = None
+    if controller.administration is not None:
+        await _shut_out(controller, username)
+        password = await controller.administration.add_user(username, BrokerRole(row.role))
+    return _view(row) | _connection(controller, username, password)
+
+
+@router.post("/{username}/rotate")
+async def rotate(controller: Controller, actor: Asking, username: UsernamePath) -> dict[str, Any]:
+    """Replace somebody's password; the new one is said here and never again.
+
+    Raises:
+        Conflict: this broker's passwords are made elsewhere.
+    """
+    row = await controller.store.read(partial(users.get, username=username))
+    if controller.administration is None:
+        raise Conflict("This broker is administered elsewhere; change the password there.")
+    try:
+        password = await controller.administration.rotate(username)
+    except UnknownIdentity:  # a change of role that was cut off left the name without a password
+        password = await controller.administration.add_user(username, BrokerRole(row.role))
+    await controller.store.write(
+        lambda session: users.note_rotation(session, username, actor=actor, now=datetime.now(UTC))
+    )
+    return _view(row) | _connection(controller, username, password)
+
+
+@router.delete("/{username}", status_code=204)
+async def remove(controller: Controller, actor: Asking, username: UsernamePath) -> None:
+    """Take somebody's name away; their session ends."""
+    await controller.store.read(partial(users.get, username=username))
+    await _shut_out(controller, username)
+    await _forget(controller, actor, username)
+
+
+async def _shut_out(controller: Parts, username: str) -> None:
+    if controller.administration is None:
+        return
+    try:
+        await controller.administration.remove(username)
+    except UnknownIdentity:
+        return
+
+
+async def _forget(controller: Parts, actor: Actor, username: str) -> None:
+    await controller.store.write(
+        lambda session: users.remove(session, username, actor=actor, now=datetime.now(UTC))
+    )
+
+
+def _view(row: User) -> dict[str, Any]:
+    return {
+        "username": row.username,
+        "role": row.role,
+        "added_by": row.added_by,
+        "added_at": format_instant(row.added_at),
+    }
+
+
+def _connection(controller: Parts, username: str, password: str | None) -> dict[str, Any]:
+    endpoint = controller.settings.endpoint
+    connection: dict[str, Any] = {
+        "host": endpoint.host,
+        "port": endpoint.port,
+        "username": username,
+        "client_id": username,
+        "prefix": controller.settings.prefix,
+    }
+    return {"mqtt": connection | ({} if password is None else {"password": password})}

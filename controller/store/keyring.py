@@ -1,0 +1,154 @@
+"""The keys that this controller signs with, in one file that only its owner can read.
+
+A rotation overlaps: the new key is announced before it signs, by a key that devices hold,
+and the old one counts for a while after. So a device that was away learns of it in time.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from broker import files
+from controller.errors import Conflict, OrionError
+from schemas.keys import Key, Keys
+from schemas.signing import BadKey, Signer
+from schemas.wire import Instant
+
+logger = logging.getLogger(__name__)
+
+LASTS = timedelta(days=3650)
+SETTLE = timedelta(minutes=5)  # between the announcement of a key and its first signature
+OVERLAP = timedelta(days=30)  # in which a device may be away without having to join again
+
+
+class KeysUnusable(OrionError):
+    """The file of keys cannot be read. It is never replaced: every device would have to join again."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path} cannot be used: {reason}. Restore it from a backup.")
+
+
+class _Entry(BaseModel):
+    """`introduces_until`: until then it signs the announcement of its successors."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    secret: str
+    not_before: Instant
+    not_after: Instant
+    introduces_until: Instant
+
+    def __repr__(self) -> str:
+        return f"_Entry(not_before={self.not_before}, not_after={self.not_after})"
+
+
+_ENTRIES = TypeAdapter(tuple[_Entry, ...])
+
+
+class KeyRing:
+    """What signs now, what devices must know, and how the one follows the other.
+
+    `open` and `rotate` block on the file; the rest is memory.
+    """
+
+    def __init__(self, path: Path, now: Callable[[], datetime]) -> None:
+        self._path = path
+        self._clock = now
+        self._held: tuple[tuple[_Entry, Signer], ...] = ()  # the oldest first
+
+    def open(self) -> None:
+        """Read the keys, or make the first one.
+
+        Raises:
+            KeysUnusable: the file is there and is not what it should be.
+        """
+        files.make_private_directory(self._path.parent)
+        with files.locked(self._path.with_suffix(".lock")):
+            try:
+                self._hold(_ENTRIES.validate_json(self._path.read_bytes()))
+            except FileNotFoundError:
+                now = self._now()
+                self._write((_entry(Signer.generate(), now, now + LASTS),))
+            except OSError as error:
+                raise KeysUnusable(self._path, error.strerror or "it cannot be read") from error
+            except (ValidationError, BadKey) as error:
+                raise KeysUnusable(self._path, "it is damaged") from error
+        if not self._held:
+            raise KeysUnusable(self._path, "it holds no key")
+
+    @property
+    def signer(self) -> Signer:
+        """The key that signs now: the newest that is not only announced yet."""
+        now = self._now()
+        begun = [signer for entry, signer in self._held if entry.not_before <= now < entry.not_after]
+        return begun[-1] if begun else self._held[-1][1]
+
+    @property
+    def keys(self) -> list[Key]:
+        """What devices are to believe, those included that will sign soon."""
+        now = self._now()
+        return [_public(entry, signer) for entry, signer in self._held if now < entry.not_after]
+
+    def announcement(self) -> tuple[Keys, Signer]:
+        """The keys, and who signs for them: the oldest that a device which was away may still hold."""
+        now = self._now()
+        introducing = [signer for entry, signer in self._held if now < entry.introduces_until]
+        return Keys(keys=self.keys, at=now), introducing[0] if introducing else self._held[-1][1]
+
+    def rotate(
+        self, *, settle: timedelta = SETTLE, overlap: timedelta = OVERLAP, at_once: bool = False
+    ) -> Key:
+        """Make the next key. `at_once`: the present one is in wrong hands and stops counting now.
+
+        Raises:
+            Conflict: the last rotation still overlaps.
+        """
+        with files.locked(self._path.with_suffix(".lock")):
+            now = self._now()
+            kept = [entry for entry, _ in self._held if now < entry.introduces_until]
+            if len(kept) > 1 and not at_once:
+                until = f"{min(entry.introduces_until for entry in kept):%Y-%m-%d %H:%M} UTC"
+                raise Conflict(f"The last rotation overlaps until {until}; a stolen key is replaced at once.")
+            begins = now if at_once else now + settle
+            ends = now if at_once else begins + overlap
+            older = [
+                entry.model_copy(
+                    update={
+                        "not_after": min(entry.not_after, ends),
+                        "introduces_until": min(entry.introduces_until, now + overlap)
+                        if at_once
+                        else min(entry.introduces_until, ends),
+                    }
+                )
+                for entry in kept
+            ]
+            made = Signer.generate()
+            fresh = _entry(made, begins, begins + LASTS)
+            self._write((*older, fresh))
+        logger.info("Made the signing key %s, which signs from %s", made.key_id, begins.isoformat())
+        return _public(fresh, made)
+
+    def _now(self) -> datetime:
+        """The hour in whole milliseconds, as it is kept and told."""
+        now = self._clock()
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+    def _write(self, entries: tuple[_Entry, ...]) -> None:
+        files.replace(self._path, _ENTRIES.dump_json(entries, indent=1).decode() + "\n")
+        self._hold(entries)
+
+    def _hold(self, entries: tuple[_Entry, ...]) -> None:
+        self._held = tuple((entry, Signer.restore(entry.secret)) for entry in entries)
+
+
+def _entry(signer: Signer, begins: datetime, ends: datetime) -> _Entry:
+    return _Entry(secret=signer.secret, not_before=begins, not_after=ends, introduces_until=ends)
+
+
+def _public(entry: _Entry, signer: Signer) -> Key:
+    return Key(
+        key_id=signer.key_id, public=signer.public, not_before=entry.not_before, not_after=entry.not_after
+    )

@@ -1,0 +1,70 @@
+"""`orion keys`: what the controller signs with, and how it begins anew."""
+
+from typing import Annotated
+
+import typer
+
+from orion import receipts, words
+from orion.client import Json
+from orion.exits import Exit
+from orion.verbs import Invocation, noun, verb
+
+
+def register(app: typer.Typer) -> None:
+    """Add the noun."""
+    group = noun(app, "keys", "What the controller signs with: devices that joined obey nothing else.")
+    verb(group, "list", example="orion keys list")(listed)
+    verb(group, "rotate", example="orion keys rotate")(rotate)
+
+
+def listed(invocation: Invocation) -> None:
+    """The keys that devices believe now."""
+    columns = {"key_id": "key", "not_before": "from", "not_after": "until", "signs": "signs now"}
+    found = invocation.client.get("/keys")
+    if not invocation.terminal.answer(found):
+        invocation.terminal.items(found["items"], columns, none="")
+
+
+def rotate(
+    invocation: Invocation,
+    settle: Annotated[
+        str | None,
+        typer.Option(
+            "--settle",
+            metavar="TIME",
+            help="Between telling devices of the new key and using it: 5m unless said.",
+        ),
+    ] = None,
+    overlap: Annotated[
+        str | None,
+        typer.Option(
+            "--overlap",
+            metavar="TIME",
+            help="How long a device may be away without joining again: 30d unless said.",
+        ),
+    ] = None,
+    at_once: Annotated[
+        bool,
+        typer.Option("--at-once", help="The present key is in wrong hands: it counts no more from now on."),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> Exit:
+    """Make the next key. Devices learn of it, then it signs, then the old one ends.
+
+    With --at-once a device that is away is told when it comes back, signed with the old key: whoever
+    has that key and your broker can tell it something else until then.
+    """
+    terminal = invocation.terminal
+    if at_once and terminal.asks and not yes and not terminal.confirm("Replace the key at once?"):
+        terminal.say("Nothing was changed")
+        return Exit.FAILED
+    body: Json = {"at_once": at_once}
+    if settle is not None:
+        body["settle_s"] = words.duration(settle)
+    if overlap is not None:
+        body["overlap_s"] = words.duration(overlap, longest=words.YEAR)
+    made = invocation.client.post("/keys/rotate", body)
+    if not terminal.answer(made):
+        begins = receipts.clock(made["not_before"])
+        terminal.say(f"Made the key {made['key_id']}, which signs from {begins}.")
+    return Exit.DONE

@@ -1,0 +1,100 @@
+"""`orion users`: people and programs that ask by MQTT."""
+
+import shlex
+from typing import Annotated, Any
+
+import typer
+
+from orion.client import Json, segment
+from orion.exits import Exit
+from orion.verbs import Invocation, noun, verb
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The user's name at the broker.")]
+Role = Annotated[
+    str,
+    typer.Option(
+        "--role", metavar="ROLE", help="What they may reach: viewer, operator, admin or home_assistant."
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the noun."""
+    group = noun(app, "users", "People and programs that speak over MQTT: add, look, change, remove.")
+    verb(group, "list", example="orion users list --json")(listed)
+    verb(group, "add", example="orion users add mia --role operator")(add)
+    verb(group, "role", example="orion users role mia --role viewer")(change_role)
+    verb(group, "rotate", example="orion users rotate mia")(rotate)
+    verb(group, "remove", example="orion users remove mia --yes")(remove)
+
+
+def listed(invocation: Invocation) -> None:
+    """All users."""
+    found = invocation.client.get("/users")
+    if invocation.terminal.answer(found):
+        return
+    columns = {"username": "name", "role": "role", "added_by": "added by", "added_at": "added"}
+    invocation.terminal.items(found["items"], columns, none="There are no users yet: orion users add NAME")
+
+
+def add(invocation: Invocation, name: Name, role: Role) -> None:
+    """Let somebody ask by MQTT, and print how. The password is said here and never again.
+
+    What people say by MQTT may cause little: see mqtt_max_risk.
+    """
+    made = invocation.client.post("/users", {"username": name, "role": role})
+    if invocation.terminal.answer(made):
+        return
+    invocation.terminal.say(f"{name} is let in as {made['role']}:")
+    _write(invocation, made)
+
+
+def change_role(invocation: Invocation, name: Name, role: Role) -> None:
+    """Give somebody another role. They get a new password, and the old one opens nothing any more."""
+    changed = invocation.client.patch(f"/users/{segment(name)}", {"role": role})
+    if invocation.terminal.answer(changed):
+        return
+    invocation.terminal.say(f"{name} is {changed['role']} from now on:")
+    _write(invocation, changed)
+
+
+def rotate(invocation: Invocation, name: Name) -> None:
+    """Replace somebody's password; the new one is said here and never again."""
+    changed = invocation.client.post(f"/users/{segment(name)}/rotate")
+    if not invocation.terminal.answer(changed):
+        _write(invocation, changed)
+
+
+def remove(
+    invocation: Invocation,
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> Exit:
+    """Take somebody's name and password away. What they did stays on record."""
+    terminal = invocation.terminal
+    if terminal.asks and not yes and not terminal.confirm(f"Remove {name}?"):
+        terminal.say("Nothing was changed")
+        return Exit.FAILED
+    invocation.client.delete(f"/users/{segment(name)}")
+    if not terminal.answer({"username": name, "removed": True}):
+        terminal.say(f"Removed {name}")
+    return Exit.DONE
+
+
+def _write(invocation: Invocation, made: Json) -> None:
+    mqtt: dict[str, Any] = made["mqtt"]
+    terminal = invocation.terminal
+    terminal.facts(mqtt)
+    if "password" not in mqtt:
+        terminal.say("The broker is administered elsewhere: make the same name there.")
+    if made["role"] != "home_assistant":
+        terminal.say("With -P and the password in ~/.config/mosquitto_sub, the answers are heard with:")
+        terminal.write(hearing(mqtt))
+
+
+def hearing(mqtt: Json) -> str:
+    """The command that hears a user's answers. One name is one session, which asking takes over: it is kept."""
+    words = ["mosquitto_sub", "-h", mqtt["host"], "-p", mqtt["port"], "-u", mqtt["username"]]
+    words += ["-i", mqtt["client_id"], "-V", "mqttv5", "-c", "-x", 3600, "-q", 1]
+    words += ["-t", f"{mqtt['prefix']}/users/{mqtt['username']}/response"]
+    return shlex.join(str(word) for word in words)

@@ -1,0 +1,106 @@
+"""What signs when, and what devices are told of it."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from controller.errors import Conflict
+from controller.store.keyring import OVERLAP, SETTLE, KeyRing, KeysUnusable
+
+
+class Hour:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def hour() -> Hour:
+    return Hour()
+
+
+@pytest.fixture
+def ring(tmp_path: Path, hour: Hour) -> KeyRing:
+    made = KeyRing(tmp_path / "controller" / "keys.json", hour)
+    made.open()
+    return made
+
+
+def ids(ring: KeyRing) -> set[str]:
+    return {key.key_id for key in ring.keys}
+
+
+def test_the_first_start_makes_a_key_that_only_its_owner_reads(ring: KeyRing, tmp_path: Path) -> None:
+    path = tmp_path / "controller" / "keys.json"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert ids(ring) == {ring.signer.key_id}
+
+
+def test_the_next_start_signs_with_the_same_key(ring: KeyRing, tmp_path: Path, hour: Hour) -> None:
+    again = KeyRing(tmp_path / "controller" / "keys.json", hour)
+    again.open()
+    assert again.signer.key_id == ring.signer.key_id
+
+
+def test_a_new_key_is_announced_by_the_old_one_before_it_signs(ring: KeyRing, hour: Hour) -> None:
+    old = ring.signer.key_id
+    new = ring.rotate().key_id
+    said, by = ring.announcement()
+    assert {key.key_id for key in said.keys} == {old, new}
+    assert (ring.signer.key_id, by.key_id) == (old, old)
+    hour.now += SETTLE
+    assert (ring.signer.key_id, ring.announcement()[1].key_id) == (new, old)
+
+
+def test_the_old_key_ends_after_the_overlap(ring: KeyRing, hour: Hour) -> None:
+    new = ring.rotate().key_id
+    hour.now += SETTLE + OVERLAP
+    assert ids(ring) == {new}
+    assert ring.announcement()[1].key_id == new
+
+
+def test_a_second_rotation_waits_for_the_first(ring: KeyRing, hour: Hour) -> None:
+    ring.rotate()
+    with pytest.raises(Conflict, match="overlaps until 2026-03-31"):
+        ring.rotate()
+    hour.now += SETTLE + OVERLAP
+    ring.rotate()
+
+
+def test_a_stolen_key_counts_no_more_and_only_says_who_follows(ring: KeyRing, hour: Hour) -> None:
+    old = ring.signer.key_id
+    new = ring.rotate(at_once=True).key_id
+    assert ids(ring) == {new} == {ring.signer.key_id}
+    assert ring.announcement()[1].key_id == old
+    hour.now += OVERLAP
+    assert ring.announcement()[1].key_id == new
+
+
+def test_what_was_rotated_survives_a_restart(ring: KeyRing, tmp_path: Path, hour: Hour) -> None:
+    ring.rotate()
+    again = KeyRing(tmp_path / "controller" / "keys.json", hour)
+    again.open()
+    assert again.keys == ring.keys
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"secret": "x"}', '[{"secret": "x"}]', json.dumps([{"secret": 1}])]
+)
+def test_a_damaged_file_is_never_replaced(content: str, tmp_path: Path, hour: Hour) -> None:
+    path = tmp_path / "keys.json"
+    path.write_text(content)
+    with pytest.raises(KeysUnusable, match="Restore it from a backup"):
+        KeyRing(path, hour).open()
+    assert path.read_text() == content
+
+
+def test_nothing_says_the_private_key(ring: KeyRing, tmp_path: Path) -> None:
+    secret = json.loads((tmp_path / "controller" / "keys.json").read_text())[0]["secret"]
+    assert secret not in repr(vars(ring))
+    assert secret not in repr(ring.keys)
