@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 from broker.identities import await_active
 from broker.session import ConnectFailed, Endpoint
+from controller.store.keyring import KeyRing, KeysUnusable
 from orion.config import programs
-from orion.config.addresses import mqtt_address, reachable
+from orion.config.addresses import keys_path, mqtt_address, reachable
 from orion.config.settings import Settings
 from orion.conform.line import INSTANCE, LineLost
 from schemas.signing import Signer
@@ -47,6 +49,18 @@ async def endpoint(settings: Settings) -> AsyncIterator[Endpoint]:
         await asyncio.to_thread(identities.remove, kept.username)
 
 
-def signer_of(_settings: Settings) -> Signer | None:
-    """What the controller of this installation signs with; None while it does not sign."""
-    return None
+def signer_of(settings: Settings) -> Signer | None:
+    """What the controller of this installation signs with; None when none has run here.
+
+    Raises:
+        NoPlace: its keys cannot be used.
+    """
+    path = keys_path(settings)
+    if not path.exists():
+        return None  # opening them would make the first one
+    ring = KeyRing(path, lambda: datetime.now(UTC))
+    try:
+        ring.open()
+    except KeysUnusable as error:
+        raise NoPlace(str(error)) from error
+    return ring.signer

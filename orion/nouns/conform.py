@@ -16,6 +16,7 @@ from schemas.ids import DeviceId
 
 if TYPE_CHECKING:  # loaded by this command alone: it brings the broker's package
     from orion.conform import Check, Finding
+    from schemas.signing import Signer
 
 STYLES = {"passed": "green", "broken": "red", "not tried": "dim"}
 EXAMPLE = "orion conform lamp-1\norion conform lamp-1 --tool light --argument on=true --write"
@@ -77,9 +78,9 @@ def conform(
         raise _wrong("--argument belongs to a tool: name it with --tool.")
     findings: list[Finding] = []
 
-    async def look() -> None:
-        settings = invocation.settings
-        signer = checks.signer_of(settings)
+    settings = invocation.settings
+
+    async def look(signer: "Signer | None") -> None:
         async with (
             checks.endpoint(settings) as endpoint,
             checks.connected(endpoint, device_id, settings.prefix, signer=signer) as line,
@@ -96,7 +97,7 @@ def conform(
                     findings.extend([each async for each in found])
 
     try:
-        asyncio.run(look())
+        asyncio.run(look(checks.signer_of(settings)))
     except (checks.LineLost, checks.NoPlace) as error:
         raise Failure(str(error), code="unavailable") from error
     except checks.NoSuchCall as error:
