@@ -36,8 +36,9 @@ async def endpoint(settings: Settings) -> AsyncIterator[Endpoint]:
         raise NoPlace(
             f"No broker has run with the data folder {settings.data_dir} yet. Start one with: orion up"
         )
-    kept = await asyncio.to_thread(identities.ensure, INSTANCE)
+    making = asyncio.create_task(asyncio.to_thread(identities.ensure, INSTANCE), name="conform-identity")
     try:
+        kept = await asyncio.shield(making)  # what is made meanwhile must not outlive a Ctrl-C
         host, port = mqtt_address(settings)
         made = Endpoint(reachable(host), port, kept.username, kept.password)
         try:
@@ -46,7 +47,7 @@ async def endpoint(settings: Settings) -> AsyncIterator[Endpoint]:
             raise LineLost(f"The broker at {made.host}:{made.port} did not let us in: {error}") from error
         yield made
     finally:
-        await asyncio.to_thread(identities.remove, kept.username)
+        await asyncio.to_thread(identities.remove, (await making).username)
 
 
 def signer_of(settings: Settings) -> Signer | None:

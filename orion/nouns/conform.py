@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import TypeAdapter, ValidationError
 
-from orion.exits import Exit
+from orion.exits import INTERRUPTED, Exit
 from orion.terminal import Terminal
 from orion.verbs import Failure, Invocation, verb
 from schemas.ids import DeviceId
@@ -59,10 +60,10 @@ def conform(
     mqtt3: Mqtt3 = False,
     disconnect: Disconnect = False,
     within: Within = 5.0,
-) -> Exit:
+) -> int:
     """Check a device, ours or anybody's, against the wire contract.
 
-    It is listened to, and asked some thirty times to do something that only looks. Exit code 0
+    It is listened to, and asked about a hundred times to do something that only looks. Exit code 0
     when nothing is broken, else 1.
     """
     import asyncio  # a short command without it starts faster
@@ -81,6 +82,7 @@ def conform(
     settings = invocation.settings
 
     async def look(signer: "Signer | None") -> None:
+        _leave_nothing_when_told_to_end()
         async with (
             checks.endpoint(settings) as endpoint,
             checks.connected(endpoint, device_id, settings.prefix, signer=signer) as line,
@@ -98,11 +100,23 @@ def conform(
 
     try:
         asyncio.run(look(checks.signer_of(settings)))
+    except asyncio.CancelledError:
+        return INTERRUPTED
     except (checks.LineLost, checks.NoPlace) as error:
         raise Failure(str(error), code="unavailable") from error
     except checks.NoSuchCall as error:
         raise _wrong(str(error)) from error
     return _report(invocation.terminal, device_id, findings)
+
+
+def _leave_nothing_when_told_to_end() -> None:
+    """Take the name at the broker away as after Ctrl-C: it may do what a controller may."""
+    import asyncio
+
+    task = asyncio.current_task()
+    for told in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        with contextlib.suppress(NotImplementedError):  # Windows has no such signals
+            asyncio.get_running_loop().add_signal_handler(told, lambda: task and task.cancel())
 
 
 def _wrong(sentence: str) -> Failure:
