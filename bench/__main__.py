@@ -1,4 +1,7 @@
-"""`make bench`: every measurement, one table. `--long` holds the pace of events for a minute."""
+"""`make bench`: every measurement, one table. `--long` holds the pace of events for a minute.
+
+`--dynsec` measures how many devices a broker that is run elsewhere carries, and nothing else: it takes minutes.
+"""
 
 import argparse
 import asyncio
@@ -9,7 +12,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import decision, footprint, groups, inflight, ingest, planning, start
+from bench import (
+    decision,
+    dynsec,
+    footprint,
+    groups,
+    inflight,
+    ingest,
+    metering,
+    noise,
+    planning,
+    signing,
+    start,
+)
 from bench.figures import Figure
 from bench.stand import Stand, joined, stand
 from broker.identities import Identities, await_active
@@ -59,11 +74,20 @@ def main() -> int:
     """Measure everything; the exit code says only whether it could be measured."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--long", action="store_true", help="hold the pace of events for a minute")
-    long = parser.parse_args().long
-    with console.status("Measuring decisions and plans"):
-        figures = [*decision.measure(), *planning.measure()]
+    parser.add_argument(
+        "--dynsec", action="store_true", help="measure a remote broker's bound, and only that"
+    )
+    wanted = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="orion-bench-") as folder:
-        figures += asyncio.run(_with_broker(Path(folder), long=long))
+        if wanted.dynsec:
+            with console.status("Adding devices to a remote broker"):
+                figures = asyncio.run(dynsec.measure(Path(folder)))
+        else:
+            with console.status("Measuring decisions, plans and signatures"):
+                figures = [*decision.measure(), *planning.measure(), *signing.measure(), *metering.measure()]
+            figures += asyncio.run(_with_broker(Path(folder) / "one", long=wanted.long))
+            with console.status("Commands beside a device that floods"):
+                figures += asyncio.run(noise.measure(Path(folder)))
     Console(width=None if sys.stdout.isatty() else 160).print(_table(figures))
     return 0
 

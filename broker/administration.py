@@ -40,5 +40,8 @@ class Administration(Protocol):
     async def remove(self, username: str) -> None:
         """Take a name away, whose it is; the session and its queued messages end with it."""
 
+    async def faults(self) -> list[str]:
+        """What in the broker's own setup undoes what is promised here, one sentence each."""
+
     async def all(self) -> dict[str, Role]:
         """Everybody who has a name, by name; also who is shut out for a while."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from broker import binary, certificates, config, files, launch, process
 from broker.binary import BrokerUnavailable
 from broker.certificates import CertificateError
-from broker.identities import Credentials, Identities
+from broker.identities import Identities
 from broker.probe import ProbeFailed, probe
 from broker.session import Backoff
 from broker.settings import BrokerSettings
@@ -45,7 +45,6 @@ class Supervisor:
         self._held = contextlib.ExitStack()
         self._program = Path()
         self._config = Path()
-        self._probing = Credentials("", "")
 
     @property
     def pid(self) -> int | None:
@@ -147,7 +146,6 @@ class Supervisor:
         if self.settings.encrypted:
             self._certify()
         self.identities.ensure_probes()
-        self._probing = self.identities.kept(PROBE_NAME)
         leftover = process.running(directory)
         if leftover is not None:
             logger.warning("Stopping a Mosquitto that an earlier run left behind, pid %d", leftover.pid)
@@ -206,10 +204,9 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.settings.start_within_s
         while child.returncode is None and loop.time() < deadline:
+            probing = await asyncio.to_thread(self.identities.kept, PROBE_NAME)  # it may be replaced
             try:
-                await probe(
-                    launch.reachable(self.settings.host), self.settings.port, self._probing, within_s=2.0
-                )
+                await probe(launch.reachable(self.settings.host), self.settings.port, probing, within_s=2.0)
             except ProbeFailed as error:
                 reason = str(error)
                 await asyncio.sleep(PROBE_EVERY)

@@ -6,7 +6,8 @@ import socket
 from collections.abc import Callable
 
 from broker.administration import Administration
-from broker.identities import Identities, Local
+from broker.dynsec import Remote
+from broker.identities import Identities, IdentityError, Local, UnknownIdentity
 from controller.api import app as http
 from controller.api import token
 from controller.api.deps import Parts
@@ -16,7 +17,7 @@ from controller.assistant.providers.ollama import Ollama, OllamaConfig
 from controller.mqtt.complaints import Complaints
 from controller.mqtt.inbox import Inbox, utc_now
 from controller.mqtt.joining import Host, Joining
-from controller.mqtt.link import Link
+from controller.mqtt.link import Link, Password
 from controller.mqtt.meter import Allowance
 from controller.mqtt.outbox import Outbox
 from controller.mqtt.people import People
@@ -35,6 +36,7 @@ from schemas.topics import Topics
 logger = logging.getLogger(__name__)
 
 STOP_WITHIN = 4.0  # seconds
+TRY_AGAIN_AFTER = 15.0  # seconds, when a broker that is run elsewhere cannot be administered
 
 
 class _Stopped(Exception):
@@ -89,7 +91,14 @@ async def _serve(
         allowance=Allowance(settings.device_rate, settings.device_bytes),
         max_skew_s=settings.max_skew_s,
     )
-    link = Link(settings.endpoint, instance=settings.instance, topics=topics, inbox=inbox, outbox=outbox)
+    link = Link(
+        settings.endpoint,
+        instance=settings.instance,
+        topics=topics,
+        inbox=inbox,
+        outbox=outbox,
+        password=_own_password(settings),
+    )
     warden = Warden(
         store,
         inbox.floods,
@@ -162,6 +171,7 @@ async def _serve(
                 tasks.create_task(joining.run(), name="joining"),
                 tasks.create_task(people.run(), name="people"),
                 tasks.create_task(warden.run(), name="warden"),
+                tasks.create_task(_be_known(administration, settings), name="be-known"),
                 tasks.create_task(_tell_ready(link, listener.getsockname()[1], ready), name="ready"),
             ]
             scheduler.start()
@@ -196,7 +206,39 @@ async def _tell_ready(link: Link, port: int, ready: Callable[[int], None]) -> No
     ready(port)
 
 
+def _own_password(settings: ControllerSettings) -> Password | None:
+    """Our password at our own broker, which may be replaced at any time; None: it is the one we were told."""
+    if settings.identities_dir is None:
+        return None
+    identities = Identities(settings.identities_dir, prefix=settings.prefix)
+
+    async def password() -> str | None:
+        try:
+            return (await asyncio.to_thread(identities.kept, f"controller-{settings.instance}")).password
+        except UnknownIdentity:
+            return None
+
+    return password
+
+
+async def _be_known(administration: Administration | None, settings: ControllerSettings) -> None:
+    """Make our own name on a broker that we administer from afar, as soon as that is possible."""
+    own = settings.endpoint
+    if not isinstance(administration, Remote) or own.username != f"controller-{settings.instance}":
+        return  # the name that we were told was made by hand
+    while True:
+        try:
+            await administration.ensure_controller(settings.instance, own.password or "")
+        except IdentityError as error:
+            logger.warning("The controller's name at the broker is not certain: %s", error)
+            await asyncio.sleep(TRY_AGAIN_AFTER)
+        else:
+            return
+
+
 def _administration(settings: ControllerSettings) -> Administration | None:
+    if settings.administrator is not None:
+        return Remote(settings.administrator, Topics(settings.prefix))
     if settings.identities_dir is None:
         return None
     return Local(Identities(settings.identities_dir, prefix=settings.prefix), settings.endpoint)

@@ -40,6 +40,7 @@ class ControllerSettings(BaseModel):
     data_dir: Path
     endpoint: Endpoint
     identities_dir: Path | None = None
+    administrator: Endpoint | None = None  # of a broker that is run elsewhere, if we may administer it
     database_url: str = Field(repr=False)  # it may hold a password
     instance: Instance = "main"
     prefix: str = DEFAULT_PREFIX
@@ -47,6 +48,7 @@ class ControllerSettings(BaseModel):
     http_port: Annotated[int, Field(ge=0, le=65_535)] = 8180
     ca_path: Path | None = None  # the broker's certificate authority, for devices that join
     join_port: Annotated[int, Field(ge=0, le=65_535)] = 0  # where they find the broker; 0: nobody can join
+    cert_port: Annotated[int, Field(ge=0, le=65_535)] = 0  # where certificates let in; 0: nowhere
     allow_unsigned: bool = True  # work with devices that do not sign what they say
     heartbeat_s: Annotated[float, Field(gt=0)] = 30.0  # three missed ones make a device stale
     max_skew_s: Annotated[float, Field(gt=0)] = 30.0  # a device's clock that is further away is told of

@@ -107,6 +107,10 @@ class Trust:
             return
         if not said.keys or (self._heard_at is not None and said.at <= self._heard_at):
             return
+        if _newest(said.keys) < _newest(self._keys):
+            # kept from before a rotation: a hostile broker could bring it to every start of this program
+            self._complaints.add("old_keys", message.topic, "it does not name the newest key")
+            return
         self._heard_at = said.at
         self._clock.passed(said.at, arrived_at=message.arrived_at)
         if tuple(said.keys) == self._keys:
@@ -128,3 +132,8 @@ class Trust:
             return
         self._told[topic] = now  # as many as there are topics that this device subscribed
         await self._report(topic, reason)
+
+
+def _newest(keys: Sequence[Key]) -> datetime:
+    """When the youngest of them begins: a rotation only ever adds one that is younger."""
+    return max(key.not_before for key in keys)

@@ -197,9 +197,11 @@ def _watcher(terminal: Terminal, client: Client, settings: Settings) -> Iterator
 
 
 def _environment() -> dict[str, str]:
-    return {
+    kept = {
         name: value for name, value in os.environ.items() if not name.startswith("ORION_") or name in KEPT
     }
+    # what is gone after the demo leaves nothing in the keyring of whoever watches it
+    return kept | {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
 
 
 def _settings(folder: Path, environment: dict[str, str]) -> tuple[Loaded, Path]:

@@ -27,6 +27,8 @@ def pytest_configure() -> None:
     # looptime asks for the current loop in tests that have none, and Python would make one
     # that nobody closes; told that there is none, it makes none
     asyncio.set_event_loop(None)
+    # what a test keeps is not for the keyring of whoever runs it; the programs that it starts inherit this
+    os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,6 +5,8 @@ ours if its description says so; no other client of that broker is ever changed.
 """
 
 import logging
+import secrets
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from broker import rights
@@ -14,7 +16,7 @@ from broker.identities.activity import await_active
 from broker.identities.errors import BrokerUnreachable, IdentityError, NameTaken, UnknownIdentity
 from broker.identities.passwords import new_password
 from broker.rights import Rights, Role
-from broker.session import ConnectFailed, Endpoint
+from broker.session import ConnectFailed, Endpoint, Session
 from schemas.topics import Topics
 
 logger = logging.getLogger(__name__)
@@ -36,7 +38,7 @@ class Remote:
     bound: int | None = BOUND
 
     def __init__(self, admin: Endpoint, topics: Topics) -> None:
-        self._admin = admin
+        self.admin = admin
         self._topics = topics
 
     async def add_device(self, device_id: str) -> str:
@@ -51,33 +53,33 @@ class Remote:
     async def ensure_controller(self, instance: str, password: str) -> None:
         """Give a controller its name, rights and this password, unless it has its name already."""
         username = names.of_controller(instance)
-        async with conversation(self._admin) as control:
+        async with conversation(self.admin) as control:
             if await _client(control, username) is not None:
                 return
         await self._add(username, Role.CONTROLLER, password)
 
     async def rotate(self, username: str) -> str:
         password = new_password()
-        async with conversation(self._admin) as control:
+        async with conversation(self.admin) as control:
             await _ours(control, username)
             await _done(control, {"command": "setClientPassword", "username": username, "password": password})
         return password
 
     async def suspend(self, username: str) -> None:
-        async with conversation(self._admin) as control:
+        async with conversation(self.admin) as control:
             await _ours(control, username)
             # not the role: Mosquitto 2.0.11 drops the subscriptions with it and tells nobody
             await _done(control, {"command": "disableClient", "username": username})
 
     async def resume(self, username: str) -> None:
-        async with conversation(self._admin) as control:
+        async with conversation(self.admin) as control:
             client = await _ours(control, username)
             if client.get("disabled"):
                 await _done(control, {"command": "enableClient", "username": username})
 
     async def remove(self, username: str) -> None:
         password = new_password()
-        async with conversation(self._admin) as control:
+        async with conversation(self.admin) as control:
             await _ours(control, username)
             answers = await control.ask(
                 {"command": "setClientPassword", "username": username, "password": password},
@@ -94,22 +96,37 @@ class Remote:
 
     async def all(self) -> dict[str, Role]:
         found: dict[str, Role] = {}
-        async with conversation(self._admin) as control:
-            offset = 0
-            while True:
-                listing = {"command": "listClients", "verbose": True, "count": PAGE, "offset": offset}
-                (answer,) = await _done(control, listing)
-                page = answer.data.get("clients") or []
-                for client in page:
-                    role = _role_of(client)
-                    if role is not None:
-                        found[str(client["username"])] = role
-                offset += len(page)
-                if len(page) < PAGE:
-                    return dict(sorted(found.items()))
+        async with conversation(self.admin) as control:
+            async for client in _clients(control):
+                if (role := _role_of(client)) is not None:
+                    found[str(client["username"])] = role
+        return dict(sorted(found.items()))
+
+    async def faults(self) -> list[str]:
+        found: list[str] = []
+        async with conversation(self.admin) as control:
+            (answer,) = await _done(control, {"command": "getDefaultACLAccess"})
+            unbound = [
+                str(client.get("username"))
+                async for client in _clients(control)
+                if not client.get("clientid") and client.get("username") != self.admin.username
+            ]
+        allowed = {each.get("acltype") for each in answer.data.get("acls") or [] if each.get("allow")}
+        if allowed & {"publishClientSend", "subscribe"}:
+            found.append(
+                "everybody may publish or subscribe what is not forbidden: setDefaultACLAccess … deny"
+            )
+        if unbound and "publishClientReceive" in allowed:
+            found.append(
+                f"who connects as {unbound[0]!r} may take a device's client id, and with it what waits for "
+                "that device: setClientId, or setDefaultACLAccess publishClientReceive deny"
+            )
+        if await _lets_strangers_in(self.admin):
+            found.append("it lets in who has no name: allow_anonymous false")
+        return found
 
     async def _add(self, username: str, role: Role, password: str) -> str:
-        async with conversation(self._admin) as control:
+        async with conversation(self.admin) as control:
             await self._claim(control, username, role, password)
             try:
                 await self._await_active(username, password)
@@ -148,7 +165,7 @@ class Remote:
             raise _refused(added)
 
     async def _await_active(self, username: str, password: str) -> None:
-        endpoint = replace(self._admin, username=username, password=password)
+        endpoint = replace(self.admin, username=username, password=password)
         try:
             await await_active(endpoint, within_s=ACTS_WITHIN)
         except ConnectFailed as error:
@@ -184,6 +201,30 @@ def _role_of(client: Json) -> Role | None:
         return Role(said.removeprefix(_OURS))
     except ValueError:
         return None
+
+
+async def _clients(control: Control) -> AsyncIterator[Json]:
+    offset = 0
+    while True:
+        listing = {"command": "listClients", "verbose": True, "count": PAGE, "offset": offset}
+        (answer,) = await _done(control, listing)
+        page = answer.data.get("clients") or []
+        for client in page:
+            yield client
+        offset += len(page)
+        if len(page) < PAGE:
+            return
+
+
+async def _lets_strangers_in(broker: Endpoint) -> bool:
+    stranger = replace(broker, username=None, password=None)
+    session = Session(stranger, client_id=f"stranger-{secrets.token_hex(6)}", session_expiry_s=0)
+    try:
+        await session.connect(within_s=ACTS_WITHIN)
+    except ConnectFailed:
+        return False
+    await session.close()
+    return True
 
 
 async def _client(control: Control, username: str) -> Json | None:

@@ -8,10 +8,11 @@ from broker.identities.activity import await_active
 from broker.identities.errors import BadName, BrokerUnreachable, IdentityError, NameTaken, UnknownIdentity
 from broker.identities.local import Local
 from broker.identities.passwords import ROUNDS, hash_password, verify_password
-from broker.identities.register import CHANGES, PROBES, Credentials, Identities
+from broker.identities.register import CHANGES, KEPT, PROBES, Credentials, Identities
 
 __all__ = [
     "CHANGES",
+    "KEPT",
     "PROBES",
     "ROUNDS",
     "BadName",

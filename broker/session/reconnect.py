@@ -55,7 +55,7 @@ def _jitter() -> float:
 
 
 async def keep_connected(
-    open_session: Callable[[], Session],
+    open_session: Callable[[], Session | Awaitable[Session]],
     serve: Callable[[Session, Connected], Awaitable[None]],
     *,
     stop: asyncio.Event | None = None,
@@ -75,7 +75,8 @@ async def keep_connected(
     outage = _Outage()
     loop = asyncio.get_running_loop()
     while not stop.is_set():
-        session = open_session()
+        opened = open_session()
+        session = opened if isinstance(opened, Session) else await opened
         error: SessionError
         try:
             connected = await _connect(session, stop, connect_within_s)

@@ -11,7 +11,19 @@ from fastapi import Depends, FastAPI
 
 from controller.api import problems
 from controller.api.deps import Parts
-from controller.api.routes import approvals, ask, commands, devices, joining, keys, records, system, users
+from controller.api.routes import (
+    approvals,
+    ask,
+    certificates,
+    commands,
+    devices,
+    identities,
+    joining,
+    keys,
+    records,
+    system,
+    users,
+)
 from controller.errors import OrionError
 
 logger = logging.getLogger(__name__)
@@ -35,7 +47,19 @@ def build(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     problems.install(app)
-    for each in (ask, devices, joining, keys, commands, approvals, records, system, users):
+    for each in (
+        ask,
+        devices,
+        identities,
+        joining,
+        certificates,
+        keys,
+        commands,
+        approvals,
+        records,
+        system,
+        users,
+    ):
         app.include_router(each.router, prefix="/api/v1", dependencies=[Depends(problems.exact_json)])
     return app
 

@@ -31,6 +31,12 @@ class DevicesDoor(Protocol):
     def announce_keys(self) -> None:
         """Say which keys count now."""
 
+    def say_revoked(self, device_id: str, boot_id: str) -> None:
+        """Correct the presence of a device that is let in no more; at the next connect, when there is no line."""
+
+    def use(self, password: str) -> None:
+        """Connect with another password from now on."""
+
     def forget(self, device_id: str) -> None:
         """Take a removed device's retained words from the broker."""
 

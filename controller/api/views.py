@@ -3,6 +3,7 @@
 from typing import Any
 
 from controller.services import arguments, conditions, devices, targets, undoing
+from controller.settings import ControllerSettings
 from controller.store.tables import ApprovalRow, AuditEntry, Device, EventRow, ToolExecution
 from schemas.wire import format_instant
 
@@ -37,6 +38,14 @@ def device(row: Device) -> Json:
             "clock_skew_s": row.clock_skew_s,
         }
     )
+
+
+def connection(settings: ControllerSettings, device_id: str, password: str | None) -> Json:
+    """What a device connects with. The password is said once; None: somebody else makes it."""
+    found = {"host": settings.endpoint.host, "port": settings.endpoint.port, "username": device_id}
+    if password is not None:
+        found["password"] = password
+    return found | {"client_id": device_id, "prefix": settings.prefix}
 
 
 def device_whole(row: Device) -> Json:

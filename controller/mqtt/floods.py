@@ -52,11 +52,11 @@ class Floods:
         # heartbeats are kept by nobody: they have no backlog
         self._beats = Meter(self.allowance, at_once=max(1.0, PATIENCE * self.allowance.messages_per_s))
         self._ahead = Meter(self.allowance, at_once=AHEAD)
-        self._in_batch: Counter[str] = Counter()
+        self._in_batch: dict[str, int] = {}
         self._complaints = complaints
         self._clock = clock
         self._since = self._last = clock()
-        self._sent: Counter[str] = Counter()
+        self._sent: dict[str, int] = {}
         self._flooding: frozenset[str] = frozenset()
 
     def hears(self, device_id: str, kind: Kind, size: int) -> bool:
@@ -64,17 +64,17 @@ class Floods:
         if device_id in self._shut_out:
             self.put_off[device_id] += 1
             return False
-        self._sent[device_id] += 1
+        self._sent[device_id] = self._sent.get(device_id, 0) + 1
         now = self._clock()
         standing = self._meter.count(device_id, size, now)
         if kind is Kind.HEARTBEAT:
             standing = max(standing, self._beats.count(device_id, size, now))
         else:
-            self._in_batch[device_id] += 1
-            if self._in_batch[device_id] > UNACKED:
+            in_batch = self._in_batch[device_id] = self._in_batch.get(device_id, 0) + 1
+            if in_batch > UNACKED:
                 standing = max(standing, self._ahead.count(device_id, size, now))
         if standing is _WITHIN:
-            return kind is not Kind.EVENT or not self.puts_off(device_id)
+            return self._bears_share(device_id, kind)
         if standing is _FAR_OVER and self.tell is not None:
             self._give_up(self.tell, device_id, self._meter.sent(device_id, now))
             return False
@@ -139,6 +139,20 @@ class Floods:
         self._since = self._last
         self._sent.clear()
 
+    def _bears_share(self, device_id: str, kind: Kind) -> bool:
+        """Whether this is heard of a device that may speak: not if it crowds the others out."""
+        if kind is Kind.EVENT:
+            return not self.puts_off(device_id)
+        # each reply is a transaction of its own: those that nobody asked for may come again
+        if (
+            kind is Kind.REPLY
+            and self._in_batch.get(device_id, 0) > UNACKED
+            and not self._ahead.is_empty(device_id)
+        ):
+            self.put_off[device_id] += 1
+            return False
+        return True
+
     def _give_up(self, tell: Callable[[str, Amount], None], device_id: str, amount: Amount) -> None:
         self.shut_out(device_id)
         tell(device_id, amount)
@@ -147,13 +161,13 @@ class Floods:
         """What is heard of a device that sends more than it may."""
         allowed = f"it sends more than {self.allowance.messages_per_s:g} messages or {self.allowance.bytes_per_s:g} bytes a second"
         if kind is not Kind.HEARTBEAT:
-            return kind is not Kind.EVENT or not self.puts_off(device_id)
+            return self._bears_share(device_id, kind)
         self.dropped[device_id] += 1
         self._complaints.add(device_id, f"{allowed}; its heartbeats are dropped")
         return False
 
     def _judge(self) -> None:
-        total = self._sent.total()
+        total = sum(self._sent.values())
         crowding = {each for each, count in self._sent.items() if count > SHARE * total}
         self._flooding = frozenset(crowding) if len(self._sent) > 1 else frozenset()  # alone, it harms nobody
         for device_id in self._flooding:

@@ -6,6 +6,8 @@ devices is what the broker holds now.
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from broker.session import (
@@ -29,14 +31,24 @@ logger = logging.getLogger(__name__)
 IN_FLIGHT = 1_000  # QoS 1 messages that may be here unacknowledged; the inbox takes them in batches
 GOODBYE_WITHIN = 2.0  # seconds for the last presence
 
+Password = Callable[[], Awaitable[str | None]]  # the present one, asked for before every connect
+
 
 class Link:
     """Connects for as long as the program lives. `online` tells whether the broker is reached."""
 
     def __init__(
-        self, endpoint: Endpoint, *, instance: str, topics: Topics, inbox: Inbox, outbox: Outbox
+        self,
+        endpoint: Endpoint,
+        *,
+        instance: str,
+        topics: Topics,
+        inbox: Inbox,
+        outbox: Outbox,
+        password: Password | None = None,
     ) -> None:
         self._endpoint = endpoint
+        self._password = password
         self._instance = instance
         self._topics = topics
         self._inbox = inbox
@@ -61,6 +73,10 @@ class Link:
         """Take a removed device's retained words from the broker."""
         self._outbox.clear_retained(device_id)
 
+    def say_revoked(self, device_id: str, boot_id: str) -> None:
+        """Correct the presence of a device that is let in no more."""
+        self._outbox.say_revoked(device_id, boot_id)
+
     def announce_keys(self) -> None:
         """Say which keys count now."""
         self._outbox.announce_keys()
@@ -77,7 +93,13 @@ class Link:
         except SessionError as error:
             logger.info("Could not look at %s again: %s", device_id, error)  # the next connect brings it
 
-    def _open(self) -> Session:
+    def use(self, password: str) -> None:
+        """Connect with another password from now on."""
+        self._endpoint = replace(self._endpoint, password=password)
+
+    async def _open(self) -> Session:
+        if self._password is not None and (password := await self._password()) is not None:
+            self.use(password)
         topic = self._topics.controller_presence(self._instance)
         will = Will(topic, self._presence("offline", "connection_lost"))
         return Session(

@@ -111,6 +111,11 @@ class Meter:
             filled = max(0.0, filled - (now - bucket.at) * self._rate)
         return self._beyond(filled + messages, 0.0)
 
+    def is_empty(self, device_id: str) -> bool:
+        """Whether a device has sent nothing but what was expected of it."""
+        bucket = self._buckets.get(device_id)
+        return bucket is None or self._catching_up or bucket.filled <= 0.0
+
     def expect(self, device_id: str, messages: float, size: float, now: float) -> None:
         """Answers to what it was asked are not held against a device, whenever they come."""
         bucket = self._buckets.get(device_id) or self._begin(device_id, now)

@@ -110,7 +110,7 @@ class Outbox:
             synced = False
             while session.alive:
                 self._wake.clear()
-                synced = synced or await self._sync_cards()
+                synced = synced or await self._sync()
                 wait = await self.courier.work_off(session)
                 wait = wait if synced else min(wait, STORE_AGAIN_AFTER.total_seconds())
                 with suppress(TimeoutError):
@@ -128,13 +128,16 @@ class Outbox:
                 await self.courier.work_off(None)
             await asyncio.sleep(TEND_EVERY)
 
-    async def _sync_cards(self) -> bool:
-        """Publish every question that is open; False when the store could not say which."""
+    async def _sync(self) -> bool:
+        """Publish every question that is open, and who is shut out; False when the store could not say."""
         try:
             cards = await self._store.read(approvals.pending)
+            revoked = await self._store.read(devices.revoked)
         except (StoreBusy, StoreFailed) as error:
             logger.warning("The open approvals cannot be read yet: %s", error)
             return False
+        for device_id, boot_id in revoked.items():
+            self.say_revoked(device_id, boot_id)
         for card in cards:
             self._say_card(card.id, letters.card(card))
         return True
@@ -149,13 +152,17 @@ class Outbox:
         for kind in (Kind.PRESENCE, Kind.PROFILE, Kind.HEARTBEAT):
             self._say(self._topics.device(device_id, kind), b"", retain=True)
 
-    def say_gone(self, device_id: str, boot_id: str) -> bool:
+    def say_gone(self, device_id: str, boot_id: str, *, reason: str = devices.SENT_TOO_MUCH) -> bool:
         """Correct the retained presence of a device that was shut out; False: there is no session to say it on."""
         if self._session is None:
             return False
-        gone = Presence(state="offline", at=self._now(), boot_id=boot_id, reason=devices.SENT_TOO_MUCH)
+        gone = Presence(state="offline", at=self._now(), boot_id=boot_id, reason=reason)
         self._say(self._topics.device(device_id, Kind.PRESENCE), gone.encode(), retain=True)
         return True
+
+    def say_revoked(self, device_id: str, boot_id: str) -> bool:
+        """The same for one that is let in no more: the broker drops its will."""
+        return self.say_gone(device_id, boot_id, reason=devices.REVOKED)
 
     async def tidy_cards(self, approval_ids: Iterable[str]) -> None:
         """Clear retained cards that are no longer questions: a decision may have met a dead broker."""

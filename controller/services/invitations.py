@@ -53,7 +53,7 @@ def invite(
     """Make a code for a device, which gets a place if it has none. Earlier codes for it are void."""
     row = devices.find(session, new.device_id) or devices.add(session, new, actor=actor, now=now)
     row.adopt_first = row.adopt_first or new.adopt_first
-    _void(session, new.device_id, now=now)
+    void(session, new.device_id, now=now)
     code = JoinCode.make(ca)
     session.add(
         Invitation(
@@ -126,7 +126,8 @@ def over(session: Session, *, now: datetime) -> list[str]:
     return list(session.exec(late))
 
 
-def _void(session: Session, device_id: str, *, now: datetime) -> None:
+def void(session: Session, device_id: str, *, now: datetime) -> None:
+    """Let no code of a device count any more that was not used."""
     open_ones = select(Invitation).where(
         Invitation.device_id == device_id, col(Invitation.proof_key).is_not(None)
     )

@@ -127,6 +127,11 @@ def _layers(
 def _device(target: Target) -> Layer:
     if not target.known:
         return _deny("device", f"There is no device {target.device_id!r}.", ErrorCode.UNKNOWN_DEVICE)
+    if target.revoked:
+        reason = (
+            f"{target.device_id} was revoked; let it in again with: orion devices invite {target.device_id}"
+        )
+        return _deny("device", reason, ErrorCode.PERMISSION_DENIED)
     if not target.adopted:
         reason = f"{target.device_id} is waiting to be adopted: orion devices adopt {target.device_id}"
         return _deny("device", reason, ErrorCode.PERMISSION_DENIED)

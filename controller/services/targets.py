@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
 
-from controller.services import arguments
+from controller.services import arguments, devices
 from controller.services.arguments import Signature, UnusableSchema
 from controller.services.policy import PolicyProfile
 from controller.store.tables import Device
@@ -54,6 +54,7 @@ class Target:
 
     device_id: str
     known: bool = False
+    revoked: bool = False  # not let in any more, by an admin's word
     adopted: bool = False
     policy: PolicyProfile = PolicyProfile.OBSERVE
     flavour: Flavour = Flavour.POSIX
@@ -73,6 +74,8 @@ def unknown(device_id: str) -> Target:
 
 def of(row: Device) -> Target:
     """The target a device's row describes; without a profile it offers nothing."""
+    if devices.is_revoked(row):
+        return Target(row.device_id, known=True, revoked=True)
     if row.profile is None:
         return Target(row.device_id, known=True)
     return _build(

@@ -77,6 +77,7 @@ def for_controller(settings: Settings) -> ControllerSettings:
         data_dir=settings.data_dir,
         endpoint=endpoint,
         identities_dir=None if administered is None else for_broker(settings).directory,
+        administrator=_administrator(settings),
         database_url=settings.database_url,
         instance=settings.instance,
         prefix=settings.prefix,
@@ -84,6 +85,7 @@ def for_controller(settings: Settings) -> ControllerSettings:
         http_port=settings.http_port,
         ca_path=settings.mqtt_ca if administered is None else public_path(for_broker(settings).directory),
         join_port=_join_port(settings),
+        cert_port=0 if administered is None else settings.mqtt_cert_port,
         allow_unsigned=settings.allow_unsigned,
         heartbeat_s=settings.heartbeat_s,
         mqtt_max_risk=Risk(settings.mqtt_max_risk),
@@ -99,6 +101,23 @@ def for_controller(settings: Settings) -> ControllerSettings:
             fast_path=settings.fast_path,
         ),
     )
+
+
+def _administrator(settings: Settings) -> Endpoint | None:
+    """Who administers a broker that is run elsewhere; None when nobody told us.
+
+    Raises:
+        ConfigError: a name without a password, or the other way round, or without such a broker.
+    """
+    name, password = settings.mqtt_admin_user, settings.mqtt_admin_password
+    if name is None and password is None:
+        return None
+    if name is None or password is None or settings.mqtt_url is None:
+        names = " and ".join(variable(each) for each in ("mqtt_admin_user", "mqtt_admin_password"))
+        raise ConfigError(
+            f"{names} go together, and with {variable('mqtt_url')}: a broker that is run elsewhere."
+        )
+    return replace(_endpoint(settings), username=name, password=password.get_secret_value())
 
 
 def _join_port(settings: Settings) -> int:

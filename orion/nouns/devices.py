@@ -1,5 +1,6 @@
 """`orion devices`: which devices there are, what they may do, and places for new ones."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -8,9 +9,11 @@ from orion import receipts, words
 from orion.client import Json, segment
 from orion.config.addresses import TLS_PORT, invited_to, is_loopback
 from orion.exits import Exit
+from orion.nouns import access
 from orion.verbs import Invocation, noun, verb
 from schemas.topics import DEFAULT_PREFIX
 
+MAX_CSR = 16_384  # characters
 LISTS = ("tools", "paths", "apps", "aliases", "groups")
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The device's id.")]
@@ -49,9 +52,13 @@ def register(app: typer.Typer) -> None:
         add
     )
     verb(group, "invite", example="orion devices invite nas --profile assist --valid 15m")(invite)
+    verb(group, "certificate", example="orion devices certificate lamp-1 lamp-1.csr > lamp-1.pem")(
+        certificate
+    )
     verb(group, "adopt", example="orion devices adopt lamp-1")(adopt)
     verb(group, "resume", example="orion devices resume lamp-1")(resume)
     verb(group, "remove", example="orion devices remove lamp-1 --yes")(remove)
+    access.register(group)
     verb(group, "policy", example="orion devices policy laptop --profile manage --allow-path ~/Documents")(
         policy
     )
@@ -166,6 +173,32 @@ def invite(
         )
     if not adopt:
         terminal.say(f"Once it is there, look at what it offers: orion devices adopt {device_id}")
+
+
+def certificate(
+    invocation: Invocation,
+    device_id: Id,
+    csr: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="Its signing request in PEM: openssl req -new -key KEY -subj /CN=x"
+        ),
+    ],
+) -> None:
+    """Give a device a client certificate: it needs no password then, on the port ORION_MQTT_CERT_PORT.
+
+    Its name is the device's id, whatever the request says. It holds until the device is revoked or removed.
+    """
+    with csr.open(encoding="ascii", errors="replace") as file:
+        text = file.read(MAX_CSR)
+    made = invocation.client.post(f"/devices/{segment(device_id)}/certificate", {"csr": text})
+    terminal = invocation.terminal
+    if terminal.answer(made):
+        return
+    terminal.write(made["certificate"].strip())
+    terminal.say(
+        f"{device_id} connects with it to port {made['port']}; the broker's authority: orion devices certificate --json"
+    )
 
 
 def adopt(

@@ -148,6 +148,7 @@ def _there(invocation: Invocation) -> Iterator[Check]:
     found = f"{broker['host']}:{broker['port']}, {'connected' if broker['connected'] else 'not connected'}"
     remedy = "start the broker; the controller's log says why it is not let in"
     yield _finding("connection", found, good=broker["connected"], remedy=remedy)
+    yield from _identities(told["identities"])
     yield _database(told["database"])
     free = told["disk_free_bytes"]
     remedy = f"make room where {invocation.settings.data_dir} is"
@@ -169,6 +170,23 @@ def _there(invocation: Invocation) -> Iterator[Check]:
         yield _finding(
             "adoption", f"waiting: {', '.join(waiting)}", good=False, remedy=remedy, state="waiting"
         )
+
+
+def _identities(told: dict[str, Any]) -> Iterator[Check]:
+    """Names at the broker: whether there are more than it carries well, and whether they hold."""
+    if not told:
+        return
+    count, bound = told["count"], told["bound"]
+    if count is not None:
+        found = f"{count} names" if bound is None else f"{count} names; it carries {bound} well"
+        remedy = (
+            "every change takes longer with each name more; the broker that `orion up` runs has no such bound"
+        )
+        good = bound is None or count <= bound
+        yield _finding("identities", found, good=good, state="crowded", remedy=remedy)
+    for fault in told["faults"]:
+        remedy = "mosquitto_ctrl dynsec, or that broker's settings: docs/operations.md"
+        yield _finding("broker's rules", fault, good=False, state="open", remedy=remedy)
 
 
 def _ailing(told: dict[str, Any]) -> Iterator[Check]:

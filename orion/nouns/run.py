@@ -1,6 +1,6 @@
 """`orion run`: one tool on one device or on a whole group, with exact arguments."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -83,6 +83,7 @@ def run(
     """Run a tool on a device, by the same permission as everything else.
 
     A value is read as JSON where the tool wants a number, yes/no, list or object; else it is text.
+    A secret argument is better given as KEY=-: its value is asked for, or read from stdin.
     """
     client, terminal = invocation.client, invocation.terminal
     limits = {
@@ -98,9 +99,10 @@ def run(
     else:
         whom = {"group": group, **{name: value for name, value in limits.items() if value is not None}}
         example = members.example(client, group)
+    properties = _properties(client, example, tool)
     body: Json = whom | {
         "tool": tool,
-        "arguments": words.arguments(given, _properties(client, example, tool)),
+        "arguments": words.arguments(_asked(terminal, given, properties), properties),
         "dry_run": dry_run,
     }
     if when_online:
@@ -157,6 +159,24 @@ def _split(said: list[str], group: str | None, limits: Mapping[str, Any]) -> tup
             f"with --group no device is named: orion run --group {group} {said[1]} ...", param_hint="DEVICE"
         )
     return "", said[0], said[1:]
+
+
+def _asked(terminal: Terminal, given: Sequence[str], properties: Mapping[str, Any]) -> list[str]:
+    """The words, with those secrets that are not said on the command line."""
+    found = []
+    for word in given:
+        key, _, text = word.partition("=")
+        schema = properties.get(key)
+        if isinstance(schema, dict) and schema.get("writeOnly") is True:
+            if text == "-":
+                found.append(f"{key}={terminal.secret(f'{key}: ')}")
+                continue
+            terminal.say(
+                f"{key} is a secret, and others on this computer can read a command line: say {key}=- instead.",
+                "yellow",
+            )
+        found.append(word)
+    return found
 
 
 def _properties(client: Client, device_id: str | None, tool: str) -> Mapping[str, Any]:

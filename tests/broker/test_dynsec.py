@@ -91,6 +91,22 @@ async def test_nobody_but_the_administrator_administers(remote: RemoteBroker, ro
                     await control.ask({"command": "listClients"})
 
 
+async def test_what_undoes_the_identities_is_named(remote: RemoteBroker) -> None:
+    assert await remote.administration.faults() == []
+    async with conversation(remote.admin) as control:
+        await control.ask({"command": "createClient", "username": "theirs", "password": "x"})
+    (unbound,) = await remote.administration.faults()
+    assert "'theirs' may take a device's client id" in unbound
+    async with conversation(remote.admin) as control:
+        closed = [
+            {"acltype": "publishClientReceive", "allow": False},
+            {"acltype": "subscribe", "allow": True},
+        ]
+        await control.ask({"command": "setDefaultACLAccess", "acls": closed})
+    (open_to_all,) = await remote.administration.faults()
+    assert "everybody may publish or subscribe" in open_to_all
+
+
 async def test_a_controller_that_has_its_name_keeps_its_password(remote: RemoteBroker) -> None:
     await remote.administration.ensure_controller("main", secrets.token_urlsafe(32))
 

@@ -101,7 +101,8 @@ async def loses_nothing(rotating: Talker, other: Talker, rotate: Callable[[], Aw
             assert hearer.heard == set(range(each.said))
         rotating.stop()
         other.stop()
-    assert rotating.lives == 2, "a session that was opened with the old password lived on"
+    # more than once: whoever is quick comes back before the broker knows
+    assert rotating.lives >= 2, "a session that was opened with the old password lived on"
     assert other.lives == 1, "somebody else was disturbed"
 
 

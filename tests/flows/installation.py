@@ -75,6 +75,13 @@ async def installation(
         model=model or ModelSettings(host=NO_MODEL),
         **more,
     )
+    async with running_controller(settings) as client:
+        yield Installation(broker, settings, client)
+
+
+@asynccontextmanager
+async def running_controller(settings: ControllerSettings) -> AsyncIterator[httpx.AsyncClient]:
+    """A controller that is ready, on whatever broker, and a client with its administrator's token."""
     stop = asyncio.Event()
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     running = asyncio.create_task(app.run(settings, stop, ready.set_result), name="controller")
@@ -89,7 +96,7 @@ async def installation(
             headers={"Authorization": f"Bearer {token.strip()}"},
             timeout=30,
         ) as client:
-            yield Installation(broker, settings, client)
+            yield client
     finally:
         stop.set()
         await running

@@ -117,9 +117,10 @@ def orion(*words: str, environment: Mapping[str, str], stdin: str = "") -> "subp
 
 
 @contextmanager
-def running(home: Path, *options: str, device_id: str = "laptop") -> Iterator[Installation]:
+def running(home: Path, *options: str, device_id: str = "laptop", **settings: str) -> Iterator[Installation]:
     """An installation that works inside the block; nothing of it is left after it."""
     installation = Installation(home, device_id=device_id)
+    installation.environment |= settings
     family: list[psutil.Process] = []
     try:
         installation.start(*options)

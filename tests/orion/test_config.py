@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orion.config import ConfigError, Loaded, Origin, load
+from orion.config import ConfigError, Loaded, Origin, load, programs
 from orion.config.document import render
 from orion.config.settings import local_device_id
 from tests.orion.installation import clean_environment, orion
@@ -156,3 +156,35 @@ def test_a_wrong_setting_is_a_usage_error(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "ORION_MQTT_PORT" in json.loads(done.stdout)["error"]["message"]
     assert "ORION_MQTT_PORT" in done.stderr
+
+
+def test_who_administers_another_broker_is_told_whole_and_kept_secret(tmp_path: Path) -> None:
+    environment = {
+        "ORION_DATA_DIR": str(tmp_path),
+        "ORION_MQTT_URL": "mqtt://controller-main:own@broker.example:1884",
+        "ORION_MQTT_ADMIN_USER": "orion-admin",
+        "ORION_MQTT_ADMIN_PASSWORD": "hush",
+    }
+
+    told = programs.for_controller(load({}, environment).settings)
+
+    assert told.administrator is not None
+    assert (told.administrator.host, told.administrator.port) == ("broker.example", 1884)
+    assert (told.administrator.username, told.administrator.password) == ("orion-admin", "hush")
+    assert told.endpoint.username == "controller-main"
+    assert "hush" not in repr(told)
+
+
+@pytest.mark.parametrize("missing", ["ORION_MQTT_URL", "ORION_MQTT_ADMIN_USER", "ORION_MQTT_ADMIN_PASSWORD"])
+def test_half_an_administrator_is_an_error(tmp_path: Path, missing: str) -> None:
+    environment = {
+        "ORION_DATA_DIR": str(tmp_path),
+        "ORION_MQTT_URL": "mqtt://controller-main:own@broker.example",
+        "ORION_MQTT_ADMIN_USER": "orion-admin",
+        "ORION_MQTT_ADMIN_PASSWORD": "hush",
+    }
+    del environment[missing]
+
+    with pytest.raises(ConfigError, match="go together") as wrong:
+        programs.for_controller(load({}, environment).settings)
+    assert "hush" not in str(wrong.value)

@@ -86,3 +86,23 @@ def test_devices_whose_certificates_end_soon_are_named(tmp_path: Path) -> None:
 
     assert found["devices' certificates"]["found"] == "lamp (2028-02-29)"
     assert found["devices' certificates"]["state"] == "ending"
+
+
+def test_a_broker_with_more_names_than_it_carries_is_told() -> None:
+    (well,) = doctor._identities({"count": 1_000, "bound": 1_000, "faults": []})
+    (crowded,) = doctor._identities({"count": 1_001, "bound": 1_000, "faults": []})
+
+    assert (well["state"], crowded["state"]) == ("ok", "crowded")
+    assert "1001 names; it carries 1000 well" in crowded["found"]
+
+
+def test_a_broker_of_our_own_has_no_bound() -> None:
+    (found,) = doctor._identities({"count": 50_000, "bound": None, "faults": []})
+
+    assert (found["state"], found["found"]) == ("ok", "50000 names")
+
+
+def test_what_undoes_the_identities_of_a_broker_is_told() -> None:
+    (fault,) = doctor._identities({"count": None, "bound": 1_000, "faults": ["it lets everybody in"]})
+
+    assert (fault["state"], fault["found"]) == ("open", "it lets everybody in")

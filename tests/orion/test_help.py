@@ -19,7 +19,8 @@ NOUNS = (
     "commands list", "commands queue", "commands show", "commands cancel",
     "approvals list", "approvals show", "approvals approve", "approvals deny",
     "audit list", "events list", "debug-user create", "debug-user remove", "config show",
-    "devices invite", "node join", "keys list", "keys rotate",
+    "devices invite", "devices certificate", "node join", "keys list", "keys rotate",
+    "conform", "devices revoke", "devices rotate", "identities list", "identities rotate",
 )  # fmt: skip
 
 

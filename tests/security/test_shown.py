@@ -17,6 +17,8 @@ from orion import crew
 from orion.config import sources
 from orion.config.settings import Settings
 from orion.config.sources import ConfigError, Origin, load
+from orion.nouns import run
+from orion.terminal import Terminal
 from schemas.keys import JoinResponse
 from schemas.wire import MalformedMessage
 
@@ -140,6 +142,20 @@ def test_each_program_is_told_its_own_secrets_only(program: str, knows: set[str]
     told = crew.for_program(program, {**ENVIRONMENT, "PATH": "/bin"})
 
     assert set(told) == knows | {"PATH"}
+
+
+def test_a_secret_argument_on_the_command_line_is_warned_of_and_can_come_from_stdin(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    properties = {"pin": {"type": "string", "writeOnly": True}, "on": {"type": "boolean"}}
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{SECRET}\n"))
+
+    assert run._asked(Terminal(), ["pin=-", "on=-"], properties) == [f"pin={SECRET}", "on=-"]
+    assert capsys.readouterr().err == ""
+    assert run._asked(Terminal(), [f"pin={SECRET}"], properties) == [f"pin={SECRET}"]
+    warned = capsys.readouterr().err
+    assert "say pin=- instead" in " ".join(warned.split())
+    assert SECRET not in warned
 
 
 def logged(error: BaseException) -> str:

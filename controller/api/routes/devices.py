@@ -1,5 +1,6 @@
 """Devices: prepare a place, look, adopt, change the policy, remove."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -87,11 +88,10 @@ async def add(controller: Controller, actor: Asking, wanted: NewDevice) -> dict[
         return row
 
     row = await controller.store.write(work)
-    endpoint = controller.settings.endpoint
-    connection = {"host": endpoint.host, "port": endpoint.port, "username": wanted.device_id}
+    password = None
     if controller.administration is not None:
         try:
-            connection["password"] = await controller.administration.add_device(wanted.device_id)
+            password = await controller.administration.add_device(wanted.device_id)
         except (IdentityError, OSError):
             # there is no identity to take away: the name is somebody else's, or could not be given
             await controller.store.write(
@@ -100,7 +100,7 @@ async def add(controller: Controller, actor: Asking, wanted: NewDevice) -> dict[
             raise
     await controller.devices_door.look_again(wanted.device_id)
     return views.device(row) | {
-        "mqtt": connection | {"client_id": wanted.device_id, "prefix": controller.settings.prefix},
+        "mqtt": views.connection(controller.settings, wanted.device_id, password),
         "keys": [each.to_json() for each in controller.keyring.keys],
     }
 
@@ -199,12 +199,12 @@ async def _forget(controller: Controller, actor: Asking, device_id: str) -> None
         commands.withdraw(session, device_id, now=now)  # a later device of that id gets nothing of this one
 
     await controller.store.write(take_away)
-    controller.devices_door.forget(device_id)
-    if controller.administration is not None:
-        try:
-            await controller.administration.remove(device_id)
-        except UnknownIdentity:
-            return
+    try:
+        if controller.administration is not None:
+            with suppress(UnknownIdentity):
+                await controller.administration.remove(device_id)
+    finally:  # not earlier: what it says until its session has ended, its will too, is cleared as well
+        controller.devices_door.forget(device_id)
 
 
 def _frozen(texts: list[str] | None) -> tuple[str, ...] | None:

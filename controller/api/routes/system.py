@@ -10,7 +10,8 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
-from broker.identities import UnknownIdentity
+from broker.administration import Administration
+from broker.identities import IdentityError, UnknownIdentity
 from broker.rights import Role
 from controller.api.deps import Asking, Controller
 from controller.errors import Conflict
@@ -53,6 +54,7 @@ async def doctor(controller: Controller, _actor: Asking) -> dict[str, Any]:
             "connected": controller.devices_door.connected,
             "administered": controller.administration is not None,
         },
+        "identities": await _identities(controller.administration),
         "database": database,
         "devices": asdict(ailing),
         "disk_free_bytes": usage.free,
@@ -62,6 +64,20 @@ async def doctor(controller: Controller, _actor: Asking) -> dict[str, Any]:
             "trouble": await controller.assistant.trouble(),
         },
     }
+
+
+async def _identities(administration: Administration | None) -> dict[str, Any]:
+    """How many names the broker holds, how many it holds well, and what undoes them."""
+    if administration is None:
+        return {}
+    try:
+        return {
+            "count": len(await administration.all()),
+            "bound": administration.bound,
+            "faults": await administration.faults(),
+        }
+    except IdentityError as error:
+        return {"count": None, "bound": administration.bound, "faults": [str(error)]}
 
 
 @router.post("/debug-users", status_code=201)

@@ -32,12 +32,23 @@ from controller.services.devices.registry import (
     unadopted,
 )
 from controller.services.devices.silence import call_stale, silent
-from controller.services.devices.status import BROKER_RESTARTED, SENT_TOO_MUCH, DeviceStatus, absence
+from controller.services.devices.status import (
+    BROKER_RESTARTED,
+    REVOKED,
+    SENT_TOO_MUCH,
+    DeviceStatus,
+    absence,
+    is_revoked,
+    let_in,
+    mark_revoked,
+    revoked,
+)
 from controller.services.devices.suspensions import check_shut_out, resume, suspend, suspended
 
 __all__ = [
     "BROKER_RESTARTED",
     "MAX_SKEW",
+    "REVOKED",
     "SENT_TOO_MUCH",
     "Ailments",
     "Beat",
@@ -59,12 +70,16 @@ __all__ = [
     "forbid_unsigned",
     "forget_key",
     "get",
+    "is_revoked",
+    "let_in",
+    "mark_revoked",
     "nobody_is_known_online",
     "note_forgery",
     "profile_of",
     "public_keys",
     "remove",
     "resume",
+    "revoked",
     "silent",
     "store_heartbeat",
     "store_heartbeats",

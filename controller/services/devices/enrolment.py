@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select, update
 from controller.services import audit, events
 from controller.services.actors import Actor
 from controller.services.devices.registry import find, get
-from controller.services.devices.status import UNSIGNED_FORBIDDEN, DeviceStatus
+from controller.services.devices.status import UNSIGNED_FORBIDDEN, DeviceStatus, let_in
 from controller.store import notices
 from controller.store.tables import Device
 from schemas.events import Event, Severity
@@ -28,6 +28,7 @@ def enrol(session: Session, device_id: str, public_key: str, *, actor: Actor | N
     """
     row = get(session, device_id)
     row.public_key, row.enrolled_at, row.updated_at = public_key, now, now
+    let_in(row, now=now)
     audit.record(session, "device.enrolled", now=now, actor=actor, device_id=device_id)
     notices.announce(session, notices.KeyChanged(device_id, public_key))
     return row

@@ -54,7 +54,7 @@ def store_presence(
             row.status_reason = presence.reason[:MAX_REASON] if presence.reason else None
             status.settle(session, row, DeviceStatus.OFFLINE, now=now)
         return row
-    if lives.is_repeated(row, presence):
+    if lives.is_repeated(row, presence) or (retained and _was_said_before_revocation(row, presence)):
         return row
     if retained and _is_outlived(row, presence):
         silence.doubt(session, row, now=now)
@@ -80,6 +80,11 @@ def nobody_is_known_online(session: Session, *, reason: str = status.CONTROLLER_
 def _alive(row: Device, profile: Profile | None) -> DeviceStatus:
     same_life = profile is not None and profile.boot_id == row.boot_id
     return DeviceStatus.ONLINE if same_life else DeviceStatus.ARRIVING
+
+
+def _was_said_before_revocation(row: Device, presence: Presence) -> bool:
+    """Whether the broker kept the `online` of somebody who is shut out since."""
+    return status.is_revoked(row) and presence.boot_id == row.boot_id
 
 
 def _is_outlived(row: Device, presence: Presence) -> bool:

@@ -7,7 +7,7 @@ life: those alone are judged by their heartbeats.
 from datetime import datetime
 from enum import StrEnum
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from controller.store import notices
 from controller.store.tables import Device
@@ -15,11 +15,12 @@ from controller.store.tables import Device
 CONTROLLER_RESTARTED = "controller_restarted"
 BROKER_RESTARTED = "broker_restarted"
 UNSIGNED_FORBIDDEN = "unsigned_and_forbidden"
+REVOKED = "revoked"
 SENT_TOO_MUCH = "rate_limited"
 OUR_REASONS = frozenset(
     {CONTROLLER_RESTARTED, BROKER_RESTARTED, UNSIGNED_FORBIDDEN, SENT_TOO_MUCH}
 )  # no word of the device's own
-_SHOWN_REASONS = OUR_REASONS | {"connection_lost", "stopped", "sleeping", "update", "revoked"}
+_SHOWN_REASONS = OUR_REASONS | {"connection_lost", "stopped", "sleeping", "update", REVOKED}
 
 
 class DeviceStatus(StrEnum):
@@ -41,6 +42,34 @@ def settle(session: Session, row: Device, status: DeviceStatus, *, now: datetime
     beats = status is DeviceStatus.ONLINE and row.last_heartbeat is not None
     row.silent_since = now if beats else None
     notices.announce(session, notices.DeviceChanged(row.device_id, ready=status is DeviceStatus.ONLINE))
+
+
+def is_revoked(row: Device) -> bool:
+    """Whether the broker lets it in no more; until it is heard of again."""
+    return row.status == DeviceStatus.OFFLINE and row.status_reason == REVOKED
+
+
+def mark_revoked(session: Session, row: Device, *, now: datetime) -> None:
+    """It is not let in any more."""
+    row.status_reason, row.adopt_first, row.updated_at = REVOKED, False, now
+    row.suspended_until = None  # there is nobody to let in again
+    settle(session, row, DeviceStatus.OFFLINE, now=now)
+
+
+def let_in(row: Device, *, now: datetime) -> None:
+    """It may come again, if it was shut out."""
+    if is_revoked(row):
+        row.status_reason, row.updated_at = None, now
+
+
+def revoked(session: Session) -> dict[str, str]:
+    """The devices that are shut out, with their last life."""
+    query = select(Device.device_id, Device.boot_id).where(
+        Device.status == DeviceStatus.OFFLINE.value,
+        Device.status_reason == REVOKED,
+        col(Device.boot_id).is_not(None),
+    )
+    return {device_id: boot_id for device_id, boot_id in session.exec(query) if boot_id is not None}
 
 
 def absence(row: Device, *, now: datetime) -> str:

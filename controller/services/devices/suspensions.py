@@ -37,11 +37,13 @@ def suspended(session: Session) -> dict[str, datetime]:
 def suspend(
     session: Session, device_id: str, *, pause_s: float, figures: JsonObject, now: datetime
 ) -> datetime | None:
-    """Shut a device out for a while, with an event; until when. None: it has no place here.
+    """Shut a device out for a while, with an event; until when. None: it has no place here, or was revoked.
 
     A device that is shut out already stays so for as long as was said.
     """
     row = find(session, device_id)
+    if row is not None and status.is_revoked(row):
+        return None
     if row is None or row.suspended_until is not None:
         return None if row is None else row.suspended_until
     row.suspended_until = until = now + timedelta(seconds=pause_s)

@@ -185,6 +185,16 @@ def test_a_device_that_waits_for_acks_may_bring_a_whole_spool(floods: Floods) ->
     assert not told.devices
 
 
+def test_of_replies_that_nobody_asked_for_a_batch_takes_only_some(floods: Floods) -> None:
+    assert flood(floods, Kind.REPLY, 256) == UNACKED
+    for _ in range(64):
+        floods.expect("busy")
+    assert flood(floods, Kind.REPLY, 256, device_id="busy") == 256
+
+    floods.taken(full=True)
+    assert flood(floods, Kind.REPLY, 1) == 1
+
+
 def test_what_waits_to_be_taken_counts_before_it_is_taken(floods: Floods) -> None:
     told = Told(floods)
     far = UNACKED + AHEAD + int(PATIENCE * 50)

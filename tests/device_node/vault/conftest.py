@@ -26,8 +26,9 @@ def bus(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True)
-def chosen_backend_is_forgotten() -> Iterator[None]:
+def chosen_backend_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The library remembers the first that it found."""
+    monkeypatch.delenv("PYTHON_KEYRING_BACKEND")
     keyring.core._keyring_backend = None
     yield
     keyring.core._keyring_backend = None

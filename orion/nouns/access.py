@@ -1,0 +1,46 @@
+"""`orion devices revoke|rotate`: who is let in, and with which password."""
+
+from typing import Annotated
+
+import typer
+
+from orion.client import segment
+from orion.exits import Exit
+from orion.verbs import Invocation, verb
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="The device's id.")]
+
+
+def register(devices: typer.Typer) -> None:
+    """Add the verbs to the noun `devices`."""
+    verb(devices, "revoke", example="orion devices revoke lamp-1 --yes")(revoke)
+    verb(devices, "rotate", example="orion devices rotate lamp-1 --json")(rotate)
+
+
+def revoke(
+    invocation: Invocation,
+    device_id: Id,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> Exit:
+    """Let a device in no more, at once: its session ends and nothing of it is believed. Its place stays."""
+    terminal = invocation.terminal
+    if terminal.asks and not yes and not terminal.confirm(f"Revoke {device_id}?"):
+        terminal.say("Nothing was changed")
+        return Exit.FAILED
+    device = invocation.client.post(f"/devices/{segment(device_id)}/revoke")
+    if not terminal.answer(device):
+        terminal.say(f"Revoked {device_id}: it is not let in any more")
+        terminal.say(f"Let it in again with: orion devices invite {device_id}")
+    return Exit.DONE
+
+
+def rotate(invocation: Invocation, device_id: Id) -> None:
+    """Give a device another password, and print how it connects; one that was revoked may come again.
+
+    Its session ends, and what is sent to it waits until it is back. The password is said here and never again.
+    """
+    made = invocation.client.post(f"/devices/{segment(device_id)}/rotate")
+    terminal = invocation.terminal
+    if not terminal.answer(made):
+        terminal.say(f"{device_id} has another password. It connects with:")
+        terminal.facts(made["mqtt"])
