@@ -26,6 +26,7 @@ from schemas.ids import DeviceId
 
 LIFE = timedelta(days=2 * 365)
 LIST_LIFE = timedelta(days=30)
+TRIALS = 16  # certificates of our own on the list: as many changes may be under way at once
 Key = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 RESERVED = re.compile(r"(controller|join)-")  # as for devices with a password (`identities`)
 _DEVICE_ID = TypeAdapter[str](DeviceId)
@@ -81,8 +82,8 @@ def unlisted(signer: Authority, device_id: str, key: Key, *, now: datetime) -> x
 def change(directory: Path, device_id: str, *, before: frozenset[str], after: str, also: int) -> bool:
     """Move a device's certificates from one of the states `before` to `after`; whether there were any.
 
-    `also` is a serial number of our own that goes onto the list, in the place of an earlier
-    one: a certificate to try whether Mosquitto has read it.
+    `also` is a serial number of our own that goes onto the list, beside those of changes that may
+    be under way: a certificate to try whether Mosquitto has read it.
     """
     book = _read(directory)
     mine = book.devices.get(device_id, [])
@@ -91,7 +92,7 @@ def change(directory: Path, device_id: str, *, before: frozenset[str], after: st
     book.devices[device_id] = [
         Given(each.serial, each.until, after if each.state in before else each.state) for each in mine
     ]
-    book.trial = also
+    book.trials = (*book.trials, also)[-TRIALS:]
     book.number += 1
     _write(directory, book)
     return True
@@ -125,7 +126,7 @@ def ensure_list(directory: Path, signer: Authority, *, now: datetime) -> bool:
 class _Book:
     devices: dict[str, list[Given]]
     number: int = 0
-    trial: int | None = None
+    trials: tuple[int, ...] = ()
 
 
 def _made(signer: Authority, device_id: str, key: Key, *, until: datetime) -> x509.Certificate:
@@ -170,7 +171,7 @@ def _listed(book: _Book, signer: Authority, now: datetime) -> x509.CertificateRe
         .add_extension(authority.signed_by(signer.certificate), critical=False)
     )
     revoked = [each.serial for mine in book.devices.values() for each in mine if each.state != "good"]
-    for serial in [*revoked, *([] if book.trial is None else [book.trial])]:
+    for serial in [*revoked, *book.trials]:
         entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(EPOCH).build()
         builder = builder.add_revoked_certificate(entry)
     return builder.sign(signer.key, hashes.SHA256())
@@ -195,7 +196,7 @@ def _read(directory: Path) -> _Book:
                 for device_id, mine in read["devices"].items()
             },
             read["number"],
-            None if read["trial"] is None else int(read["trial"], 16),
+            tuple(int(each, 16) for each in read["trials"]),
         )
     except FileNotFoundError:
         return _Book({})
@@ -207,7 +208,7 @@ def _read(directory: Path) -> _Book:
 def _write(directory: Path, book: _Book) -> None:
     written = {
         "number": book.number,
-        "trial": None if book.trial is None else f"{book.trial:x}",
+        "trials": [f"{each:x}" for each in book.trials],
         "devices": {
             device_id: [
                 {

@@ -186,10 +186,12 @@ async def test_our_client_refuses_a_broker_of_another_name(secure: EncryptedBrok
 async def test_a_server_that_offers_plain_only_never_sees_a_password() -> None:
     seen = bytearray()
     connections = 0
+    serving: set[asyncio.Task[None] | None] = set()
 
     async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal connections
         connections += 1
+        serving.add(asyncio.current_task())
         seen.extend(await reader.read(4096))
         writer.write(b"\x20\x03\x00\x00\x00")  # "you are in", in MQTT without TLS
         await writer.drain()
@@ -218,6 +220,9 @@ async def test_a_server_that_offers_plain_only_never_sees_a_password() -> None:
                 await asyncio.sleep(0.01)
         stop.set()
         await trying
+        async with asyncio.timeout(10):  # its end of a line may see a moment later that it is over
+            while any(task is not None and not task.done() for task in serving):
+                await asyncio.sleep(0.01)
 
     assert seen
     assert b"very-secret" not in seen
