@@ -17,7 +17,6 @@ AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")  # all times look lik
 # What outlives a power cut: of each id until when, to whom and what was answered; and what nobody has acked yet.
 kept = json.load(open(FILE)) if os.path.exists(FILE) else {"on": False, "known": {}, "unacked": []}
 inbox, born, seq, beat_at = [], False, 0, STARTED
-
 def now(): return datetime.now(UTC).isoformat(timespec="milliseconds")[:23] + "Z"
 def told(**message): return json.dumps(message | {"at": now(), "boot_id": BOOT})
 def keep():
@@ -57,8 +56,7 @@ def cancel(said, deadline):
     keep()
 def ack(said, deadline):
     done = {*said.get("replies", []), *said.get("events", []), *(one["id"] for one in said.get("refused", []))}
-    kept["unacked"] = [one for one in kept["unacked"] if one[0] not in done]
-    keep()
+    kept["unacked"] = [one for one in kept["unacked"] if one[0] not in done]; keep()
 def take(message, deadline):
     try:
         kind, said = message.topic[len(D) + 1:], json.loads(message.payload if len(message.payload) <= 262144 else b"")
@@ -75,7 +73,6 @@ def on_subscribe(*_):
     for _, topic, payload in kept["unacked"]: client.publish(topic, payload, 1)
 def on_message(client, _, message):  # a property says what is left of its life
     inbox.append((message, time.monotonic() + getattr(message.properties, "MessageExpiryInterval", 1e9)))
-
 for name, (until, reply_to, reply) in list(kept["known"].items()):
     if reply_to and not reply: answer(name, reply_to, until, "interrupted", "interrupted", "The power failed meanwhile.")
 signal.signal(signal.SIGTERM, lambda *_: sys.exit())
@@ -95,5 +92,8 @@ while True:
                 client.publish(f"{D}/heartbeat", told(seq=seq, uptime_s=time.monotonic() - STARTED), 0, retain=True)
                 seq, beat_at = seq + 1, time.monotonic() + float(os.environ.get("LAMP_HEARTBEAT_S", "30"))
     except OSError as error: print(error)
-    finally: client.publish(f"{D}/presence", told(state="offline", reason="stopped"), 1, True), client.disconnect()
+    finally:  # a clean stop; the broker is waited for, or closing the line could take the words with it
+        last = client.publish(f"{D}/presence", told(state="offline", reason="stopped"), 1, True)
+        while client.loop() == mqtt.MQTT_ERR_SUCCESS and not last.is_published(): pass
+        client.disconnect()
     time.sleep(2)

@@ -47,6 +47,11 @@ def token_path(settings: Settings) -> Path:
     return settings.data_dir / "controller" / "token"
 
 
+def keys_path(settings: Settings) -> Path:
+    """What the controller signs with, as it keeps it."""
+    return settings.data_dir / "controller" / "keys.json"
+
+
 def is_anonymous(settings: Settings) -> bool:
     """Whether a broker that is run elsewhere lets everybody in without a name."""
     return settings.mqtt_url is not None and not urlsplit(settings.mqtt_url).username

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 from broker.identities import await_active
 from broker.session import ConnectFailed, Endpoint
+from controller.store.keyring import KeyRing, KeysUnusable
 from orion.config import programs
-from orion.config.addresses import mqtt_address, reachable
+from orion.config.addresses import keys_path, mqtt_address, reachable
 from orion.config.settings import Settings
 from orion.conform.line import INSTANCE, LineLost
 from schemas.signing import Signer
@@ -34,8 +36,9 @@ async def endpoint(settings: Settings) -> AsyncIterator[Endpoint]:
         raise NoPlace(
             f"No broker has run with the data folder {settings.data_dir} yet. Start one with: orion up"
         )
-    kept = await asyncio.to_thread(identities.ensure, INSTANCE)
+    making = asyncio.create_task(asyncio.to_thread(identities.ensure, INSTANCE), name="conform-identity")
     try:
+        kept = await asyncio.shield(making)  # what is made meanwhile must not outlive a Ctrl-C
         host, port = mqtt_address(settings)
         made = Endpoint(reachable(host), port, kept.username, kept.password)
         try:
@@ -44,9 +47,21 @@ async def endpoint(settings: Settings) -> AsyncIterator[Endpoint]:
             raise LineLost(f"The broker at {made.host}:{made.port} did not let us in: {error}") from error
         yield made
     finally:
-        await asyncio.to_thread(identities.remove, kept.username)
+        await asyncio.to_thread(identities.remove, (await making).username)
 
 
-def signer_of(_settings: Settings) -> Signer | None:
-    """What the controller of this installation signs with; None while it does not sign."""
-    return None
+def signer_of(settings: Settings) -> Signer | None:
+    """What the controller of this installation signs with; None when none has run here.
+
+    Raises:
+        NoPlace: its keys cannot be used.
+    """
+    path = keys_path(settings)
+    if not path.exists():
+        return None  # opening them would make the first one
+    ring = KeyRing(path, lambda: datetime.now(UTC))
+    try:
+        ring.open()
+    except KeysUnusable as error:
+        raise NoPlace(str(error)) from error
+    return ring.signer

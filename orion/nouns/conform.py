@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import TypeAdapter, ValidationError
 
-from orion.exits import Exit
+from orion.exits import INTERRUPTED, Exit
 from orion.terminal import Terminal
 from orion.verbs import Failure, Invocation, verb
 from schemas.ids import DeviceId
 
 if TYPE_CHECKING:  # loaded by this command alone: it brings the broker's package
     from orion.conform import Check, Finding
+    from schemas.signing import Signer
 
 STYLES = {"passed": "green", "broken": "red", "not tried": "dim"}
 EXAMPLE = "orion conform lamp-1\norion conform lamp-1 --tool light --argument on=true --write"
@@ -58,10 +60,10 @@ def conform(
     mqtt3: Mqtt3 = False,
     disconnect: Disconnect = False,
     within: Within = 5.0,
-) -> Exit:
+) -> int:
     """Check a device, ours or anybody's, against the wire contract.
 
-    It is listened to, and asked some thirty times to do something that only looks. Exit code 0
+    It is listened to, and asked about a hundred times to do something that only looks. Exit code 0
     when nothing is broken, else 1.
     """
     import asyncio  # a short command without it starts faster
@@ -77,9 +79,10 @@ def conform(
         raise _wrong("--argument belongs to a tool: name it with --tool.")
     findings: list[Finding] = []
 
-    async def look() -> None:
-        settings = invocation.settings
-        signer = checks.signer_of(settings)
+    settings = invocation.settings
+
+    async def look(signer: "Signer | None") -> None:
+        _leave_nothing_when_told_to_end()
         async with (
             checks.endpoint(settings) as endpoint,
             checks.connected(endpoint, device_id, settings.prefix, signer=signer) as line,
@@ -96,12 +99,24 @@ def conform(
                     findings.extend([each async for each in found])
 
     try:
-        asyncio.run(look())
+        asyncio.run(look(checks.signer_of(settings)))
+    except asyncio.CancelledError:
+        return INTERRUPTED
     except (checks.LineLost, checks.NoPlace) as error:
         raise Failure(str(error), code="unavailable") from error
     except checks.NoSuchCall as error:
         raise _wrong(str(error)) from error
     return _report(invocation.terminal, device_id, findings)
+
+
+def _leave_nothing_when_told_to_end() -> None:
+    """Take the name at the broker away as after Ctrl-C: it may do what a controller may."""
+    import asyncio
+
+    task = asyncio.current_task()
+    for told in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        with contextlib.suppress(NotImplementedError):  # Windows has no such signals
+            asyncio.get_running_loop().add_signal_handler(told, lambda: task and task.cancel())
 
 
 def _wrong(sentence: str) -> Failure:

@@ -15,6 +15,7 @@ HERE = Path(__file__).parent
 CONFIG = (
     'import os\nHOST, PORT, ME, PASSWORD, EVERY = "{host}", {port}, "{name}", os.getenv("LAMP_PASSWORD"), 1\n'
 )
+BOARD = ".frozen:~/.micropython/lib:/usr/lib/micropython"  # where MicroPython looks unless told otherwise
 STOP_WITHIN = 10.0  # seconds
 
 
@@ -62,14 +63,17 @@ def of_micropython(port: int, name: str, password: str, folder: Path, *, board: 
     if board == "cpython":
         words = [sys.executable, str(HERE / "cpython" / "board.py"), str(program)]
         return Lamp(words, password, folder, PYTHONPATH=os.pathsep.join([str(folder), str(HERE)]))
-    return Lamp([board, str(program)], password, folder, MICROPYPATH=f"{folder}:{HERE}:.frozen")
+    return Lamp([board, str(program)], password, folder, MICROPYPATH=f"{folder}:{BOARD}")
 
 
 def boards() -> list[str]:
-    """What can run a board's program here: CPython always, MicroPython where somebody installed it."""
+    """What can run a board's program here: CPython always, MicroPython where it is with its `umqtt.simple`."""
     beside = Path(sys.executable).with_name("micropython")
     found = str(beside) if beside.exists() else shutil.which("micropython")
-    return ["cpython", found] if found else ["cpython"]
+    if found is None:
+        return ["cpython"]
+    asked = subprocess.run([found, "-c", "import umqtt.simple"], capture_output=True, check=False)
+    return ["cpython"] if asked.returncode else ["cpython", found]
 
 
 @contextmanager

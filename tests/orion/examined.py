@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from pathlib import Path
 
-from broker.identities import Identities, await_active
+from broker.identities import UnknownIdentity, await_active
 from broker.session import Endpoint
 from orion import conform
 from orion.conform import Finding
@@ -20,6 +20,16 @@ PATIENCE = 20.0  # of whoever waits for a lamp to be cut off
 THERE_WITHIN = 15.0  # seconds for a lamp's program to start and connect
 
 
+async def examiner(broker: RunningBroker, name: str) -> Endpoint:
+    """Who examines the device of this name; made at the first call."""
+    try:
+        kept = await asyncio.to_thread(broker.identities.kept, f"controller-conform-{name}")
+    except UnknownIdentity:
+        kept = await asyncio.to_thread(broker.identities.ensure, f"conform-{name}")
+        await await_active(broker.endpoint(kept.username, kept.password))
+    return broker.endpoint(kept.username, kept.password)
+
+
 async def examined(
     broker: RunningBroker,
     name: str,
@@ -30,10 +40,7 @@ async def examined(
     signer: Signer | None = None,
 ) -> dict[str, Finding]:
     """Run a lamp and what is found about it; with `cut` its program dies and is started when that is asked for."""
-    identities: Identities = broker.identities
-    kept = await asyncio.to_thread(identities.ensure, f"conform-{name}")
-    endpoint = Endpoint(broker.settings.host, broker.settings.port, kept.username, kept.password)
-    await await_active(endpoint)
+    endpoint = await examiner(broker, name)
     await asyncio.to_thread(lamp.start)
     acts = deque([lamp.kill, lamp.start])
 

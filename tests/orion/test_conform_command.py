@@ -1,13 +1,16 @@
 """`orion conform` beside an installation that runs: what it says, and what it leaves behind."""
 
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from orion.conform import CHECKS
+from orion.exits import INTERRUPTED
 from tests.examples import lamps
-from tests.orion.installation import Installation, running, until
+from tests.orion.installation import ORION, READY_WITHIN, Installation, running, until
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +42,7 @@ def test_our_node_passes_and_nothing_is_left(quick: Installation) -> None:
     assert found["holds"], found
     assert list(states(found)) == [check.name for check in CHECKS]
     assert found["passed"] + found["not_tried"] == len(CHECKS)
+    assert states(found)["signing.forged"] == "passed"  # `orion up` has it join
     assert not list((quick.home / "data" / "broker").glob("controller-conform*"))
     assert "controller-conform" not in (quick.home / "data" / "broker" / "passwords").read_text()
 
@@ -98,6 +102,23 @@ def test_a_fault_is_told_to_a_person_with_what_was_seen(quick: Installation, tmp
     assert "commands.unknown_tool" in lines[at]
     assert "rejected, not_found" in lines[at + 1]
     assert "1 broken" in done.stderr
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_one_that_is_ended_in_the_middle_leaves_no_name_behind(
+    quick: Installation, lamp: str, how: signal.Signals
+) -> None:
+    kept = quick.home / "data" / "broker" / "controller-conform.password"
+    running = subprocess.Popen(
+        [*ORION, "conform", lamp], env=quick.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    until(kept.exists)
+    running.send_signal(how)
+    _, said = running.communicate(timeout=READY_WITHIN)
+
+    assert running.returncode == INTERRUPTED, said
+    assert not kept.exists()
+    assert b"Traceback" not in said
 
 
 def test_a_broker_that_is_run_elsewhere_is_not_given_a_name(quick: Installation) -> None:

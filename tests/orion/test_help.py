@@ -13,7 +13,7 @@ from orion import cli
 from tests.orion.installation import ORION, clean_environment, orion
 
 NOUNS = (
-    "up", "broker", "controller", "node", "ask", "run", "undo", "doctor", "demo",
+    "up", "broker", "controller", "node", "ask", "run", "undo", "doctor", "conform", "demo",
     "devices list", "devices show", "devices add", "devices adopt", "devices resume", "devices remove", "devices policy",
     "users list", "users add", "users role", "users rotate", "users remove",
     "commands list", "commands queue", "commands show", "commands cancel",
