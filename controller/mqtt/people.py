@@ -57,8 +57,11 @@ class People:
         """Take note of a request that was written down."""
         if not isinstance(notice, RequestTaken):
             return
+        # many are heard in one breath: those whose turn is free take no place of those that wait
+        free = TURNS - self._running.total()
+        free_of_one = min(free, TURNS_OF_ONE - self._running[notice.username])
         of_one = sum(1 for each in self._waiting if each.username == notice.username)
-        full = len(self._waiting) >= WAITING or of_one >= WAITING_OF_ONE
+        full = len(self._waiting) >= WAITING + free or of_one >= WAITING_OF_ONE + free_of_one
         (self._refused if full else self._waiting).append(notice)
         self._wake.set()
 
