@@ -3,12 +3,22 @@
 There is no way to turn that off, and nothing here or above it tries again without TLS.
 """
 
+import errno
 import ssl
 from pathlib import Path
 
 
 class _Socket(ssl.SSLSocket):
-    """Does not stay open when the handshake fails: whoever began it has not got it yet."""
+    """Does not stay open when it cannot be made: whoever began it has not got it yet."""
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        # Making one reads once if the other side has reset the line already, and forgets to close.
+        try:
+            return super().recv(buflen, flags)
+        except OSError as error:
+            if self.version() is None and error.errno not in (errno.ENOTCONN, errno.EINVAL):
+                self.close()
+            raise
 
     def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - as in `ssl`
         try:

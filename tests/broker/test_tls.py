@@ -2,8 +2,11 @@
 
 import asyncio
 import os
+import select
 import signal
+import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -228,6 +231,20 @@ async def test_a_server_that_offers_plain_only_never_sees_a_password() -> None:
     assert b"very-secret" not in seen
     assert b"a-device" not in seen
     assert b"MQTT" not in seen
+
+
+def test_a_line_that_is_reset_before_tls_begins_is_not_left_open() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        line = socket.create_connection(listening.getsockname())
+        peer, _ = listening.accept()
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()
+        select.select([line], [], [], 10)
+        descriptor = line.fileno()
+        with pytest.raises(ConnectionResetError):
+            tls.context().wrap_socket(line, server_hostname="localhost")
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
 
 
 def test_there_is_no_way_to_ask_for_less(tmp_path: Path) -> None:
