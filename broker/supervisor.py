@@ -16,6 +16,7 @@ from broker import binary, certificates, config, files, launch, process
 from broker.binary import BrokerUnavailable
 from broker.certificates import CertificateError
 from broker.identities import Identities
+from broker.lost import LostSessions
 from broker.probe import ProbeFailed, probe
 from broker.session import Backoff
 from broker.settings import BrokerSettings
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 PROBE_EVERY = 0.05  # seconds between two probes of a broker that is starting
 STABLE_AFTER = 60.0  # seconds; a broker that lived longer starts again at once
 LOOK_EVERY = 60.0  # seconds between two looks at the certificates; one costs a few milliseconds
+RESTORE_EVERY = 60.0  # seconds at least between two restarts for the sake of lost sessions
 LOOPING_AFTER = 4  # deaths in a row that are more than bad luck
 LAST_WORDS_WITHIN = 1.0  # seconds to read the rest of its log after its end
 TAIL = 20  # lines of Mosquitto's log that are kept for an error
@@ -39,6 +41,8 @@ class Supervisor:
         self.identities = Identities(settings.directory, prefix=settings.prefix)
         self.restarts = 0
         self._backoff = backoff or Backoff()
+        self._lost = LostSessions(self.identities.all)
+        self._restoring = False
         self._child: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._tail: deque[str] = deque(maxlen=TAIL)
@@ -67,9 +71,11 @@ class Supervisor:
         logger.info("Broker ready on %s", self._where())
 
     async def watch(self) -> None:
-        """Restart Mosquitto whenever it dies, and renew its certificates, until cancelled."""
+        """Restart Mosquitto whenever it dies or loses sessions, and renew its certificates, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._revive(), name="broker-revive")
+            group.create_task(self._lost.sort(), name="broker-lost")
+            group.create_task(self._restore(), name="broker-restore")
             if self.settings.encrypted:
                 group.create_task(self._renew(), name="broker-renew")
 
@@ -82,9 +88,11 @@ class Supervisor:
             if self._child is not None:
                 code = await self._child.wait()
                 await self._settle()
-                deaths = 0 if loop.time() - began >= STABLE_AFTER else deaths
-                deaths += 1
-                self._report(code, deaths)
+                deaths = 0 if self._restoring or loop.time() - began >= STABLE_AFTER else deaths
+                if not self._restoring:
+                    deaths += 1
+                    self._report(code, deaths)
+                self._restoring = False
             await asyncio.sleep(self._backoff.delay(deaths - 1, not_let_in=False))
             try:
                 await self._launch()
@@ -94,6 +102,24 @@ class Supervisor:
             else:
                 self.restarts += 1
                 logger.info("Broker ready again on %s", self._where())
+
+    async def _restore(self) -> None:
+        """Have Mosquitto read its sessions again when it lost some; not often, for everybody has to come back."""
+        while True:
+            names = await self._lost.wait()
+            child = self._child
+            if child is None:  # it died meanwhile, which restores them as well
+                self._lost.forget()
+                continue
+            logger.warning(
+                "Mosquitto lost the session of %s: somebody connected without a name under that client id. "
+                "Starting it again, which restores them. If it goes on, let only networks you trust reach %s",
+                ", ".join(names),
+                self._where(),
+            )
+            self._restoring = True
+            await self._end(child)
+            await asyncio.sleep(RESTORE_EVERY)
 
     async def _renew(self) -> None:
         """Look at the certificates now and then; have Mosquitto read what was made anew.
@@ -117,19 +143,23 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Ask Mosquitto to save and end; end it when it does not. Safe to call twice."""
-        child = self._child
-        if child is not None and child.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                child.terminate()
-            try:
-                async with asyncio.timeout(self.settings.stop_within_s):
-                    await child.wait()
-            except TimeoutError:
-                with contextlib.suppress(ProcessLookupError):
-                    child.kill()
-                await child.wait()
+        if self._child is not None:
+            await self._end(self._child)
         await self._settle()
         self._held.close()
+
+    async def _end(self, child: asyncio.subprocess.Process) -> None:
+        if child.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            child.terminate()
+        try:
+            async with asyncio.timeout(self.settings.stop_within_s):
+                await child.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                child.kill()
+            await child.wait()
 
     def _prepare(self) -> None:
         self._program = binary.find(self.settings.binary)
@@ -156,6 +186,7 @@ class Supervisor:
         await asyncio.to_thread(launch.check_ports, settings)
         read = await asyncio.to_thread(self._state)
         self._tail.clear()
+        self._lost.forget()
         try:
             self._child = await asyncio.create_subprocess_exec(
                 self._program,
@@ -228,6 +259,7 @@ class Supervisor:
             text = line.decode(errors="replace").rstrip()
             self._tail.append(text)
             logger.debug("mosquitto: %s", text)
+            self._lost.hear(text)
 
     async def _settle(self) -> None:
         """After the child's end: its last words are read and its pid means nothing any more."""
