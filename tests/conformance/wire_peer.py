@@ -100,6 +100,7 @@ class Peer:
         will: tuple[str, Json, int] | None = None,
     ) -> None:
         self.port, self.protocol = port, protocol
+        self.username, self.password = username, password
         self.seen: list[Seen] = []
         self._changed = threading.Condition()
         self._acked: dict[int, ReasonCode] = {}
@@ -136,6 +137,11 @@ class Peer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def again(self) -> "Peer":
+        """The same one in another life, which remembers nothing; this one's line is gone."""
+        self.close()
+        return Peer(self.port, self.username, self.password, protocol=self.protocol)
 
     def connect(self, *, clean: bool = False, session_s: int = 600) -> None:
         """Connect and wait for the CONNACK; `Refused` when it says no."""

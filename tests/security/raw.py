@@ -61,9 +61,16 @@ class Line:
         self, client_id: str, username: str, password: str, *, level: int = V5, clean: bool = True
     ) -> int:
         """CONNECT; the code of the CONNACK."""
-        name = text("MQTT") + bytes([level, 0xC2 if clean else 0xC0]) + struct.pack("!H", 60)
-        extra = b"\x00" if level == V5 else b""
-        self.send(packet(0x10, name + extra + text(client_id) + text(username) + text(password)))
+        who = text(client_id) + text(username) + text(password)
+        return self._connect(0xC2 if clean else 0xC0, level, who)
+
+    def connect_nameless(self, client_id: str, *, level: int = V5) -> int:
+        """CONNECT with neither name nor password; the code of the CONNACK."""
+        return self._connect(0x02, level, text(client_id))
+
+    def _connect(self, flags: int, level: int, who: bytes) -> int:
+        head = text("MQTT") + bytes([level, flags]) + struct.pack("!H", 60)
+        self.send(packet(0x10, head + (b"\x00" if level == V5 else b"") + who))
         found = self.read()
         assert found is not None
         assert found[0] >> 4 == CONNACK

@@ -140,6 +140,14 @@ class Stand:
         self.controller.until_said("Ready")
         self.spy.expect(f"{PREFIX}/controllers/main/presence", after=mark, state="online")
 
+    def broker_restarted(self) -> None:
+        """Our two watchers are there again; everybody else comes by themselves."""
+        self.site.programs[0].until_said("Broker ready again")
+        self.spy, self.overseer = self.spy.again(), self.overseer.again()
+        for peer in (self.spy, self.overseer):
+            peer.connect(clean=True)
+        self.spy.subscribe(f"{PREFIX}/#")
+
     # --- places ------------------------------------------------------------------------------
 
     def place(self, device_id: str, **more: Any) -> str:
@@ -188,11 +196,14 @@ class Stand:
         return made
 
     def leave(self) -> None:
+        """Everybody but the broker and the controller."""
         for node in self.nodes:
             node.stop()
         for device in self.others:
             with contextlib.suppress(OSError):
                 device.close()
+        self.spy.close()
+        self.overseer.close()
 
     # --- what only the controller can, and a hostile broker can hold back ----------------------
 
@@ -277,8 +288,6 @@ def standing(directory: Path) -> Iterator[Stand]:
             )
         )
         stand = Stand(site, http, _spy(site, http), files, controller, _overseer(site), cert_port)
-        stack.callback(stand.spy.close)
-        stack.callback(stand.overseer.close)
         stack.callback(stand.leave)
         stand.short_code = (*stand.invited(valid_s=10), stamp(17))
         stand.victim, stand.twin = stand.node("victim"), stand.node("twin")
