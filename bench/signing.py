@@ -3,7 +3,7 @@
 Beside it stand the same four steps of the bare library, without topics, properties or base64.
 """
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from bench.figures import Figure, microseconds
 from schemas.keys import signed_bytes
@@ -27,13 +27,13 @@ def measure() -> list[Figure]:
         at_device.check(asked, COMMAND, controller.sign(asked, COMMAND))
         at_controller.check(answered, REPLY, device.sign(answered, REPLY))
 
-    private = Ed25519PrivateKey.generate()
-    public = private.public_key()
+    private = SigningKey.generate()
+    public = private.verify_key
     messages = (signed_bytes(asked, COMMAND), signed_bytes(answered, REPLY))
 
     def bare() -> None:
         for message in messages:
-            public.verify(private.sign(message), message)
+            public.verify(private.sign(message))
 
     bare()
     ours, theirs = microseconds(both_ways, rounds=ROUNDS), microseconds(bare, rounds=ROUNDS)

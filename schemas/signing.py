@@ -10,8 +10,8 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from nacl.exceptions import BadSignatureError
+from nacl.signing import SigningKey, VerifyKey
 
 from schemas.keys import KEY_ID_PROPERTY, SIGNATURE_PROPERTY, Key, signed_bytes
 
@@ -62,14 +62,14 @@ def key_id(public: str) -> str:
     return to_text(hashlib.sha256(from_text(public, size=KEY_BYTES)).digest()[:16])
 
 
-def public_key(text: str) -> Ed25519PublicKey:
+def public_key(text: str) -> VerifyKey:
     """A public key as it travels.
 
     Raises:
         BadKey: it is none.
     """
     try:
-        return Ed25519PublicKey.from_public_bytes(from_text(text, size=KEY_BYTES))
+        return VerifyKey(from_text(text, size=KEY_BYTES))
     except ValueError as error:
         raise BadKey("not an Ed25519 public key in base64url") from error
 
@@ -77,9 +77,9 @@ def public_key(text: str) -> Ed25519PublicKey:
 class Signer:
     """A private key. It shows itself to nobody: keep `secret` where only its owner can read."""
 
-    def __init__(self, private: Ed25519PrivateKey) -> None:
+    def __init__(self, private: SigningKey) -> None:
         self._private = private
-        self.public = to_text(private.public_key().public_bytes_raw())
+        self.public = to_text(bytes(private.verify_key))
         self.key_id = key_id(self.public)
 
     def __repr__(self) -> str:
@@ -88,7 +88,7 @@ class Signer:
     @classmethod
     def generate(cls) -> "Signer":
         """A new key."""
-        return cls(Ed25519PrivateKey.generate())
+        return cls(SigningKey.generate())
 
     @classmethod
     def restore(cls, secret: str) -> "Signer":
@@ -98,25 +98,25 @@ class Signer:
             BadKey: it is none.
         """
         try:
-            return cls(Ed25519PrivateKey.from_private_bytes(from_text(secret, size=KEY_BYTES)))
+            return cls(SigningKey(from_text(secret, size=KEY_BYTES)))
         except ValueError as error:
             raise BadKey("not an Ed25519 private key") from error
 
     @property
     def secret(self) -> str:
         """The private key as text."""
-        return to_text(self._private.private_bytes_raw())
+        return to_text(bytes(self._private))
 
     def sign(self, topic: str, payload: bytes) -> UserProperties:
         """The user properties that this message carries."""
-        signature = to_text(self._private.sign(signed_bytes(topic, payload)))
+        signature = to_text(self._private.sign(signed_bytes(topic, payload)).signature)
         return ((KEY_ID_PROPERTY, self.key_id), (SIGNATURE_PROPERTY, signature))
 
 
 class Verifier:
     """The public keys that are believed, by their ids. Immutable."""
 
-    def __init__(self, keys: Mapping[str, Ed25519PublicKey]) -> None:
+    def __init__(self, keys: Mapping[str, VerifyKey]) -> None:
         self._keys = dict(keys)
 
     @classmethod
@@ -146,8 +146,8 @@ class Verifier:
         if key is None:
             raise UnknownKey("it is signed with an unknown key")
         try:
-            key.verify(from_text(signature, size=SIGNATURE_BYTES), signed_bytes(topic, payload))
-        except (ValueError, InvalidSignature) as error:
+            key.verify(signed_bytes(topic, payload), from_text(signature, size=SIGNATURE_BYTES))
+        except (ValueError, BadSignatureError) as error:
             raise BadSignature("its signature does not fit") from error
         return named
 

@@ -1,10 +1,11 @@
 """A signature holds for one topic and one payload, and for nobody else's key."""
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.keys import KEY_ID_PROPERTY, SIGNATURE_PROPERTY
+from schemas.keys import KEY_ID_PROPERTY, SIGNATURE_PROPERTY, signed_bytes
 from schemas.signing import BadKey, BadSignature, Signer, UnknownKey, Verifier, from_text, key_id, to_text
 
 TOPIC = "orion/v1/devices/laptop/command"
@@ -84,3 +85,25 @@ def test_what_is_no_key_is_refused(text: str) -> None:
         Signer.restore(text)
     with pytest.raises((BadKey, ValueError)):
         Verifier.of([text])
+
+
+def test_another_implementation_of_the_same_algorithm_agrees() -> None:
+    ours = Signer.generate()
+    theirs = Ed25519PrivateKey.from_private_bytes(from_text(ours.secret, size=32))
+    public = Ed25519PublicKey.from_public_bytes(from_text(ours.public, size=32))
+    (_, (_, signature)) = ours.sign(TOPIC, PAYLOAD)
+    public.verify(from_text(signature, size=64), signed_bytes(TOPIC, PAYLOAD))
+    said = (
+        (KEY_ID_PROPERTY, ours.key_id),
+        (SIGNATURE_PROPERTY, to_text(theirs.sign(signed_bytes(TOPIC, PAYLOAD)))),
+    )
+    assert Verifier.of([ours.public]).check(TOPIC, PAYLOAD, said) == ours.key_id
+
+
+@pytest.mark.parametrize("point", [bytes(32), b"\x01" + bytes(31)], ids=["order 4", "the neutral one"])
+def test_a_key_under_which_one_signature_fits_everything_is_not_believed(point: bytes) -> None:
+    public = to_text(point)
+    fits_all = to_text(b"\x01" + bytes(63))  # R the neutral point, s zero
+    said = ((KEY_ID_PROPERTY, key_id(public)), (SIGNATURE_PROPERTY, fits_all))
+    with pytest.raises(BadSignature):
+        Verifier.of([public]).check(TOPIC, PAYLOAD, said)
