@@ -19,7 +19,8 @@ from broker.certificates import authority, server
 from broker.identities import Identities
 from broker.session import Endpoint, Received, Session, tls
 from broker.settings import BrokerSettings
-from tests.broker.running import RunningBroker, free_port, running_broker
+from tests.broker.running import RunningBroker, running_broker
+from tests.ports import free_port
 
 HERE = "127.0.0.1"
 

@@ -14,7 +14,7 @@ from broker.dynsec import Remote
 from broker.identities import await_active
 from broker.session import Endpoint
 from schemas.topics import Topics
-from tests.broker.running import free_port
+from tests.ports import free_port
 
 ADMIN = "orion-admin"
 PLUGIN_PLACES = ("/usr/lib", "/usr/local/lib", "/opt/homebrew/lib")

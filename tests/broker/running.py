@@ -1,7 +1,6 @@
 """A supervised broker as tests use it."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,13 +13,7 @@ from broker.session import Endpoint
 from broker.settings import BrokerSettings
 from broker.supervisor import Supervisor, supervised
 from schemas.topics import Topics
-
-
-def free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        port: int = trial.getsockname()[1]
-        return port
+from tests.ports import free_port
 
 
 def endpoint_of(settings: BrokerSettings, username: str, password: str | None) -> Endpoint:

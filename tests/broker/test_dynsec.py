@@ -15,7 +15,7 @@ from broker.session import PublishRefused
 from schemas.topics import Topics
 from tests.broker.administered import joined, tell
 from tests.broker.remote import ADMIN, RemoteBroker, remote_broker
-from tests.broker.running import free_port
+from tests.ports import free_port
 
 
 @pytest.fixture

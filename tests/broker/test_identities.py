@@ -23,7 +23,8 @@ from broker.rights import Role
 from broker.session import ConnectFailed, Endpoint, PublishRefused, Received, Session, Subscription
 from broker.settings import BrokerSettings
 from broker.supervisor import supervised
-from tests.broker.running import RunningBroker, free_port
+from tests.broker.running import RunningBroker
+from tests.ports import free_port
 
 A = "orion/v1/devices/a"
 B = "orion/v1/devices/b"

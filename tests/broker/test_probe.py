@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from broker.probe import HEALTH, ProbeFailed, probe
-from tests.broker.running import RunningBroker, free_port
+from tests.broker.running import RunningBroker
+from tests.ports import free_port
 
 
 async def test_a_working_broker_answers(broker: RunningBroker) -> None:

@@ -29,7 +29,8 @@ from broker.session import (
 )
 from schemas.topics import Kind
 from schemas.wire import MAX_PAYLOAD
-from tests.broker.running import RunningBroker, free_port
+from tests.broker.running import RunningBroker
+from tests.ports import free_port
 
 TOPIC = "orion/v1/audit"  # the controller may publish and read it
 Outcome = TypeVar("Outcome")

@@ -17,7 +17,8 @@ from broker.identities import Identities, await_active
 from broker.session import Backoff, Session, Subscription
 from broker.settings import BrokerSettings
 from broker.supervisor import Supervisor, supervised
-from tests.broker.running import RunningBroker, endpoint_of, free_port
+from tests.broker.running import RunningBroker, endpoint_of
+from tests.ports import free_port
 
 
 def a_program(path: Path, script: str) -> Path:

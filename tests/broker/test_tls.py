@@ -41,7 +41,8 @@ from tests.broker.encrypted import (
     prepared,
     received,
 )
-from tests.broker.running import RunningBroker, free_port
+from tests.broker.running import RunningBroker
+from tests.ports import free_port
 
 EVENT = "orion/v1/devices/a/event"
 

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,17 +10,11 @@ from typing import Any
 
 from tests.conformance.fake_device import FakeDevice
 from tests.conformance.wire_peer import PREFIX, Json, Peer, until
+from tests.ports import free_port
 
 ORION = str(Path(sys.executable).with_name("orion"))
 START_WITHIN = 30.0  # seconds, on a machine that is busy
 STOP_WITHIN = 10.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Program:

@@ -10,8 +10,9 @@ from device_node import app
 from device_node.journal import JournalInUse
 from device_node.safety.policy import PolicyError
 from schemas.topics import Kind
-from tests.broker.running import RunningBroker, free_port
+from tests.broker.running import RunningBroker
 from tests.device_node.harness import DEVICE, a_command, a_policy, controlling, node, settings_for
+from tests.ports import free_port
 
 
 async def test_restart_is_answered_first_and_asks_the_launcher(broker: RunningBroker, tmp_path: Path) -> None:

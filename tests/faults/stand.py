@@ -16,7 +16,6 @@ from broker.settings import BrokerSettings
 from controller.store.engine import sqlite_url
 from schemas.signing import Signer
 from schemas.topics import Topics
-from tests.broker.running import free_port
 from tests.faults import disk, load
 from tests.faults.ledger import Ledger
 from tests.faults.orders import GROUP
@@ -25,6 +24,7 @@ from tests.faults.programs import Program
 from tests.faults.proxy import Proxy
 from tests.faults.tap import Tap
 from tests.faults.zygote import Zygote
+from tests.ports import free_port
 
 UP_WITHIN = 30.0  # seconds
 HAND = "hand"  # the instance name of the harness's own identity

@@ -20,8 +20,9 @@ from schemas.joining import JoinCode, prove
 from schemas.keys import JoinRequest
 from schemas.signing import Signer
 from schemas.topics import Topics
-from tests.broker.running import RunningBroker, free_port, running_broker
+from tests.broker.running import RunningBroker, running_broker
 from tests.flows.installation import Installation, installation
+from tests.ports import free_port
 
 HOST = "localhost"
 TOPICS = Topics()

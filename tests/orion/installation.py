@@ -15,7 +15,7 @@ import psutil
 from typer.testing import CliRunner
 
 from orion import cli
-from tests.broker.running import free_port
+from tests.ports import free_port
 
 ORION = (sys.executable, "-P", "-m", "orion")
 READY_WITHIN = 40.0  # seconds, on a machine that is busy with other tests

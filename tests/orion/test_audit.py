@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.broker.running import free_port
+from tests.ports import free_port
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "audit.py"
 HASH = "0" * 64

@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
 
-from tests.broker.running import free_port
 from tests.orion.installation import Installation, running
+from tests.ports import free_port
 
 
 def a_request(folder: Path) -> Path:

@@ -10,8 +10,8 @@ import pytest
 
 from orion.client import Client, ClientError, NotRunning, Refused
 from orion.exits import Exit
-from tests.broker.running import free_port
 from tests.orion.installation import clean_environment, orion
+from tests.ports import free_port
 
 
 class Answers(http.server.BaseHTTPRequestHandler):

@@ -12,10 +12,10 @@ import pytest
 from orion import following, progress
 from orion.client import Client, ClientError, NoAnswer
 from orion.exits import Exit
-from tests.broker.running import free_port
 from tests.orion.installation import Installation, running, until
 from tests.orion.lamp import Lamp, a_place, lit_up
 from tests.orion.looking import Looking
+from tests.ports import free_port
 
 
 @pytest.fixture

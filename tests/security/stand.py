@@ -19,8 +19,9 @@ from broker.identities import Identities
 from schemas.joining import JoinCode
 from schemas.signing import Signer
 from tests.conformance.fake_device import FakeDevice, a_tool
-from tests.conformance.installation import Installation, Program, free_port
+from tests.conformance.installation import Installation, Program
 from tests.conformance.wire_peer import PREFIX, Json, Peer, Refused, Seen, fresh, stamp, until
+from tests.ports import free_port
 from tests.security.forgery import Message, controllers_key, copied, signed
 from tests.security.node import Node
 from tests.security.signing_device import SigningDevice

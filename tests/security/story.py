@@ -20,8 +20,9 @@ from typing import Any
 import httpx
 import psutil
 
-from tests.conformance.installation import ORION, START_WITHIN, Installation, Program, free_port
+from tests.conformance.installation import ORION, START_WITHIN, Installation, Program
 from tests.conformance.wire_peer import Peer, Refused, stamp, until
+from tests.ports import free_port
 from tests.security import in_use
 from tests.security.gathering import Gathered, Sampler
 from tests.security.in_use import Secret
