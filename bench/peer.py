@@ -14,6 +14,8 @@ from bench import crowd, flood, lab
 from broker.session import Connected, Endpoint, PublishProperties, Session, Subscription, keep_connected
 from device_node import app as node
 from device_node.settings import NodeSettings
+from schemas.keys import Key
+from schemas.signing import Signer
 
 
 async def serve(wanted: dict[str, Any], stop: asyncio.Event) -> None:
@@ -25,6 +27,8 @@ async def serve(wanted: dict[str, Any], stop: asyncio.Event) -> None:
             device_id=endpoint.username or "",
             endpoint=endpoint,
             policy_path=Path(wanted["policy"]),
+            signer=Signer.restore(wanted["signs_with"]),
+            controller_keys=tuple(Key.model_validate(key) for key in wanted["believes"]),
         )
         await node.run(settings, stop)
         return

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sqlmodel import Session as DbSession
+
 from broker.identities import Identities, Local, await_active
 from broker.session import Endpoint
 from broker.settings import BrokerSettings
@@ -19,15 +21,18 @@ from controller.mqtt.inbox import Inbox
 from controller.mqtt.link import Link
 from controller.mqtt.meter import Allowance
 from controller.mqtt.outbox import Outbox
+from controller.mqtt.trust import Trust
 from controller.mqtt.warden import Warden
 from controller.pacer import Pacer
 from controller.services import devices
 from controller.services.actors import Actor, Role
 from controller.services.replies import Replies
 from controller.store import engine
+from controller.store.keyring import KeyRing
 from controller.store.notices import Notice
 from controller.store.store import Store
 from schemas.commands import Via
+from schemas.signing import Signer
 from schemas.topics import Topics
 
 ACTOR = Actor("bench", Role.ADMIN, Via.API)
@@ -52,6 +57,7 @@ class Stand:
     topics: Topics
     data_dir: Path
     identities: Identities
+    keyring: KeyRing
 
     @property
     def files(self) -> Path:
@@ -71,8 +77,11 @@ async def stand(data_dir: Path, *, allowance: Allowance | None = None) -> AsyncI
         store = Store(engine.sqlite_url(data_dir / "bench.db"))
         await asyncio.to_thread(store.open)
         topics, replies = Topics(settings.prefix), Replies()
-        outbox = Outbox(store, topics, instance="main")
-        inbox = Inbox(store, outbox, topics, allowance=allowance)
+        keyring = KeyRing(data_dir / "keys" / "keys.json", _now)
+        await asyncio.to_thread(keyring.open)
+        trust = Trust(store, allow_unsigned=True, now=_now)
+        outbox = Outbox(store, topics, instance="main", keyring=keyring)
+        inbox = Inbox(store, outbox, topics, trust=trust, allowance=allowance)
         link = Link(endpoint, instance="main", topics=topics, inbox=inbox, outbox=outbox)
         warden = Warden(
             store,
@@ -86,6 +95,7 @@ async def stand(data_dir: Path, *, allowance: Allowance | None = None) -> AsyncI
 
         def hear(notices: list[Notice]) -> None:
             for notice in notices:
+                trust.hear(notice)
                 inbox.hear(notice)
                 outbox.hear(notice)
                 replies.hear(notice)
@@ -96,7 +106,7 @@ async def stand(data_dir: Path, *, allowance: Allowance | None = None) -> AsyncI
         linked = asyncio.create_task(link.run(stop), name="link")
         pacing = asyncio.create_task(pacer.run(), name="pacer")
         guarding = asyncio.create_task(warden.run(), name="warden")
-        running = Stand(store, replies, endpoint, topics, data_dir, identities)
+        running = Stand(store, replies, endpoint, topics, data_dir, identities, keyring)
         running.files.mkdir()
         try:
             yield running
@@ -111,12 +121,18 @@ async def stand(data_dir: Path, *, allowance: Allowance | None = None) -> AsyncI
 
 @asynccontextmanager
 async def joined(stand: Stand, device_id: str, data_dir: Path) -> AsyncIterator[int]:
-    """A node with its journal in `data_dir`, adopted and online; its process id."""
+    """A node with its journal in `data_dir`, enrolled, adopted and online; its process id."""
     password = await asyncio.to_thread(stand.identities.add_device, device_id)
     place = Endpoint(stand.controller.host, stand.controller.port, device_id, password)
     await await_active(place)
     new = devices.NewDevice(device_id, adopt_first=True)
-    await stand.store.write(lambda session: devices.add(session, new, actor=ACTOR, now=datetime.now(UTC)))
+    signer = Signer.generate()
+
+    def place_it(session: DbSession) -> None:
+        devices.add(session, new, actor=ACTOR, now=_now())
+        devices.enrol(session, device_id, signer.public, actor=ACTOR, now=_now())
+
+    await stand.store.write(place_it)
     policy = stand.data_dir / "policy.toml"
     policy.write_text(f"allowed_paths = ['{stand.files}']\n")
     wanted = {
@@ -124,6 +140,8 @@ async def joined(stand: Stand, device_id: str, data_dir: Path) -> AsyncIterator[
         "endpoint": asdict(place) | {"tls": None},
         "data_dir": str(data_dir),
         "policy": str(policy),
+        "signs_with": signer.secret,
+        "believes": [key.model_dump(mode="json") for key in stand.keyring.keys],
     }
     async with peer(wanted, until="") as process:
         await _until_online(stand.store, device_id)
@@ -147,6 +165,10 @@ async def peer(wanted: dict[str, Any], *, until: str) -> AsyncIterator[asyncio.s
     finally:
         process.stdin.close()
         await process.wait()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 async def _until_online(store: Store, device_id: str) -> None:

@@ -76,6 +76,7 @@ class Parsed:
 
     values: dict[str, str]
     listeners: tuple[Listener, ...]
+    keeper: bool  # whether there is a way in for the owner of the folder
 
 
 def base() -> str:
@@ -166,6 +167,11 @@ def check(path: Path) -> list[str]:
             problems.append(f"{name} is below {least}: {consequence}")
     if not parsed.listeners:
         problems.append("there is no listener: nobody can connect")
+    elif not parsed.keeper and os.name == "posix":
+        problems.append(
+            f"there is no {KEEPER}, as the data folder's path is too long for one: replacing a password can lose "
+            "what waits for its owner"
+        )
     for listener in parsed.listeners:
         problems += (f"the listener on {listener}: {problem}" for problem in _check_listener(listener))
     for name in ("password_file", "acl_file"):
@@ -181,6 +187,7 @@ def parse(text: str) -> Parsed:
     """
     values: dict[str, str] = {}
     listeners: list[Listener] = []
+    keeper = False
     current = values
     for raw in text.splitlines():
         line = raw.strip()
@@ -195,9 +202,11 @@ def parse(text: str) -> Parsed:
         if not port.isdecimal():
             raise ConfigError(f"a listener has no port: {line!r}")
         current = {}
-        if port != "0":  # that is the keeper's file, not an address
+        if port == "0":  # a file, not an address
+            keeper = True
+        else:
             listeners.append(Listener(host.strip(), int(port), current))
-    return Parsed(values, tuple(listeners))
+    return Parsed(values, tuple(listeners), keeper)
 
 
 def _listener(settings: BrokerSettings, host: str, port: int) -> list[str]:

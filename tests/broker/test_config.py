@@ -15,7 +15,7 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104 - written and read, never bound
 @pytest.fixture
 def settings(tmp_path: Path) -> BrokerSettings:
     made = BrokerSettings(
-        data_dir=tmp_path / "with a space",
+        data_dir=tmp_path / "a space",
         port=18_883,
         tls_host=EVERYWHERE,
         tls_port=18_884,
@@ -64,6 +64,7 @@ def test_small_answers_do_not_wait(settings: BrokerSettings) -> None:
         ("keyfile ", "# ", "it cannot be encrypted"),
         ("require_certificate true", "", "18885 (with a certificate): require_certificate is not true"),
         ("crlfile ", "# ", "a revoked certificate still gets in"),
+        ("listener 0 ", "# ", "too long for one"),
     ],
 )
 def test_each_weakness_is_named(settings: BrokerSettings, found: str, instead: str, consequence: str) -> None:
