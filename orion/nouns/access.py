@@ -1,4 +1,4 @@
-"""`orion devices revoke|rotate`: who is let in, and with which password."""
+"""`orion devices revoke|resume|rotate`: who is let in, and with which password."""
 
 from typing import Annotated
 
@@ -6,14 +6,14 @@ import typer
 
 from orion.client import segment
 from orion.exits import Exit
+from orion.nouns.device import Id
 from orion.verbs import Invocation, verb
-
-Id = Annotated[str, typer.Argument(metavar="ID", help="The device's id.")]
 
 
 def register(devices: typer.Typer) -> None:
     """Add the verbs to the noun `devices`."""
     verb(devices, "revoke", example="orion devices revoke lamp-1 --yes")(revoke)
+    verb(devices, "resume", example="orion devices resume lamp-1")(resume)
     verb(devices, "rotate", example="orion devices rotate lamp-1 --json")(rotate)
 
 
@@ -32,6 +32,16 @@ def revoke(
         terminal.say(f"Revoked {device_id}: it is not let in any more")
         terminal.say(f"Let it in again with: orion devices invite {device_id}")
     return Exit.DONE
+
+
+def resume(invocation: Invocation, device_id: Id) -> None:
+    """Let a device in again that was shut out because it sent too much, before its time.
+
+    If it goes on as before, it is shut out again.
+    """
+    device = invocation.client.post(f"/devices/{segment(device_id)}/resume", {})
+    if not invocation.terminal.answer(device):
+        invocation.terminal.say(f"{device_id} may connect again")
 
 
 def rotate(invocation: Invocation, device_id: Id) -> None:
