@@ -69,16 +69,28 @@ async def of(
 
 def _unstarted(call: Call, reason: Exception, *, again: bool) -> Outcome:
     """What is said of a call whose tool did not start in this life; with `again` it had in an earlier one."""
+    if isinstance(reason, JournalUnusable):
+        logger.warning("Command %s was not started: %s", call.command_id, reason)
+    if again:
+        return _stopped(ReplyStatus.INTERRUPTED, f"It was cut off, and not resumed: {_why(reason)}")
     if isinstance(reason, NotAllowed):
         return Outcome(ReplyStatus.REJECTED, error=reason.error.body())
     if isinstance(reason, JournalUnusable):
-        logger.warning("Command %s was not started: %s", call.command_id, reason)
         return _with_error(ReplyStatus.REJECTED, ErrorCode.INTERNAL, f"It was not started. {reason}")
     if isinstance(reason, NeverStarted):
         return _stopped(ReplyStatus.CANCELLED, "It was cancelled before it started.")
-    if again:
-        return _stopped(ReplyStatus.INTERRUPTED, "It was cut off, and expired before it could be resumed.")
     return _with_error(ReplyStatus.EXPIRED, ErrorCode.EXPIRED, "It expired before it could start.")
+
+
+def _why(reason: Exception) -> str:
+    match reason:
+        case NotAllowed(error=error):
+            return error.message
+        case NeverStarted():
+            return "it was cancelled."
+        case TooLate():
+            return "it expired."
+    return str(reason)
 
 
 def _failed(code: ErrorCode, message: str) -> Outcome:

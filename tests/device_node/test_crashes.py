@@ -230,6 +230,26 @@ async def test_tool_that_may_be_resumed_succeeds_in_the_next_life(
             assert side.replies_to(command["id"]) == ["succeeded"]
 
 
+async def test_what_ran_and_may_not_run_any_more_is_not_told_as_never_run(
+    broker: RunningBroker, tmp_path: Path
+) -> None:
+    settings = settings_for(await broker.add_device(DEVICE), tmp_path)
+    command = a_command("system_info")
+    async with controlling(broker) as side:
+        async with node_process(
+            settings, tmp_path, dies=f"after {STARTED}", resumable="system_info"
+        ) as process:
+            await born(side)
+            await side.send(Kind.COMMAND, command)
+            await process.wait()
+        rules = await asyncio.to_thread(settings.policy_path.read_text)
+        await asyncio.to_thread(settings.policy_path.write_text, f'denied_tools = ["system_info"]\n{rules}')
+        async with node_process(settings, tmp_path, resumable="system_info"):
+            reply = await side.final(command["id"])
+    assert reply["status"] == "interrupted"
+    assert "not resumed" in reply["error"]["message"]
+
+
 async def test_event_that_was_reported_arrives_whatever_dies(broker: RunningBroker, tmp_path: Path) -> None:
     settings = settings_for(await broker.add_device(DEVICE), tmp_path)
     async with controlling(broker) as side:
