@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from sqlalchemy.pool import QueuePool
 from sqlmodel import Session, col, select, text
 
 from controller.errors import Refused
@@ -153,9 +154,18 @@ async def test_a_full_disk_fails_the_whole_batch_and_the_program_goes_on(store: 
 
 def set_read_only(store: Store, switch: str) -> None:
     """What a file system that turned read-only does to the writer."""
-    connection = store._writer.raw_connection()
-    connection.cursor().execute(f"PRAGMA query_only={switch}")
-    connection.close()
+    pool = store._writer.pool
+    assert isinstance(pool, QueuePool)
+    alone = False
+    while not alone:  # the writer may be at work with a connection that it gives back afterwards
+        held = [store._writer.raw_connection()]
+        while pool.checkedin():
+            held.append(store._writer.raw_connection())
+        alone = pool.checkedout() == len(held)
+        for connection in held:
+            if alone:
+                connection.cursor().execute(f"PRAGMA query_only={switch}")
+            connection.close()
 
 
 async def test_a_database_that_takes_no_writes_is_a_failure_to_try_again(store: Store) -> None:
