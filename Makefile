@@ -8,7 +8,7 @@ demo: setup
 	@.venv/bin/orion demo
 
 test: setup
-	.venv/bin/python -m pytest --numprocesses auto --dist loadgroup
+	.venv/bin/python -m pytest --numprocesses auto
 
 check: setup
 	.venv/bin/ruff format --check .

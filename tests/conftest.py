@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator
 import pytest
 from blockbuster import blockbuster_ctx
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.broker.running import RunningBroker, running_broker
 
@@ -20,7 +22,7 @@ settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
-SHARING = {"security"}  # folders whose files share one
+SHARING = "tests/security/"  # a folder whose files share an installation
 OURS = ["schemas", "broker", "controller", "device_node", "orion"]
 
 
@@ -32,15 +34,22 @@ def pytest_configure() -> None:
     os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
 
 
-@pytest.hookimpl(tryfirst=True)  # before groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        # who runs several at once keeps together what shares an installation
-        together = item.path.parent if item.path.parent.name in SHARING else item.path
-        item.add_marker(pytest.mark.xdist_group(str(together)))
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(inspect.unwrap(item.obj)):
             # first in, last out: every other fixture has cleaned up when it looks
             item.fixturenames.insert(0, "tidy_loop")
+
+
+class Together(LoadScopeScheduling):
+    """Who runs tests on several cores keeps a file's together, and those that share an installation."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return SHARING if nodeid.startswith(SHARING) else nodeid.split("::", 1)[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
+    return Together(config, log)
 
 
 @pytest.fixture(autouse=True)
