@@ -8,7 +8,7 @@ demo: setup
 	@.venv/bin/orion demo
 
 test: setup
-	.venv/bin/python -m pytest --numprocesses auto
+	.venv/bin/python -m pytest --numprocesses auto --no-loadscope-reorder
 
 check: setup
 	.venv/bin/ruff format --check .

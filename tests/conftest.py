@@ -23,6 +23,13 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 SHARING = "tests/security/"  # a folder whose files share an installation
+LONG = (
+    SHARING,
+    "tests/faults/",
+    "tests/orion/test_conform",
+    "tests/conformance/",
+    "tests/controller/services/",
+)
 OURS = ["schemas", "broker", "controller", "device_node", "orion"]
 
 
@@ -35,6 +42,8 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # first what takes long, or one core would be left alone with it at the end
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
     for item in items:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(inspect.unwrap(item.obj)):
             # first in, last out: every other fixture has cleaned up when it looks

@@ -127,7 +127,8 @@ def test_an_unsigned_device_where_that_is_forbidden(stand: Stand, seen: Seen) ->
         mark = stand.lamp.peer.mark()
         told = stand.order(stand.lamp.id, "light", wait=3, on=True)
 
-        seen.control(made["status"] == "succeeded" and path.is_dir())
+        assert made["status"] == "succeeded", made
+        seen.control(path.is_dir())
         assert event not in stand.events()
         assert not stand.lamp.peer.all(f"{stand.lamp.topic}/command", after=mark)
     finally:
