@@ -1,5 +1,6 @@
 """Names that travel: what characters a topic, an id and a tool name may hold."""
 
+import re
 import secrets
 import threading
 import time
@@ -14,6 +15,7 @@ InviteId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{4,32}$")]
 MessageId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 ToolName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
+RESERVED = re.compile(r"(controller|join)-")  # how names begin that no device and no user may have
 
 
 _RANDOM_BITS = 74  # of a UUIDv7, beside its 48 bits of time

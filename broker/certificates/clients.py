@@ -6,7 +6,6 @@ Whoever calls holds the lock.
 """
 
 import json
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,13 +21,12 @@ from broker import config, files
 from broker.certificates import authority
 from broker.certificates.authority import EPOCH, Authority
 from broker.certificates.errors import CertificateError
-from schemas.ids import DeviceId
+from schemas.ids import RESERVED, DeviceId
 
 LIFE = timedelta(days=2 * 365)
 LIST_LIFE = timedelta(days=30)
 TRIALS = 16  # certificates of our own on the list: as many changes may be under way at once
 Key = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
-RESERVED = re.compile(r"(controller|join)-")  # as for devices with a password (`identities`)
 _DEVICE_ID = TypeAdapter[str](DeviceId)
 
 

@@ -1,14 +1,10 @@
 """Who may be called what: devices, users, controllers and invitations share one name space."""
 
-import re
-
 from pydantic import TypeAdapter, ValidationError
 
 from broker.identities.errors import BadName
 from broker.rights import JOINING_PREFIX, USERS, Role
-from schemas.ids import DeviceId, Instance, InviteId, Username
-
-RESERVED = re.compile(r"(controller|join)-")
+from schemas.ids import RESERVED, DeviceId, Instance, InviteId, Username
 
 _DEVICE_ID = TypeAdapter[str](DeviceId)
 _USERNAME = TypeAdapter[str](Username)

@@ -14,10 +14,9 @@ from urllib.parse import urlsplit
 import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from schemas.ids import DeviceId, Instance
+from schemas.ids import RESERVED, DeviceId, Instance
 
 SLUG = re.compile(r"[^a-z0-9]+")
-RESERVED = re.compile(r"(controller|join)-")  # names that the broker keeps for others
 PREFIX = r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$"
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
