@@ -93,8 +93,9 @@ class Trust:
         try:
             self._check(message)
         except UnknownKey as unknown:
-            # of a rotation that this device missed, or by a key that it has let go of since
-            self._complaints.add("unknown_key", message.topic, unknown.reason)
+            # by a key that it has let go of since, or of a rotation that it missed
+            if self._has_missed(message.payload):
+                self._complaints.add("unknown_key", message.topic, unknown.reason)
             return
         except BadSignature as bad:
             await self._note(message.topic, bad.reason)
@@ -119,6 +120,14 @@ class Trust:
         self._keys, self._verifier = tuple(said.keys), verifier
         self._ends = {key.key_id: key.not_after for key in said.keys}
         logger.info("The controller signs with: %s", ", ".join(self._ends))
+
+    def _has_missed(self, payload: bytes) -> bool:
+        """Whether an announcement, of whoever it is, names a key that is not held."""
+        try:
+            named = {key.key_id for key in Keys.decode(payload).keys}
+        except MalformedMessage:
+            return True
+        return not named <= self._ends.keys()
 
     def _check(self, message: Received) -> None:
         named = self._verifier.check(message.topic, message.payload, message.user_properties)

@@ -40,6 +40,7 @@ from schemas.topics import Kind, Topics
 
 logger = logging.getLogger(__name__)
 
+ANNOUNCE_AFTER = 0.2  # seconds after a device came: others may come with it
 TEND_EVERY = 1.0  # seconds
 PLAIN = PublishProperties()
 
@@ -64,6 +65,7 @@ class Outbox:
         self._now = now
         self._wake = asyncio.Event()
         self._session: Session | None = None
+        self._again: asyncio.TimerHandle | None = None
         self.responses = Responses(store, topics)
         self.courier = Courier(
             store,
@@ -94,6 +96,8 @@ class Outbox:
                 self._say_card(card.id, payload)
             case DeviceChanged(device_id, ready):
                 self.courier.note_device(device_id, ready=ready)
+                if ready:
+                    self._announce_again()
             case RulesChanged(device_id):
                 self.courier.note_rules(device_id)
             case ResponseMade():
@@ -119,6 +123,9 @@ class Outbox:
             raise await session.lost()
         finally:
             self._session = None
+            if self._again is not None:
+                self._again.cancel()
+                self._again = None
             self.courier.end()
 
     async def tend(self) -> None:
@@ -183,13 +190,25 @@ class Outbox:
         return self._session.publish(topic, payload, properties=properties)
 
     def announce_keys(self) -> None:
-        """Say which keys count, signed by one that devices hold."""
+        """Say which keys count, signed by each that a device may hold; what the oldest signed is retained."""
         if self._keyring is None:
             return
-        keys, signer = self._keyring.announcement()
+        keys, (oldest, *younger) = self._keyring.announcement()
         topic, payload = self._topics.keys(), keys.encode()
-        properties = PublishProperties(user_properties=signer.sign(topic, payload))
-        self._say(topic, payload, retain=True, properties=properties)
+        for signer in (*younger, oldest):
+            properties = PublishProperties(user_properties=signer.sign(topic, payload))
+            self._say(topic, payload, retain=True, properties=properties)
+
+    def _announce_again(self) -> None:
+        """For a device that has just come: what is retained may be signed with a key that it has let go of."""
+        if self._again is not None or self._keyring is None or len(self._keyring.announcement()[1]) == 1:
+            return
+
+        def announce() -> None:
+            self._again = None
+            self.announce_keys()
+
+        self._again = asyncio.get_running_loop().call_later(ANNOUNCE_AFTER, announce)
 
     def _say_letter(self, letter: Letter) -> None:
         self._say_signed(letter.topic, letter.payload, properties=letter.properties)

@@ -92,11 +92,17 @@ class KeyRing:
         now = self._now()
         return [_public(entry, signer) for entry, signer in self._held if now < entry.not_after]
 
-    def announcement(self) -> tuple[Keys, Signer]:
-        """The keys, and who signs for them: the oldest that a device which was away may still hold."""
+    def announcement(self) -> tuple[Keys, tuple[Signer, ...]]:
+        """The keys, and all who sign for them, the oldest first: each is the one that some device may still hold.
+
+        Whoever heard of a key that took another's place at once has let go of the other. So after
+        such rotations one signature does not reach all; otherwise the oldest does.
+        """
         now = self._now()
-        introducing = [signer for entry, signer in self._held if now < entry.introduces_until]
-        return Keys(keys=self.keys, at=now), introducing[0] if introducing else self._held[-1][1]
+        introducing = [(entry, signer) for entry, signer in self._held if now < entry.introduces_until]
+        over = [signer for entry, signer in introducing if entry.not_after <= now]
+        counting = [signer for entry, signer in introducing if now < entry.not_after]
+        return Keys(keys=self.keys, at=now), (*over, *counting[:1]) or (self._held[-1][1],)
 
     def rotate(
         self, *, settle: timedelta = SETTLE, overlap: timedelta = OVERLAP, at_once: bool = False

@@ -168,6 +168,24 @@ async def test_a_node_that_was_away_learns_of_the_next_key_before_its_commands(
             await side.still_answers()
 
 
+async def test_an_announcement_of_what_is_known_by_a_key_of_before_is_no_matter(
+    broker: RunningBroker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    following, last = Signer.generate(), Signer.generate()
+    settings = await enrolled(broker, tmp_path, a_key(following))
+    async with controlling(broker, signer=following) as side, node(settings):
+        await side.next("presence")
+        await side.announce(a_key(following), by=CONTROLLER)  # who was away may know this one
+        await side.still_answers()
+        assert "unknown key" not in caplog.text
+        await side.announce(a_key(last), by=CONTROLLER)
+        await side.still_answers()
+        assert "unknown key" in caplog.text
+        await side.announce(a_key(last), by=following)
+        side.signer = last
+        await side.still_answers()
+
+
 async def test_a_key_is_over_once_a_later_moment_is_certain(broker: RunningBroker, tmp_path: Path) -> None:
     following = Signer.generate()
     ends = datetime.now(UTC) - timedelta(seconds=1)

@@ -140,6 +140,7 @@ class Stand:
         self.controller = self.site.start("controller", log=f"controller-{fresh()[:8]}", **settings)
         self.controller.until_said("Ready")
         self.spy.expect(f"{PREFIX}/controllers/main/presence", after=mark, state="online")
+        self.until_status(self.victim.name, "online")  # it has heard again who is there
 
     def broker_restarted(self) -> None:
         """Our two watchers are there again; everybody else comes by themselves."""

@@ -12,7 +12,7 @@ from controller.services.orders import Status
 from controller.store.keyring import KeyRing
 from controller.store.store import Store
 from schemas.commands import ReplyStatus
-from schemas.keys import Keys
+from schemas.keys import KEY_ID_PROPERTY, Keys
 from schemas.signing import Signer, Verifier
 from schemas.topics import Kind
 from tests.broker.running import RunningBroker
@@ -84,6 +84,23 @@ async def test_the_keys_are_told_retained_and_signed(signing: Door, enrolled: Pe
     Verifier.of([ring.signer.public]).check(told.topic, told.payload, signed_by(told))
     assert told.retain
     assert Keys.decode(told.payload).keys == ring.keys
+
+
+async def test_keys_replaced_at_once_are_told_again_to_a_device_that_comes(
+    signing: Door, enrolled: Peer, ring: KeyRing
+) -> None:
+    first = ring.signer
+    second = await asyncio.to_thread(ring.rotate, at_once=True)
+    third = await asyncio.to_thread(ring.rotate, at_once=True)
+    debug = await signing.broker.add_debug_user("debug.again")
+    async with peer(debug, signing.topics, [signing.topics.keys()]) as watcher:
+        await watcher.heard("/keys")  # what was retained before
+        await enrolled.say(Kind.PRESENCE, a_presence("offline"), retain=True)
+        await enrolled.say(Kind.PRESENCE, a_presence("online"), retain=True)
+        told = [await watcher.heard("/keys") for _ in range(3)]
+    by = [dict(signed_by(each))[KEY_ID_PROPERTY] for each in told]
+    assert by == [second.key_id, third.key_id, first.key_id]
+    assert all(Keys.decode(each.payload).keys == ring.keys == [third] for each in told)
 
 
 @pytest.mark.parametrize("forger", [None, FORGER])
