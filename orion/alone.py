@@ -25,9 +25,7 @@ def broker(invocation: Invocation, *, led: bool) -> int:
 
     async def program(stop: asyncio.Event, ready: serving.Ready) -> int:
         try:
-            # before the start: then Mosquitto knows the controller from its first moment
-            await asyncio.to_thread(programs.ensure_controller, settings)
-            async with supervised(told):
+            async with supervised(told, controller=settings.instance):
                 ready({"host": told.host, "port": told.port})
                 await stop.wait()
         except (BrokerUnavailable, Unwritable) as error:

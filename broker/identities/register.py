@@ -176,6 +176,10 @@ class Identities:
         """What has it read them at once; None when none runs here. See `process.messenger`."""
         return process.messenger(self.directory)
 
+    def is_served(self) -> bool:
+        """Whether a broker goes by these files, or will at any moment; it is to be seen that it does."""
+        return process.is_supervised(self.directory) or process.running(self.directory) is not None
+
     def _add(self, username: str, role: Role, password: str) -> str:
         with self._changing() as entries:
             if (taken := _found(entries, username)) is not None:
