@@ -84,6 +84,25 @@ def test_a_lost_identity_is_renewed(installation: Installation) -> None:
     installation.data("devices", "remove", "spare")
 
 
+def test_lost_keys_are_not_replaced_in_silence(tmp_path: Path) -> None:
+    with running(tmp_path / "home") as installation:
+        keys = installation.home / "data" / "controller" / "keys.json"
+        refused = installation.data("keys", "new", exit_code=1)
+        assert "orion keys rotate" in refused["error"]["message"]
+        installation.stop()
+        keys.unlink()
+
+        done = installation.orion("--json", "controller")
+
+        assert done.returncode == 1
+        assert "orion keys new" in json.loads(done.stdout)["error"]["message"]
+        assert not keys.exists()
+
+        installation.data("keys", "new")
+        installation.start()
+        assert installation.data("run", "laptop", "system_info")["status"] == "succeeded"
+
+
 def test_a_password_that_an_earlier_release_kept_gives_way_to_an_identity(installation: Installation) -> None:
     made = installation.data("devices", "add", "older", "--adopt")
     legacy = installation.home / "data" / "node" / "older" / "password"
