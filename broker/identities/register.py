@@ -18,7 +18,7 @@ from pathlib import Path
 
 from broker import config, files, process, rights
 from broker.identities import names
-from broker.identities.errors import NameTaken, UnknownIdentity
+from broker.identities.errors import ListUnusable, NameTaken, UnknownIdentity
 from broker.identities.passwords import hash_password, new_password, verify_password
 from broker.rights import Role
 from schemas.topics import DEFAULT_PREFIX, Topics
@@ -230,14 +230,19 @@ class Identities:
     def _read(self) -> dict[str, _Entry]:
         try:
             listed = json.loads(self._list_path.read_text(encoding="utf-8"))
+            return {
+                username: _Entry(
+                    Role(entry["role"]), entry["password_hash"], _State(entry.get("state", "active"))
+                )
+                for username, entry in listed.items()
+            }
         except FileNotFoundError:
             return {}
-        return {
-            username: _Entry(
-                Role(entry["role"]), entry["password_hash"], _State(entry.get("state", "active"))
-            )
-            for username, entry in listed.items()
-        }
+        except OSError as error:
+            raise ListUnusable(self._list_path, f"cannot be read: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError, AttributeError):
+            # without the cause: it would take what stands in the file into a traceback
+            raise ListUnusable(self._list_path, "is damaged") from None
 
     def _write(self, entries: dict[str, _Entry]) -> None:
         listed = {

@@ -166,6 +166,24 @@ def test_a_database_that_cannot_be_used_is_one_sentence_without_the_password(tmp
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("program", ["broker", "controller"])
+@pytest.mark.parametrize("content", ["", "half", "[]", '{"a": 1}', '{"a": {"role": "king"}}'])
+def test_a_damaged_list_of_identities_is_one_sentence_with_the_remedy(
+    tmp_path: Path, content: str, program: str
+) -> None:
+    installation = Installation(tmp_path)
+    path = tmp_path / "data" / "broker" / "identities.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+
+    done = installation.orion(program)
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert f"{path} is damaged. Restore it from a backup" in done.stderr.replace("\n", " ")
+    assert path.read_text() == content
+
+
 async def test_a_child_that_does_not_stop_is_ended_within_the_time_for_all(tmp_path: Path) -> None:
     crew = Crew(load({"data_dir": str(tmp_path)}, clean_environment()), lambda _program, _line: None)
     await crew.load(["controller"])
