@@ -27,6 +27,7 @@ CERTIFICATES = "certificates"
 SERVER = f"{CERTIFICATES}/server.pem"  # key and certificates in one file
 AUTHORITY = f"{CERTIFICATES}/authority.crt"
 REVOKED = f"{CERTIFICATES}/revoked.pem"
+BOOK = f"{CERTIFICATES}/clients.json"  # who was given a certificate; not for Mosquitto
 READ_AGAIN = (PASSWORDS, RIGHTS, SERVER, AUTHORITY, REVOKED)  # by Mosquitto, at a SIGHUP
 
 # What the rest of the system relies on; `check` says what happens without.

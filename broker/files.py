@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import stat
 import sys
 import tempfile
 import time
@@ -29,6 +30,14 @@ def make_private_directory(path: Path) -> None:
     """Create a directory that only its owner may enter; one that exists is tightened."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.chmod(0o700)
+
+
+def make_private(path: Path) -> bool:
+    """Let only its owner read a file; whether others could."""
+    if os.name != "posix" or not stat.S_IMODE(path.stat().st_mode) & 0o077:
+        return False
+    path.chmod(0o600)
+    return True
 
 
 def replace(path: Path, content: str) -> None:
@@ -60,6 +69,18 @@ def locked(path: Path, *, within_s: float = LOCK_WITHIN) -> Iterator[None]:
                 raise Locked(path)
             time.sleep(RETRY_EVERY)
         yield
+    finally:
+        os.close(descriptor)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a program holds this lock at present. To see that, it is taken for an instant."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _try_lock(descriptor)
     finally:
         os.close(descriptor)
 

@@ -1,11 +1,13 @@
-"""The Mosquitto of one folder, found by its pid file and recognised by its command line.
+"""The Mosquitto of one folder, found by its pid file or among all processes, recognised by its command line.
 
-A pid is never believed alone: after a crash it may belong to somebody else.
+A pid is never believed alone: after a crash it may belong to somebody else. Nor is a missing
+file: whoever says that no broker runs, says that a change needs nobody to act on it.
 """
 
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -13,22 +15,40 @@ from pathlib import Path
 
 import psutil
 
+from broker import files
+
+LOCK_FILE = "supervisor.lock"
 PID_FILE = "mosquitto.pid"
 CONFIG_FILE = "mosquitto.conf"
+_LISTENS_AFTER = 10.0  # seconds, where the system does not tell which signals a process expects
 
 
 def running(directory: Path) -> psutil.Process | None:
     """The live Mosquitto that was started with this folder's configuration, if there is one."""
+    config = str((directory / CONFIG_FILE).resolve())
     try:
-        process = psutil.Process(int((directory / PID_FILE).read_text(encoding="ascii")))
-        arguments = process.cmdline()
-        name = process.name()
-        alive = process.status() != psutil.STATUS_ZOMBIE
+        named = psutil.Process(int((directory / PID_FILE).read_text(encoding="ascii")))
     except (OSError, ValueError, psutil.Error):
-        return None
-    if alive and "mosquitto" in name and str((directory / CONFIG_FILE).resolve()) in arguments:
-        return process
-    return None
+        named = None
+    if named is not None and _is_ours(named, config):
+        return named
+    return next((each for each in psutil.process_iter() if _is_ours(each, config)), None)
+
+
+def is_supervised(directory: Path) -> bool:
+    """Whether somebody keeps a Mosquitto running in this folder, also while there is none for a moment."""
+    return files.is_held(directory / LOCK_FILE)
+
+
+def _is_ours(process: psutil.Process, config: str) -> bool:
+    try:
+        return (
+            "mosquitto" in process.name()
+            and config in process.cmdline()
+            and process.status() != psutil.STATUS_ZOMBIE
+        )
+    except (OSError, psutil.Error):  # it has ended, or is somebody else's
+        return False
 
 
 def reload(directory: Path) -> bool:
@@ -42,12 +62,25 @@ def reload(directory: Path) -> bool:
 def messenger(directory: Path) -> Callable[[], None] | None:
     """What has the Mosquitto of this folder read its files again, at once; None when none runs here.
 
+    One that is starting counts as none: a SIGHUP would end it, and it reads its files anyway.
     Finding it blocks, telling it does not. It is for the next moment: a pid is soon somebody else's.
     """
     broker = running(directory)
-    if broker is None or sys.platform == "win32":
+    if broker is None or sys.platform == "win32" or not _listens(broker):
         return None
     return partial(_tell, broker.pid)
+
+
+def _listens(process: psutil.Process) -> bool:
+    """Whether a SIGHUP has it read its files; before it has begun to listen for one, that would end it."""
+    try:
+        if sys.platform != "linux":
+            return time.time() - process.create_time() >= _LISTENS_AFTER
+        status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8", errors="replace")
+    except (OSError, psutil.Error):
+        return False
+    caught = next((line for line in status.splitlines() if line.startswith("SigCgt:")), "SigCgt: 0")
+    return bool(int(caught.partition(":")[2], 16) >> (signal.SIGHUP - 1) & 1)
 
 
 def _tell(pid: int) -> None:

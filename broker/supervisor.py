@@ -9,12 +9,10 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 
-from broker import binary, certificates, config, files, launch, process
+from broker import binary, config, files, launch, process, upkeep
 from broker.binary import BrokerUnavailable
-from broker.certificates import CertificateError
 from broker.identities import Identities
 from broker.lost import LostSessions
 from broker.probe import ProbeFailed, probe
@@ -25,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 PROBE_EVERY = 0.05  # seconds between two probes of a broker that is starting
 STABLE_AFTER = 60.0  # seconds; a broker that lived longer starts again at once
+LOCK_WITHIN = 0.2  # seconds; who looks whether it is held, holds it for an instant
 LOOK_EVERY = 60.0  # seconds between two looks at the certificates; one costs a few milliseconds
 RESTORE_EVERY = 60.0  # seconds at least between two restarts for the sake of lost sessions
 LOOPING_AFTER = 4  # deaths in a row that are more than bad luck
@@ -34,12 +33,18 @@ PROBE_NAME = "probe.supervisor"
 
 
 class Supervisor:
-    """One Mosquitto for one folder. `start`, then `watch` until cancelled, then `stop`."""
+    """One Mosquitto for one folder. `start`, then `watch` until cancelled, then `stop`.
 
-    def __init__(self, settings: BrokerSettings, *, backoff: Backoff | None = None) -> None:
+    It knows the `controller` of that name from its first moment.
+    """
+
+    def __init__(
+        self, settings: BrokerSettings, *, controller: str | None = None, backoff: Backoff | None = None
+    ) -> None:
         self.settings = settings
         self.identities = Identities(settings.directory, prefix=settings.prefix)
         self.restarts = 0
+        self._controller = controller
         self._backoff = backoff or Backoff()
         self._lost = LostSessions(self.identities.all)
         self._restoring = False
@@ -131,14 +136,16 @@ class Supervisor:
         while True:
             await asyncio.sleep(LOOK_EVERY)
             try:
-                renewed = await asyncio.to_thread(self._certify)
+                renewed = await asyncio.to_thread(upkeep.certify, self.settings)
             except (BrokerUnavailable, OSError) as error:
                 logger.error("The certificates cannot be renewed: %s", error)  # noqa: TRY400 - the sentence says it all
                 continue
             if renewed:
                 logger.info("Renewed the broker's certificates")
             # not served: an earlier reload failed, and Mosquitto goes on with what it had
-            if self.pid is not None and (renewed or not await asyncio.to_thread(self._is_served)):
+            if self.pid is not None and (
+                renewed or not await asyncio.to_thread(upkeep.is_served, self.settings)
+            ):
                 await asyncio.to_thread(self.identities.reload)
 
     async def stop(self) -> None:
@@ -165,8 +172,9 @@ class Supervisor:
         self._program = binary.find(self.settings.binary)
         directory = self.settings.directory
         files.make_private_directory(directory)
+        # Nothing is written before the lock is ours: all of it is another supervisor's until then.
         try:
-            self._held.enter_context(files.locked(directory / "supervisor.lock", within_s=0))
+            self._held.enter_context(files.locked(directory / process.LOCK_FILE, within_s=LOCK_WITHIN))
         except files.Locked as error:
             raise BrokerUnavailable(
                 f"another broker runs for {self.settings.data_dir} already; stop that one, or use another data folder"
@@ -174,8 +182,10 @@ class Supervisor:
         launch.check_addresses(self.settings)
         self._config = config.write(self.settings)
         if self.settings.encrypted:
-            self._certify()
+            upkeep.certify(self.settings)
         self.identities.ensure_probes()
+        if self._controller is not None:
+            self.identities.ensure(self._controller)
         leftover = process.running(directory)
         if leftover is not None:
             logger.warning("Stopping a Mosquitto that an earlier run left behind, pid %d", leftover.pid)
@@ -184,7 +194,7 @@ class Supervisor:
     async def _launch(self) -> None:
         settings = self.settings
         await asyncio.to_thread(launch.check_ports, settings)
-        read = await asyncio.to_thread(self._state)
+        read = await asyncio.to_thread(upkeep.state, settings)
         self._tail.clear()
         self._lost.forget()
         try:
@@ -206,29 +216,8 @@ class Supervisor:
         # changed meanwhile is read now; if nothing did, the limit of connections stays in force,
         # which Mosquitto 2.0.11 forgets at its first reload.
         await asyncio.to_thread(files.replace, settings.pid_path, f"{self._child.pid}\n")
-        if await asyncio.to_thread(self._state) != read:
+        if await asyncio.to_thread(upkeep.state, settings) != read:
             await asyncio.to_thread(self.identities.reload)
-
-    def _certify(self) -> bool:
-        """Make or renew what is needed; whether anything is new."""
-        settings = self.settings
-        host = () if launch.reachable(settings.tls_host) != settings.tls_host else (settings.tls_host,)
-        try:
-            names = certificates.own_names((*settings.tls_names, *host))
-            return certificates.ensure(settings.directory, names, now=datetime.now(UTC))
-        except (CertificateError, files.Locked) as error:
-            raise BrokerUnavailable(str(error)) from error
-
-    def _is_served(self) -> bool:
-        settings = self.settings
-        port = settings.tls_port if settings.tls_port is not None else settings.cert_port
-        host = launch.reachable(settings.tls_host)
-        return port is None or certificates.is_served(settings.directory, host, port)
-
-    def _state(self) -> list[int]:
-        """Tells whether anything changed that Mosquitto reads."""
-        paths = [self.settings.directory / name for name in config.READ_AGAIN]
-        return [path.stat().st_mtime_ns if path.exists() else 0 for path in paths]
 
     async def _until_it_answers(self, child: asyncio.subprocess.Process) -> None:
         reason = "it said nothing"
@@ -263,6 +252,8 @@ class Supervisor:
 
     async def _settle(self) -> None:
         """After the child's end: its last words are read and its pid means nothing any more."""
+        if self._child is None:
+            return  # also when we were refused: the pid file is of the one that runs
         if self._reader is not None:
             await asyncio.wait((self._reader,), timeout=LAST_WORDS_WITHIN)
             self._reader.cancel()
@@ -289,9 +280,9 @@ class Supervisor:
 
 
 @contextlib.asynccontextmanager
-async def supervised(settings: BrokerSettings) -> AsyncIterator[Supervisor]:
+async def supervised(settings: BrokerSettings, *, controller: str | None = None) -> AsyncIterator[Supervisor]:
     """A broker that works inside the block and is gone after it."""
-    supervisor = Supervisor(settings)
+    supervisor = Supervisor(settings, controller=controller)
     await supervisor.start()
     watching = asyncio.create_task(supervisor.watch(), name="broker-watch")
     try:

@@ -18,6 +18,7 @@ def broker(invocation: Invocation, *, led: bool) -> int:
     """The supervised Mosquitto."""
     from broker.binary import BrokerUnavailable
     from broker.config import ConfigError as Unwritable
+    from broker.identities import IdentityError
     from broker.supervisor import supervised
 
     settings = invocation.settings
@@ -25,12 +26,10 @@ def broker(invocation: Invocation, *, led: bool) -> int:
 
     async def program(stop: asyncio.Event, ready: serving.Ready) -> int:
         try:
-            # before the start: then Mosquitto knows the controller from its first moment
-            await asyncio.to_thread(programs.ensure_controller, settings)
-            async with supervised(told):
+            async with supervised(told, controller=settings.instance):
                 ready({"host": told.host, "port": told.port})
                 await stop.wait()
-        except (BrokerUnavailable, Unwritable) as error:
+        except (BrokerUnavailable, Unwritable, IdentityError) as error:
             raise Failure(_sentence(error), code="broker_unavailable") from error
         return Exit.DONE
 
@@ -41,6 +40,7 @@ def controller(invocation: Invocation, *, led: bool) -> int:
     """The controller; it waits for its broker."""
     from sqlalchemy.exc import SQLAlchemyError
 
+    from broker.identities import IdentityError
     from controller import app
     from controller.errors import OrionError
     from controller.store.store import StoreFailed
@@ -48,8 +48,8 @@ def controller(invocation: Invocation, *, led: bool) -> int:
     database = masked_url(invocation.settings.database_url)
 
     async def program(stop: asyncio.Event, ready: serving.Ready) -> int:
-        told = await asyncio.to_thread(programs.for_controller, invocation.settings)
         try:
+            told = await asyncio.to_thread(programs.for_controller, invocation.settings)
             await app.run(told, stop, lambda port: ready({"host": told.http_host, "port": port}))
         except (StoreFailed, SQLAlchemyError, ImportError) as error:  # the last: a driver that is missing
             reason = str(error).partition("\n")[0]
@@ -58,6 +58,8 @@ def controller(invocation: Invocation, *, led: bool) -> int:
             ) from error
         except OrionError as error:
             raise Failure(str(error), code=error.code.value) from error
+        except IdentityError as error:
+            raise Failure(str(error)) from error
         return Exit.DONE
 
     return serving.serve(invocation, "controller", program, led=led)

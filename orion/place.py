@@ -38,10 +38,20 @@ def ensure(client: Client, settings: Settings) -> None:
     device = find(client, settings)
     if device is None:
         _add(client, settings)
-    elif not device["signed"] or identity.load(identity.folder(settings, settings.device_id)) is None:
+    elif not device["signed"] or not _obeys(
+        client, identity.load(identity.folder(settings, settings.device_id))
+    ):
         signer = Signer.generate()
         path = f"/devices/{settings.device_id}/enrol"
         _keep(settings, signer, client.post(path, {"public_key": signer.public}))
+
+
+def _obeys(client: Client, known: Identity | None) -> bool:
+    """Whether what this computer is known by lets it obey the controller, which may have begun with new keys."""
+    if known is None:
+        return False
+    signing = {key["key_id"] for key in client.get("/keys")["items"]}
+    return any(key.key_id in signing for key in known.controller_keys)
 
 
 def find(client: Client, settings: Settings) -> Json | None:

@@ -6,6 +6,7 @@ An authority is made once and never replaced by itself: every device that joined
 """
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from cryptography.x509.oid import NameOID
 
 from broker import config, files
 from broker.certificates.errors import CertificateError, NoAuthority
+
+logger = logging.getLogger(__name__)
 
 LIFE = timedelta(days=20 * 365)
 # Every certificate is valid from this moment on, which a right clock has passed: one that was
@@ -65,9 +68,14 @@ def public_path(directory: Path) -> Path:
 
 
 def ensure(directory: Path, *, now: datetime) -> Authority:
-    """Make the authority at a first start; the one that is there every time. Hold the lock."""
+    """Make the authority at a first start; the one that is there every time. Hold the lock.
+
+    Raises:
+        CertificateError: it cannot be read, or it is gone and what it signed is not.
+    """
     path = folder(directory) / "authority.pem"
     if not path.exists():
+        _check_first(directory, path)
         files.make_private_directory(folder(directory))
         files.replace(path, _made(now))
     authority = load(directory)
@@ -86,6 +94,13 @@ def load(directory: Path) -> Authority:
     """
     path = folder(directory) / "authority.pem"
     try:
+        if files.make_private(path):
+            logger.warning(
+                "%s could be read by others, and no longer can; if they may have, stop the broker, move its folder "
+                "%s away, start it, and let every device that uses TLS join anew",
+                path,
+                path.parent.name,
+            )
         content = path.read_bytes()
     except FileNotFoundError:
         raise NoAuthority(path) from None
@@ -175,6 +190,16 @@ def after(now: datetime, life: timedelta) -> datetime:
 def is_ending(end: datetime, life: timedelta, *, now: datetime) -> bool:
     """Whether less than a third of a life is left."""
     return end - now < life / 3
+
+
+def _check_first(directory: Path, path: Path) -> None:
+    # it is written before all of these: where one of them is, it was there
+    later = (config.AUTHORITY, config.SERVER, config.REVOKED, config.BOOK)
+    if any((directory / name).exists() for name in later):
+        raise CertificateError(
+            f"{path} is missing, and what it signed is there. Restore it from a backup; or move the folder "
+            f"{path.parent} away, and let every device that uses TLS join anew."
+        )
 
 
 def _made(now: datetime) -> str:

@@ -223,4 +223,4 @@ def _write(directory: Path, book: _Book) -> None:
 
 
 def _book_path(directory: Path) -> Path:
-    return authority.folder(directory) / "clients.json"
+    return directory / config.BOOK

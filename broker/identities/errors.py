@@ -5,7 +5,10 @@
   - BadName
   - UnknownIdentity
   - BrokerUnreachable
+  - ListUnusable
 """
+
+from pathlib import Path
 
 from broker.rights import Role
 
@@ -54,3 +57,12 @@ class UnknownIdentity(IdentityError):
 
 class BrokerUnreachable(IdentityError):
     """The broker cannot be asked, or does not act in time; what it does may not be what was wanted."""
+
+
+class ListUnusable(IdentityError):
+    """The list of identities cannot be read. It is never replaced: everybody would lose name and password."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"{path} {reason}. Restore it from a backup; or move it away, and add every device and user anew."
+        )

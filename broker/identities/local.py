@@ -79,7 +79,9 @@ class Local:
         """Write a change of somebody's, and have the broker act on it while their session is in our hands."""
         tell = await asyncio.to_thread(self._identities.messenger)
         if tell is None:
-            return await asyncio.to_thread(write)
+            written = await asyncio.to_thread(write)
+            await self._await_change()  # there may be one that is starting, or cannot be found
+            return written
         async with self._held(username, queue=queue):
             written = await asyncio.to_thread(write)
         async with self._held(username, queue=queue):
@@ -130,7 +132,7 @@ class Local:
 
     async def _await_change(self) -> None:
         """Return once the broker has read what was last written; one that starts later reads it then."""
-        if await asyncio.to_thread(self._identities.messenger) is None:
+        if not await asyncio.to_thread(self._identities.is_served):
             return
         loop = asyncio.get_running_loop()
         deadline = loop.time() + ACTS_WITHIN

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from broker import config, files, process, rights
 from broker.identities import names
-from broker.identities.errors import NameTaken, UnknownIdentity
+from broker.identities.errors import ListUnusable, NameTaken, UnknownIdentity
 from broker.identities.passwords import hash_password, new_password, verify_password
 from broker.rights import Role
 from schemas.topics import DEFAULT_PREFIX, Topics
@@ -176,6 +176,10 @@ class Identities:
         """What has it read them at once; None when none runs here. See `process.messenger`."""
         return process.messenger(self.directory)
 
+    def is_served(self) -> bool:
+        """Whether a broker goes by these files, or will at any moment; it is to be seen that it does."""
+        return process.is_supervised(self.directory) or process.running(self.directory) is not None
+
     def _add(self, username: str, role: Role, password: str) -> str:
         with self._changing() as entries:
             if (taken := _found(entries, username)) is not None:
@@ -226,14 +230,19 @@ class Identities:
     def _read(self) -> dict[str, _Entry]:
         try:
             listed = json.loads(self._list_path.read_text(encoding="utf-8"))
+            return {
+                username: _Entry(
+                    Role(entry["role"]), entry["password_hash"], _State(entry.get("state", "active"))
+                )
+                for username, entry in listed.items()
+            }
         except FileNotFoundError:
             return {}
-        return {
-            username: _Entry(
-                Role(entry["role"]), entry["password_hash"], _State(entry.get("state", "active"))
-            )
-            for username, entry in listed.items()
-        }
+        except OSError as error:
+            raise ListUnusable(self._list_path, f"cannot be read: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError, AttributeError):
+            # without the cause: it would take what stands in the file into a traceback
+            raise ListUnusable(self._list_path, "is damaged") from None
 
     def _write(self, entries: dict[str, _Entry]) -> None:
         listed = {

@@ -5,7 +5,7 @@ and the old one counts for a while after. So a device that was away learns of it
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 LASTS = timedelta(days=3650)
 SETTLE = timedelta(minutes=5)  # between the announcement of a key and its first signature
+SHOWN = 5  # devices that an error names
 OVERLAP = timedelta(days=30)  # in which a device may be away without having to join again
 
 
@@ -29,6 +30,19 @@ class KeysUnusable(OrionError):
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path} cannot be used: {reason}. Restore it from a backup.")
+
+
+class KeysLost(KeysUnusable):
+    """The file of keys is gone, and devices obey nothing else."""
+
+    def __init__(self, path: Path, enrolled: Sequence[str]) -> None:
+        shown = ", ".join(enrolled[:SHOWN]) + (", …" if len(enrolled) > SHOWN else "")
+        OrionError.__init__(
+            self,
+            f"{path} is missing, and devices obey nothing that its keys did not sign: {shown}. Restore it from a "
+            "backup. If there is none: `orion keys new` makes new ones, and then each of these devices has to "
+            "join again (`orion devices invite ID`).",
+        )
 
 
 class _Entry(BaseModel):
@@ -51,7 +65,7 @@ _ENTRIES = TypeAdapter(tuple[_Entry, ...])
 class KeyRing:
     """What signs now, what devices must know, and how the one follows the other.
 
-    `open` and `rotate` block on the file; the rest is memory.
+    `open`, `begin` and `rotate` block on the file; the rest is memory.
     """
 
     def __init__(self, path: Path, now: Callable[[], datetime]) -> None:
@@ -59,25 +73,44 @@ class KeyRing:
         self._clock = now
         self._held: tuple[tuple[_Entry, Signer], ...] = ()  # the oldest first
 
-    def open(self) -> None:
-        """Read the keys, or make the first one.
+    def open(self, *, enrolled: Sequence[str] = ()) -> None:
+        """Read the keys, or make the first one. `enrolled`: who has learnt of one, which must be there then.
 
         Raises:
             KeysUnusable: the file is there and is not what it should be.
+            KeysLost: it is not there, and should be.
         """
         files.make_private_directory(self._path.parent)
         with files.locked(self._path.with_suffix(".lock")):
             try:
+                if files.make_private(self._path):
+                    logger.warning(
+                        "%s could be read by others, and no longer can; if they may have: orion keys rotate --at-once",
+                        self._path,
+                    )
                 self._hold(_ENTRIES.validate_json(self._path.read_bytes()))
             except FileNotFoundError:
-                now = self._now()
-                self._write((_entry(Signer.generate(), now, now + LASTS),))
+                if enrolled:
+                    raise KeysLost(self._path, enrolled) from None
+                self._make_first()
             except OSError as error:
                 raise KeysUnusable(self._path, error.strerror or "it cannot be read") from error
             except (ValidationError, BadKey) as error:
                 raise KeysUnusable(self._path, "it is damaged") from error
         if not self._held:
             raise KeysUnusable(self._path, "it holds no key")
+
+    def begin(self) -> None:
+        """Make the first key although devices know another one: they have to join again.
+
+        Raises:
+            Conflict: there are keys.
+        """
+        files.make_private_directory(self._path.parent)
+        with files.locked(self._path.with_suffix(".lock")):
+            if self._path.exists():
+                raise Conflict(f"{self._path} is there. `orion keys rotate` replaces the key that signs.")
+            self._make_first()
 
     @property
     def signer(self) -> Signer:
@@ -141,6 +174,10 @@ class KeyRing:
         """The hour in whole milliseconds, as it is kept and told."""
         now = self._clock()
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+    def _make_first(self) -> None:
+        now = self._now()
+        self._write((_entry(Signer.generate(), now, now + LASTS),))
 
     def _write(self, entries: tuple[_Entry, ...]) -> None:
         files.replace(self._path, _ENTRIES.dump_json(entries, indent=1).decode() + "\n")

@@ -56,13 +56,6 @@ def identities(settings: Settings) -> Identities | None:
     return Identities(for_broker(settings).directory, prefix=settings.prefix)
 
 
-def ensure_controller(settings: Settings) -> None:
-    """Make the controller's identity on our broker, if it has none yet."""
-    administered = identities(settings)
-    if administered is not None:
-        administered.ensure(settings.instance)
-
-
 def for_controller(settings: Settings) -> ControllerSettings:
     """The controller, with its own identity on our broker or the one in the broker's URL."""
     administered = identities(settings)

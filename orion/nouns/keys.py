@@ -1,13 +1,16 @@
 """`orion keys`: what the controller signs with, and how it begins anew."""
 
+import contextlib
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from orion import receipts, words
-from orion.client import Json
+from orion.client import ClientError, Json
+from orion.config.addresses import keys_path
 from orion.exits import Exit
-from orion.verbs import Invocation, noun, verb
+from orion.verbs import Failure, Invocation, noun, verb
 
 
 def register(app: typer.Typer) -> None:
@@ -15,6 +18,7 @@ def register(app: typer.Typer) -> None:
     group = noun(app, "keys", "What the controller signs with: devices that joined obey nothing else.")
     verb(group, "list", example="orion keys list")(listed)
     verb(group, "rotate", example="orion keys rotate")(rotate)
+    verb(group, "new", example="orion keys new")(new)
 
 
 def listed(invocation: Invocation) -> None:
@@ -68,3 +72,29 @@ def rotate(
         begins = receipts.clock(made["not_before"])
         terminal.say(f"Made the key {made['key_id']}, which signs from {begins}.")
     return Exit.DONE
+
+
+def new(invocation: Invocation) -> None:
+    """Make keys where they are lost and no backup is left; every device that joined has to join again.
+
+    For a controller that does not start without them. It refuses where there are keys.
+    """
+    from controller.errors import Conflict  # the controller's own parts, for this command only
+    from controller.store.keyring import KeyRing
+
+    with contextlib.suppress(ClientError):
+        invocation.client.get("/keys")
+        raise Failure(
+            "The controller runs and has its keys in memory: `orion keys rotate` writes them down again.",
+            code="conflict",
+        )
+    path = keys_path(invocation.settings)
+    ring = KeyRing(path, lambda: datetime.now(UTC))
+    try:
+        ring.begin()
+    except Conflict as error:
+        raise Failure(str(error), code="conflict") from error
+    terminal = invocation.terminal
+    if not terminal.answer({"key_id": ring.signer.key_id}):
+        terminal.say(f"Made the key {ring.signer.key_id} in {path}.")
+        terminal.say("Start the controller, then let each device join again: orion devices invite ID")

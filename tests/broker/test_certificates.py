@@ -241,6 +241,36 @@ def test_a_damaged_authority_is_never_replaced_by_itself(directory: Path) -> Non
     assert path.read_text() == "half"
 
 
+@pytest.mark.parametrize(
+    "left", [config.AUTHORITY, config.SERVER, config.REVOKED, f"{config.CERTIFICATES}/clients.json"]
+)
+def test_a_lost_authority_is_never_replaced_by_itself(directory: Path, left: str) -> None:
+    certificates.issue(directory, "lamp", a_key(), now=NOON)
+    folder = directory / config.CERTIFICATES
+    for path in folder.iterdir():
+        if path != directory / left:
+            path.unlink()
+
+    with pytest.raises(CertificateError, match=r"Restore it from a backup.*join anew"):
+        certificates.ensure(directory, NAMES, now=NOON)
+    assert list(folder.iterdir()) == [directory / left]
+
+    folder.rename(directory / "away")
+    assert certificates.ensure(directory, NAMES, now=NOON)
+
+
+def test_an_authority_that_others_could_read_is_taken_from_their_eyes(
+    directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = directory / config.CERTIFICATES / "authority.pem"
+    path.chmod(0o644)
+
+    certificates.ensure(directory, NAMES, now=NOON)
+
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "join anew" in caplog.text
+
+
 def test_an_authority_with_anothers_key_is_damaged(directory: Path) -> None:
     path = directory / config.CERTIFICATES / "authority.pem"
     other = authority.private_pem(ec.generate_private_key(ec.SECP256R1()))

@@ -2,6 +2,7 @@
 
 import asyncio
 import stat
+import subprocess
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -9,14 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from broker import files, process
 from broker.identities import (
     BadName,
+    BrokerUnreachable,
     Identities,
     Local,
     NameTaken,
     UnknownIdentity,
     await_active,
     hash_password,
+    local,
     verify_password,
 )
 from broker.rights import Role
@@ -341,6 +345,40 @@ async def test_a_change_that_was_interrupted_is_whole_after_the_next_start(
 def test_nothing_is_reloaded_where_no_broker_runs(identities: Identities, tmp_path: Path) -> None:
     (tmp_path / "broker" / "mosquitto.pid").write_text("1")  # somebody else's process
     assert identities.reload() is False
+
+
+@pytest.mark.parametrize("change", ["remove", "rotate", "suspend"])
+async def test_a_change_reaches_a_broker_whose_pid_file_is_lost(broker: RunningBroker, change: str) -> None:
+    async with joined(await broker.add_device("a")) as device:
+        broker.settings.pid_path.unlink()
+        await getattr(Local(broker.identities, broker.controller), change)("a")
+        async with asyncio.timeout(5):
+            await device.lost()
+
+
+@pytest.mark.parametrize("change", ["remove", "rotate", "suspend"])
+async def test_a_change_that_no_supervised_broker_reads_is_not_told_as_done(
+    identities: Identities, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    monkeypatch.setattr(local, "ACTS_WITHIN", 0.2)
+    await asyncio.to_thread(identities.add_device, "a")
+    with files.locked(identities.directory / process.LOCK_FILE), pytest.raises(BrokerUnreachable):
+        await getattr(Local(identities, Endpoint("127.0.0.1", free_port())), change)("a")
+
+
+def test_a_mosquitto_that_does_not_listen_for_signals_yet_is_not_ended_by_one(
+    identities: Identities, tmp_path: Path
+) -> None:
+    """It reads its files when it has started, and SIGHUP would end it before."""
+    program = tmp_path / "mosquitto"
+    program.write_text("#!/bin/sh\nread line\n")
+    program.chmod(0o755)
+    path = (identities.directory / process.CONFIG_FILE).resolve()
+    with subprocess.Popen([program, "-c", path], stdin=subprocess.PIPE) as starting:
+        assert process.running(identities.directory) is not None
+        assert identities.reload() is False
+        starting.communicate(b"\n")
+    assert starting.returncode == 0
 
 
 @pytest.mark.parametrize("change", ["remove", "rotate", "suspend"])

@@ -105,7 +105,26 @@ async def test_second_supervisor_of_a_folder_is_refused(broker: RunningBroker) -
     assert broker.supervisor.pid is not None
 
 
-async def test_leftover_of_a_killed_supervisor_gives_way(tmp_path: Path) -> None:
+async def test_refused_supervisor_touches_nothing_of_the_running_one(tmp_path: Path) -> None:
+    async with supervised(BrokerSettings(data_dir=tmp_path, port=free_port()), controller="main"):
+        before = contents(tmp_path)
+        other = BrokerSettings(data_dir=tmp_path, port=free_port(), tls_port=free_port(), prefix="other")
+        second = Supervisor(other, controller="second")
+        with pytest.raises(BrokerUnavailable, match="another broker runs"):
+            await second.start()
+        await second.stop()
+        assert contents(tmp_path) == before
+
+
+def contents(folder: Path) -> dict[Path, tuple[int, bytes]]:
+    """Every file with the moment and the content of its last change."""
+    return {
+        path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["with a pid file", "without one"])
+async def test_leftover_of_a_killed_supervisor_gives_way(tmp_path: Path, named: bool) -> None:
     settings = BrokerSettings(data_dir=tmp_path, port=free_port())
     async with supervised(settings):
         pass
@@ -114,7 +133,8 @@ async def test_leftover_of_a_killed_supervisor_gives_way(tmp_path: Path) -> None
         program, "-c", str(settings.config_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        settings.pid_path.write_text(f"{leftover.pid}\n")
+        if named:
+            settings.pid_path.write_text(f"{leftover.pid}\n")
         async with supervised(settings) as supervisor:
             assert supervisor.pid not in (None, leftover.pid)
             assert leftover.returncode is not None

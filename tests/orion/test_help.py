@@ -19,7 +19,7 @@ NOUNS = (
     "commands list", "commands queue", "commands show", "commands cancel",
     "approvals list", "approvals show", "approvals approve", "approvals deny",
     "audit list", "events list", "debug-user create", "debug-user remove", "config show",
-    "devices invite", "devices certificate", "node join", "keys list", "keys rotate",
+    "devices invite", "devices certificate", "node join", "keys list", "keys rotate", "keys new",
     "conform", "devices revoke", "devices rotate", "identities list", "identities rotate",
 )  # fmt: skip
 

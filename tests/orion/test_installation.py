@@ -12,6 +12,7 @@ import pytest
 
 from device_node import vault
 from tests.orion.installation import READY_WITHIN, Installation, another_node, until
+from tests.ports import free_port
 
 
 def test_this_computer_is_a_device_that_was_adopted(installation: Installation) -> None:
@@ -206,3 +207,19 @@ def test_a_second_up_on_the_same_folder_says_so(installation: Installation) -> N
     assert done.returncode == 1
     assert "already" in json.loads(done.stdout)["error"]["message"]
     assert psutil.pid_exists(installation.family()[0].pid)
+
+
+def test_a_second_broker_on_the_same_folder_leaves_the_first_one_in_charge(
+    installation: Installation,
+) -> None:
+    broker = installation.home / "data" / "broker"
+    before = {path: path.read_bytes() for path in broker.glob("[!.]*") if path.is_file()}
+
+    done = installation.orion(
+        "--json", "broker", ORION_PREFIX="elsewhere", ORION_MQTT_PORT=str(free_port()), ORION_INSTANCE="other"
+    )
+
+    assert done.returncode == 1
+    assert "already" in json.loads(done.stdout)["error"]["message"]
+    assert {path: path.read_bytes() for path in broker.glob("[!.]*") if path.is_file()} == before
+    assert (broker / "mosquitto.pid").exists()

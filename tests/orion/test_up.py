@@ -84,6 +84,25 @@ def test_a_lost_identity_is_renewed(installation: Installation) -> None:
     installation.data("devices", "remove", "spare")
 
 
+def test_lost_keys_are_not_replaced_in_silence(tmp_path: Path) -> None:
+    with running(tmp_path / "home") as installation:
+        keys = installation.home / "data" / "controller" / "keys.json"
+        refused = installation.data("keys", "new", exit_code=1)
+        assert "orion keys rotate" in refused["error"]["message"]
+        installation.stop()
+        keys.unlink()
+
+        done = installation.orion("--json", "controller")
+
+        assert done.returncode == 1
+        assert "orion keys new" in json.loads(done.stdout)["error"]["message"]
+        assert not keys.exists()
+
+        installation.data("keys", "new")
+        installation.start()
+        assert installation.data("run", "laptop", "system_info")["status"] == "succeeded"
+
+
 def test_a_password_that_an_earlier_release_kept_gives_way_to_an_identity(installation: Installation) -> None:
     made = installation.data("devices", "add", "older", "--adopt")
     legacy = installation.home / "data" / "node" / "older" / "password"
@@ -145,6 +164,24 @@ def test_a_database_that_cannot_be_used_is_one_sentence_without_the_password(tmp
     assert "ORION_DATABASE_URL" in done.stderr
     assert "hush" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("program", ["broker", "controller"])
+@pytest.mark.parametrize("content", ["", "half", "[]", '{"a": 1}', '{"a": {"role": "king"}}'])
+def test_a_damaged_list_of_identities_is_one_sentence_with_the_remedy(
+    tmp_path: Path, content: str, program: str
+) -> None:
+    installation = Installation(tmp_path)
+    path = tmp_path / "data" / "broker" / "identities.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+
+    done = installation.orion(program)
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert f"{path} is damaged. Restore it from a backup" in done.stderr.replace("\n", " ")
+    assert path.read_text() == content
 
 
 async def test_a_child_that_does_not_stop_is_ended_within_the_time_for_all(tmp_path: Path) -> None:

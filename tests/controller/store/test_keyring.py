@@ -114,6 +114,35 @@ def test_a_damaged_file_is_never_replaced(content: str, tmp_path: Path, hour: Ho
     assert path.read_text() == content
 
 
+def test_keys_that_devices_go_by_are_not_begun_anew_in_silence(tmp_path: Path, hour: Hour) -> None:
+    path = tmp_path / "keys.json"
+    with pytest.raises(KeysUnusable, match=r"laptop, nas(?s:.)*Restore it from a backup.*orion keys new"):
+        KeyRing(path, hour).open(enrolled=["laptop", "nas"])
+    assert not path.exists()
+    KeyRing(path, hour).begin()
+    KeyRing(path, hour).open(enrolled=["laptop", "nas"])
+
+
+def test_keys_are_never_begun_anew_over_those_that_are_there(
+    ring: KeyRing, tmp_path: Path, hour: Hour
+) -> None:
+    with pytest.raises(Conflict, match="orion keys rotate"):
+        KeyRing(tmp_path / "controller" / "keys.json", hour).begin()
+    assert ids(ring) == {ring.signer.key_id}
+
+
+def test_keys_that_others_could_read_are_taken_from_their_eyes(
+    ring: KeyRing, tmp_path: Path, hour: Hour, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "controller" / "keys.json"
+    path.chmod(0o644)
+    again = KeyRing(path, hour)
+    again.open()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "orion keys rotate --at-once" in caplog.text
+    assert again.keys == ring.keys
+
+
 def test_nothing_says_the_private_key(ring: KeyRing, tmp_path: Path) -> None:
     secret = json.loads((tmp_path / "controller" / "keys.json").read_text())[0]["secret"]
     assert secret not in repr(vars(ring))
