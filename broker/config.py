@@ -223,7 +223,7 @@ def _check_listener(listener: Listener) -> Iterator[str]:
     if values.get("use_username_as_clientid") != "true":
         yield "use_username_as_clientid is not true: a client can take over another one's session"
     if not listener.encrypted:
-        if not _is_loopback(listener.host):
+        if not is_loopback(listener.host):
             yield "passwords can be read on the network"
         return
     if values.get("tls_version") not in _TLS_VERSIONS:
@@ -235,7 +235,8 @@ def _check_listener(listener: Listener) -> Iterator[str]:
         yield "crlfile is not set: a revoked certificate still gets in"
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this computer reaches a listener there."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

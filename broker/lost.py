@@ -9,8 +9,13 @@ is logged of `<unknown>`.
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable, Iterable
+
+from broker.identities import IdentityError
+
+logger = logging.getLogger(__name__)
 
 REFUSED = re.compile(r"(?:\d+: )?Client (?P<name>.+) disconnected, not authorised\.")
 
@@ -37,7 +42,11 @@ class LostSessions:
             await self._any_refused.wait()
             self._any_refused.clear()
             refused, self._refused = self._refused, set()
-            self._lost |= refused.intersection(await asyncio.to_thread(self._names))
+            try:
+                self._lost |= refused.intersection(await asyncio.to_thread(self._names))
+            except (IdentityError, OSError) as error:  # whoever administers is told as well
+                logger.warning("Nobody can tell whose sessions were lost: %s", error)
+                continue
             if self._lost:
                 self._any_lost.set()
 

@@ -77,7 +77,10 @@ def _here(invocation: Invocation) -> Iterator[Check]:
         yield _finding("broker settings", "never started with this data folder", good=False, remedy=remedy)
         return
     problems = config.check(told.config_path)
-    remedy = "restart the broker: it writes its settings anew"
+    if config.is_loopback(told.host):
+        remedy = "restart the broker: it writes its settings anew"
+    else:
+        remedy = "leave ORION_MQTT_HOST unset and restart the broker; other computers come in by ORION_MQTT_TLS_HOST"
     yield _finding(
         "broker settings", "; ".join(problems) or "as they should be", good=not problems, remedy=remedy
     )

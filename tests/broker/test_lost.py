@@ -1,6 +1,8 @@
 """Mosquitto 2.0.11 forgets whose session it is when somebody comes without a name; it is started again then."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -75,6 +77,22 @@ async def test_only_who_was_lost_is_a_reason(broker: RunningBroker, caplog: pyte
         await nameless(broker, "other")
         await restarted(broker, 1)
     assert told(caplog) == ["other"]
+
+
+async def test_a_damaged_list_of_names_does_not_end_the_watch(broker: RunningBroker) -> None:
+    endpoint = await broker.add_device("lamp")
+    path = broker.settings.directory / "identities.json"
+    good = await asyncio.to_thread(path.read_bytes)
+    await asyncio.to_thread(path.write_bytes, b"half")
+    await nameless(broker, "lamp")
+    pid = broker.supervisor.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    await restarted(broker, 1)
+    await asyncio.to_thread(path.write_bytes, good)
+    async with a_lamp(broker, endpoint):
+        await nameless(broker, "lamp")
+        await restarted(broker, 2)
 
 
 async def test_what_is_lost_soon_after_is_restored_together(

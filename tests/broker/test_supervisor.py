@@ -20,6 +20,8 @@ from broker.supervisor import Supervisor, supervised
 from tests.broker.running import RunningBroker, endpoint_of
 from tests.ports import free_port
 
+EVERYWHERE = "0.0.0.0"  # noqa: S104
+
 
 def a_program(path: Path, script: str) -> Path:
     path.write_text(f"#!/bin/sh\n{script}\n")
@@ -230,3 +232,11 @@ async def test_identity_added_before_the_start_is_known_after_it(tmp_path: Path)
         session = Session(endpoint_of(settings, "early", password), client_id="early")
         await session.connect()
         await session.close()
+
+
+async def test_a_port_that_the_network_can_listen_to_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with supervised(BrokerSettings(data_dir=tmp_path, host=EVERYWHERE, port=free_port())):
+        assert "can be read on the network" in caplog.text
+        assert "ORION_MQTT_TLS_HOST" in caplog.text
