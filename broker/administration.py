@@ -4,9 +4,10 @@ One protocol, so that whoever invites, revokes or rotates does not know which it
 method returns, the broker acts on it: somebody new is let in, somebody gone is out.
 """
 
+from collections.abc import Collection
 from typing import Protocol
 
-from broker.rights import Role
+from broker.rights import ANYBODY, Role
 
 
 class Administration(Protocol):
@@ -15,6 +16,9 @@ class Administration(Protocol):
     All methods raise `IdentityError` (or one of its kinds: `NameTaken`, `BadName`,
     `UnknownIdentity`) with a sentence for a person, and `BrokerUnreachable` when the broker
     cannot be asked or does not act in time.
+
+    `among`: a name that has another role is left as it is (`NameTaken`). Who changes a device says
+    so: what the store calls a device may be a user here, whose rights must not be given away.
     """
 
     bound: int | None  # how many identities it carries well; None: as many as there is room for
@@ -28,16 +32,16 @@ class Administration(Protocol):
     async def add_joining(self, invite_id: str, password: str) -> None:
         """Let `join-{invite_id}` in with this password, to ask for a place and to hear the answer."""
 
-    async def rotate(self, username: str) -> str:
+    async def rotate(self, username: str, *, among: Collection[Role] = ANYBODY) -> str:
         """Replace a password, and end a session that was opened with the old one; the new one."""
 
-    async def suspend(self, username: str) -> None:
+    async def suspend(self, username: str, *, among: Collection[Role] = ANYBODY) -> None:
         """Shut somebody out for a while: the session ends, name and password stay theirs."""
 
-    async def resume(self, username: str) -> None:
+    async def resume(self, username: str, *, among: Collection[Role] = ANYBODY) -> None:
         """Let somebody in again that was shut out; nothing happens if nobody was."""
 
-    async def remove(self, username: str) -> None:
+    async def remove(self, username: str, *, among: Collection[Role] = ANYBODY) -> None:
         """Take a name away, whose it is; the session and its queued messages end with it."""
 
     async def faults(self) -> list[str]:

@@ -33,6 +33,8 @@ class Role(StrEnum):
     KEEPER = "keeper"  # holds somebody's session for a moment
 
 
+ANYBODY = frozenset(Role)
+DEVICES = frozenset({Role.DEVICE})
 USERS = frozenset({Role.VIEWER, Role.OPERATOR, Role.ADMIN, Role.HOME_ASSISTANT, Role.DEBUG})
 
 

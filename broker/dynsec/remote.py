@@ -6,7 +6,7 @@ ours if its description says so; no other client of that broker is ever changed.
 
 import logging
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import replace
 
 from broker import rights
@@ -15,7 +15,7 @@ from broker.identities import names
 from broker.identities.activity import await_active
 from broker.identities.errors import BrokerUnreachable, IdentityError, NameTaken, UnknownIdentity
 from broker.identities.passwords import new_password
-from broker.rights import Rights, Role
+from broker.rights import ANYBODY, Rights, Role
 from broker.session import ConnectFailed, Endpoint, Session
 from schemas.topics import Topics
 
@@ -58,29 +58,29 @@ class Remote:
                 return
         await self._add(username, Role.CONTROLLER, password)
 
-    async def rotate(self, username: str) -> str:
+    async def rotate(self, username: str, *, among: Collection[Role] = ANYBODY) -> str:
         password = new_password()
         async with conversation(self.admin) as control:
-            await _ours(control, username)
+            await _ours(control, username, among)
             await _done(control, {"command": "setClientPassword", "username": username, "password": password})
         return password
 
-    async def suspend(self, username: str) -> None:
+    async def suspend(self, username: str, *, among: Collection[Role] = ANYBODY) -> None:
         async with conversation(self.admin) as control:
-            await _ours(control, username)
+            await _ours(control, username, among)
             # not the role: Mosquitto 2.0.11 drops the subscriptions with it and tells nobody
             await _done(control, {"command": "disableClient", "username": username})
 
-    async def resume(self, username: str) -> None:
+    async def resume(self, username: str, *, among: Collection[Role] = ANYBODY) -> None:
         async with conversation(self.admin) as control:
-            client = await _ours(control, username)
+            client = await _ours(control, username, among)
             if client.get("disabled"):
                 await _done(control, {"command": "enableClient", "username": username})
 
-    async def remove(self, username: str) -> None:
+    async def remove(self, username: str, *, among: Collection[Role] = ANYBODY) -> None:
         password = new_password()
         async with conversation(self.admin) as control:
-            await _ours(control, username)
+            await _ours(control, username, among)
             answers = await control.ask(
                 {"command": "setClientPassword", "username": username, "password": password},
                 {"command": "removeClientRole", "username": username, "rolename": _role_name(username)},
@@ -237,10 +237,13 @@ async def _client(control: Control, username: str) -> Json | None:
     return client if isinstance(client, dict) else {}
 
 
-async def _ours(control: Control, username: str) -> Json:
+async def _ours(control: Control, username: str, among: Collection[Role]) -> Json:
     client = await _client(control, username)
-    if client is None or _role_of(client) is None:
+    role = None if client is None else _role_of(client)
+    if client is None or role is None:
         raise UnknownIdentity(username)
+    if role not in among:
+        raise NameTaken(username, role)
     return client
 
 

@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypeVar
 
 from broker import certificates
@@ -14,7 +15,7 @@ from broker.identities.activity import ACTIVE_EVERY, await_active
 from broker.identities.errors import BrokerUnreachable, IdentityError, UnknownIdentity
 from broker.identities.keeping import held
 from broker.identities.register import CHANGES, KEEPER, Identities
-from broker.rights import Role
+from broker.rights import ANYBODY, Role
 from broker.session import ConnectFailed, Endpoint
 
 logger = logging.getLogger(__name__)
@@ -44,21 +45,30 @@ class Local:
         username = await asyncio.to_thread(self._identities.add_joining, invite_id, password)
         await self._await_first(username, password)
 
-    async def rotate(self, username: str) -> str:
-        return await self._changed(username, lambda: self._identities.rotate_unread(username), queue=True)
+    async def rotate(self, username: str, *, among: Collection[Role] = ANYBODY) -> str:
+        def write() -> str:
+            return self._identities.rotate_unread(username, among=among)
 
-    async def suspend(self, username: str) -> None:
-        await self._changed(username, lambda: self._identities.suspend(username, tell=False), queue=True)
+        return await self._changed(username, write, among, queue=True)
+
+    async def suspend(self, username: str, *, among: Collection[Role] = ANYBODY) -> None:
+        def write() -> None:
+            self._identities.suspend(username, among=among, tell=False)
+
+        await self._changed(username, write, among, queue=True)
         await self._with_certificates(certificates.hold, username)
 
-    async def resume(self, username: str) -> None:
-        await asyncio.to_thread(self._identities.resume, username)
+    async def resume(self, username: str, *, among: Collection[Role] = ANYBODY) -> None:
+        await asyncio.to_thread(partial(self._identities.resume, username, among=among))
         await self._with_certificates(certificates.release, username)
         await self._await_change()
 
-    async def remove(self, username: str) -> None:
+    async def remove(self, username: str, *, among: Collection[Role] = ANYBODY) -> None:
+        def write() -> None:
+            self._identities.remove(username, among=among, tell=False)
+
         # Mosquitto keeps a removed user's session and what is queued in it, for whoever gets the name next
-        await self._changed(username, lambda: self._identities.remove(username, tell=False), queue=False)
+        await self._changed(username, write, among, queue=False)
         await self._with_certificates(certificates.revoke, username)
 
     async def all(self) -> dict[str, Role]:
@@ -75,8 +85,12 @@ class Local:
         except certificates.CertificateError as error:
             raise IdentityError(f"The certificates of {username!r} could not be changed: {error}") from error
 
-    async def _changed(self, username: str, write: Callable[[], T], *, queue: bool) -> T:
+    async def _changed(
+        self, username: str, write: Callable[[], T], among: Collection[Role], *, queue: bool
+    ) -> T:
         """Write a change of somebody's, and have the broker act on it while their session is in our hands."""
+        # before their session is taken from them, and again with the list locked
+        await asyncio.to_thread(self._identities.check, username, among)
         tell = await asyncio.to_thread(self._identities.messenger)
         if tell is None:
             written = await asyncio.to_thread(write)

@@ -10,7 +10,7 @@ All functions block on files: call them in a worker thread.
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -20,7 +20,7 @@ from broker import config, files, process, rights
 from broker.identities import names
 from broker.identities.errors import ListUnusable, NameTaken, UnknownIdentity
 from broker.identities.passwords import hash_password, new_password, verify_password
-from broker.rights import Role
+from broker.rights import ANYBODY, Role
 from schemas.topics import DEFAULT_PREFIX, Topics
 
 logger = logging.getLogger(__name__)
@@ -122,38 +122,48 @@ class Identities:
         self._add(username, Role.JOINING, password)
         return username
 
+    def check(self, username: str, among: Collection[Role]) -> None:
+        """Nothing, for a name that has one of these roles.
+
+        Raises:
+            UnknownIdentity: nobody has it.
+            NameTaken: somebody of another role has it.
+        """
+        _known(self._read(), username, among)
+
     def rotate(self, username: str) -> str:
         """Replace a password and say the new one; who is connected with the old one is thrown out."""
         password = self.rotate_unread(username)
         self.reload()
         return password
 
-    def rotate_unread(self, username: str) -> str:
+    def rotate_unread(self, username: str, *, among: Collection[Role] = ANYBODY) -> str:
         """The same, before a running broker is told: it goes by the old one until `reload`."""
         password = new_password()
         with self._writing() as entries:
-            entry = _known(entries, username)
+            entry = _known(entries, username, among)
             entries[username] = replace(entry, password_hash=hash_password(password))
             if entry.role in KEPT:
                 files.replace(self._password_path(username), password + "\n")
         return password
 
-    def suspend(self, username: str, *, tell: bool = True) -> None:
+    def suspend(self, username: str, *, among: Collection[Role] = ANYBODY, tell: bool = True) -> None:
         """Shut somebody out who keeps name and password."""
-        self._move(username, _State.SUSPENDED, tell=tell)
+        self._move(username, _State.SUSPENDED, among, tell=tell)
 
-    def resume(self, username: str) -> None:
+    def resume(self, username: str, *, among: Collection[Role] = ANYBODY) -> None:
         """Let somebody in again that was shut out."""
-        self._move(username, _State.ACTIVE, tell=True)
+        self._move(username, _State.ACTIVE, among, tell=True)
 
-    def remove(self, username: str, *, tell: bool = True) -> None:
+    def remove(self, username: str, *, among: Collection[Role] = ANYBODY, tell: bool = True) -> None:
         """Take a name away; a running broker ends its connection once it was told.
 
         Raises:
             UnknownIdentity: nobody has it.
+            NameTaken: it has none of the roles `among`.
         """
         with self._changing(tell=tell) as entries:
-            role = _known(entries, username).role
+            role = _known(entries, username, among).role
             if role in KEPT or role is Role.JOINING:
                 del entries[username]
             else:
@@ -188,9 +198,9 @@ class Identities:
         logger.info("Added %s %s to the broker", role, username)
         return password
 
-    def _move(self, username: str, state: _State, *, tell: bool) -> None:
+    def _move(self, username: str, state: _State, among: Collection[Role], *, tell: bool) -> None:
         with self._changing(tell=tell) as entries:
-            entries[username] = replace(_known(entries, username), state=state)
+            entries[username] = replace(_known(entries, username, among), state=state)
 
     def _keep(self, entries: dict[str, _Entry], username: str, role: Role) -> None:
         taken = _found(entries, username)
@@ -267,8 +277,10 @@ def _found(entries: dict[str, _Entry], username: str) -> _Entry | None:
     return None if entry is None or entry.state is _State.GONE else entry
 
 
-def _known(entries: dict[str, _Entry], username: str) -> _Entry:
+def _known(entries: dict[str, _Entry], username: str, among: Collection[Role]) -> _Entry:
     entry = _found(entries, username)
     if entry is None:
         raise UnknownIdentity(username)
+    if entry.role not in among:
+        raise NameTaken(username, entry.role)
     return entry

@@ -13,7 +13,8 @@ from functools import partial
 from pathlib import Path
 
 from broker.administration import Administration
-from broker.identities import IdentityError, NameTaken, UnknownIdentity
+from broker.identities import BadName, IdentityError, NameTaken, UnknownIdentity
+from broker.rights import DEVICES
 from broker.session import PublishProperties, Received
 from controller.errors import OrionError
 from controller.mqtt.complaints import Complaints
@@ -123,6 +124,10 @@ class Joining:
             case Verdict.EXPIRED:
                 await self._refuse(invite_id, claim, ErrorCode.EXPIRED, "This code has expired.")
                 await self._close(invite_id)
+            case Verdict.TAKEN:
+                taken = f"The name {claim.device_id!r} belongs to a user: ask for a code for another one."
+                await self._refuse(invite_id, claim, ErrorCode.ALREADY_EXISTS, taken)
+                await self._close(invite_id)
             case Verdict.UNPROVEN:
                 self._complaints.add(username(invite_id), "a request to join without the code")
 
@@ -131,9 +136,11 @@ class Joining:
         if administration is None:
             return
         try:
-            password = await administration.add_device(claim.device_id)
-        except NameTaken:  # it joins again
-            password = await administration.rotate(claim.device_id)
+            password = await _password(administration, claim.device_id)
+        except (NameTaken, BadName) as error:  # no device can ever have it: asking again is of no use
+            await self._refuse(invite_id, claim, ErrorCode.ALREADY_EXISTS, str(error))
+            await self._close(invite_id)
+            return
         ca = await asyncio.to_thread(authority.read, self._host.ca_path)
         said = JoinResponse(
             device_id=claim.device_id,
@@ -168,6 +175,13 @@ class Joining:
         if self._host.administration is not None:
             await _withdraw(self._host.administration, invite_id)
         await self._store.write(partial(invitations.close, invite_id=invite_id))
+
+
+async def _password(administration: Administration, device_id: str) -> str:
+    try:
+        return await administration.add_device(device_id)
+    except NameTaken:  # it joins again, or the name is none of a device's
+        return await administration.rotate(device_id, among=DEVICES)
 
 
 async def _withdraw(administration: Administration, invite_id: str) -> None:

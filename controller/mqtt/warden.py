@@ -7,13 +7,14 @@ by somebody else, the controller at least does not hear the device.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Protocol
 
-from broker.identities import UnknownIdentity
+from broker.identities import NameTaken, UnknownIdentity
+from broker.rights import DEVICES, Role
 from controller.mqtt.floods import Floods
 from controller.mqtt.meter import Amount
 from controller.services import devices
@@ -30,10 +31,10 @@ LOOK_EVERY = 5.0  # seconds; at what the store says, while anybody is shut out
 class Gate(Protocol):
     """Of a broker's `Administration` what this needs."""
 
-    async def suspend(self, username: str) -> None:
+    async def suspend(self, username: str, *, among: Collection[Role]) -> None:
         """Shut somebody out for a while: the session ends, name and password stay theirs."""
 
-    async def resume(self, username: str) -> None:
+    async def resume(self, username: str, *, among: Collection[Role]) -> None:
         """Let somebody in again that was shut out; nothing happens if nobody was."""
 
 
@@ -156,8 +157,8 @@ class Warden:
             logger.warning("The broker cannot be told to shut %s out; it is only not heard", device_id)
             self._untold.discard(device_id)
             return
-        with suppress(UnknownIdentity):
-            await self._gate.suspend(device_id)
+        with suppress(UnknownIdentity, NameTaken):  # no device holds this name there
+            await self._gate.suspend(device_id, among=DEVICES)
         self._untold.discard(device_id)
         self._unsaid.add(device_id)
 
@@ -178,8 +179,8 @@ class Warden:
     async def _let_in(self, device_id: str, actor: Actor | None) -> None:
         self._floods.let_in(device_id)  # first: what it says as soon as it can is to be heard
         if self._gate is not None:
-            with suppress(UnknownIdentity):
-                await self._gate.resume(device_id)
+            with suppress(UnknownIdentity, NameTaken):
+                await self._gate.resume(device_id, among=DEVICES)
         await self._store.write(partial(devices.resume, device_id=device_id, actor=actor, now=self._now()))
         self._until.pop(device_id, None)
         self._untold.discard(device_id)

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from sqlmodel import Session, col, select
 
-from controller.services import audit, devices
+from controller.services import audit, devices, names
 from controller.services.actors import Actor
 from controller.store.tables import Invitation
 from schemas import signing
@@ -27,6 +27,7 @@ class Verdict(StrEnum):
     GRANTED = "granted"
     USED = "used"
     EXPIRED = "expired"
+    TAKEN = "taken"  # the place has the name of a user
     UNPROVEN = "unproven"  # unknown, void, or not made by somebody who has the code: not answered
 
 
@@ -50,7 +51,13 @@ class Invited:
 def invite(
     session: Session, new: devices.NewDevice, *, ca: bytes, valid: timedelta, actor: Actor, now: datetime
 ) -> Invited:
-    """Make a code for a device, which gets a place if it has none. Earlier codes for it are void."""
+    """Make a code for a device, which gets a place if it has none. Earlier codes for it are void.
+
+    Raises:
+        AlreadyExists: a user has the name.
+        InvalidArguments: the name is kept for a part of Orion.
+    """
+    names.check_device(session, new.device_id)
     row = devices.find(session, new.device_id) or devices.add(session, new, actor=actor, now=now)
     row.adopt_first = row.adopt_first or new.adopt_first
     void(session, new.device_id, now=now)
@@ -105,6 +112,8 @@ def claim(
         raise MalformedMessage("JoinRequest", f"public_key: {error}") from error
     if row.used_key not in (None, request.public_key):
         return Claim(Verdict.USED, row.device_id, row.proof_key)
+    if names.is_users(session, row.device_id):
+        return Claim(Verdict.TAKEN, row.device_id, row.proof_key)
     if row.used_key is None:
         row.used_at, row.used_key = now, request.public_key
         devices.enrol(session, row.device_id, request.public_key, actor=None, now=now)

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlmodel import Session
 
-from controller.services import audit, commands, devices, invitations
+from controller.services import audit, commands, devices, invitations, names
 from controller.services.actors import Actor
 from controller.store.tables import Device
 
@@ -26,13 +26,26 @@ def revoke(session: Session, device_id: str, *, actor: Actor, now: datetime) -> 
     return row
 
 
+def check_rotation(session: Session, device_id: str) -> Device:
+    """The device that is to have another password, if it may.
+
+    Raises:
+        UnknownDevice: it has no place here.
+        AlreadyExists: it has a user's name.
+    """
+    row = devices.get(session, device_id)
+    names.check_device(session, device_id)
+    return row
+
+
 def note_rotation(session: Session, device_id: str, *, actor: Actor, now: datetime) -> Device:
     """A device has another password; one that was revoked is let in again with it.
 
     Raises:
         UnknownDevice: it has no place here.
+        AlreadyExists: it has a user's name.
     """
-    row = devices.get(session, device_id)
+    row = check_rotation(session, device_id)
     devices.let_in(row, now=now)
     audit.record(session, "device.rotated", now=now, actor=actor, device_id=device_id)
     return row

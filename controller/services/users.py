@@ -11,7 +11,7 @@ from enum import StrEnum
 from sqlmodel import Session, col, select
 
 from controller.errors import AlreadyExists, Refused, UnknownUser
-from controller.services import audit, devices
+from controller.services import audit, devices, names
 from controller.services.actors import Actor, Role
 from controller.store.tables import User
 from schemas.wire import JsonObject
@@ -38,7 +38,7 @@ def add(session: Session, username: str, role: UserRole, *, actor: Actor, now: d
     """
     if RESERVED.fullmatch(username):
         raise Refused(f"The name {username!r} is kept for a part of Orion.")
-    if session.get(User, username) is not None:
+    if names.is_users(session, username):
         raise AlreadyExists(f"There is a user {username!r} already.")
     if devices.find(session, username) is not None:
         raise AlreadyExists(f"There is a device {username!r}: users and devices share their names.")

@@ -1,6 +1,9 @@
 """The way in at our own broker, with a note of what was asked of it; a test can make it fail."""
 
+from collections.abc import Collection
+
 from broker.identities import Local
+from broker.rights import ANYBODY, Role
 
 
 class WatchedGate:
@@ -11,13 +14,13 @@ class WatchedGate:
         self.asked: list[tuple[str, str]] = []
         self.broken = False  # it does not answer
 
-    async def suspend(self, username: str) -> None:
+    async def suspend(self, username: str, *, among: Collection[Role] = ANYBODY) -> None:
         self._note("suspend", username)
-        await self._administration.suspend(username)
+        await self._administration.suspend(username, among=among)
 
-    async def resume(self, username: str) -> None:
+    async def resume(self, username: str, *, among: Collection[Role] = ANYBODY) -> None:
         self._note("resume", username)
-        await self._administration.resume(username)
+        await self._administration.resume(username, among=among)
 
     def _note(self, what: str, username: str) -> None:
         self.asked.append((what, username))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from broker.identities import BadName, NameTaken, UnknownIdentity
-from broker.rights import Role
+from broker.rights import DEVICES, USERS, Role
 from broker.session import ConnectFailed, Endpoint, Session, Subscription
 from tests.broker.administered import DYNSEC, Administered, ask_for, heard_until, joined, tell
 
@@ -209,3 +209,25 @@ async def test_of_two_who_want_a_name_one_gets_it(administered: Administered) ->
     assert isinstance(taken, NameTaken)
     async with joined(place) as session:
         assert await tell(session, [f"{D}/event"]) == {f"{D}/event"}
+
+
+async def test_who_is_no_device_is_not_touched_as_one(administered: Administered) -> None:
+    administration = administered.administration
+    ada = administered.endpoint("ada", await administration.add_user("ada", Role.ADMIN))
+    await administered.device("a")
+    async with joined(ada) as session:
+        for attempt in (
+            administration.rotate,
+            administration.suspend,
+            administration.resume,
+            administration.remove,
+        ):
+            with pytest.raises(NameTaken, match="an admin"):
+                await attempt("ada", among=DEVICES)
+            with pytest.raises(NameTaken, match="a device"):
+                await attempt("a", among=USERS)
+        await tell(session, ["orion/v1/users/ada/request"])
+        assert session.alive
+    async with joined(ada) as session:
+        assert await tell(session, ["orion/v1/users/ada/request"]) == {"orion/v1/users/ada/request"}
+    assert (await administration.all())["a"] is Role.DEVICE

@@ -20,6 +20,7 @@ from schemas.joining import JoinCode, prove
 from schemas.keys import JoinRequest
 from schemas.signing import Signer
 from schemas.topics import Topics
+from tests.broker.administered import joined
 from tests.broker.running import RunningBroker, running_broker
 from tests.flows.installation import Installation, installation
 from tests.ports import free_port
@@ -206,3 +207,59 @@ async def test_a_key_that_is_none_is_refused_at_the_door(site: Site, key: str) -
     answer = await site.orion.http.post("devices", json={"device_id": "new", "public_key": key})
     assert answer.status_code == 422
     assert (await site.orion.http.get("devices/new")).status_code == 404
+
+
+async def test_a_device_never_gets_the_name_of_a_user(site: Site) -> None:
+    http = site.orion.http
+    made = (await http.post("users", json={"username": "boss", "role": "admin"})).json()["mqtt"]
+    boss = replace(site.broker.controller, username="boss", password=made["password"])
+
+    for path, body in {
+        "devices/boss/invite": {},
+        "devices": {"device_id": "boss"},
+    }.items():
+        answer = await http.post(path, json=body)
+        assert answer.status_code == 409
+        assert "users and devices share their names" in answer.json()["detail"]
+    assert (await http.get("devices/boss")).status_code == 404
+    async with joined(boss):
+        pass
+
+
+async def test_a_code_of_a_place_that_is_gone_does_not_open_what_has_its_name_now(site: Site) -> None:
+    code = await site.invite("boss")
+    taken = await site.orion.http.post("users", json={"username": "boss", "role": "admin"})
+    assert taken.status_code == 409
+    assert (await site.orion.http.delete("devices/boss")).status_code == 204
+    made = (await site.orion.http.post("users", json={"username": "boss", "role": "admin"})).json()["mqtt"]
+
+    with pytest.raises(JoinFailed):
+        await site.join(code)
+    assert (await site.names())["boss"] is Role.ADMIN
+    async with joined(replace(site.broker.controller, username="boss", password=made["password"])):
+        pass
+
+
+async def test_a_name_that_only_the_broker_knows_is_not_given_away(site: Site) -> None:
+    made = (await site.orion.http.post("debug-users", json={"username": "watcher"})).json()
+    code = await site.invite("watcher")
+
+    with pytest.raises(JoinFailed, match="belongs to a debugging user"):
+        await site.join(code)
+    enrolled = await site.orion.http.post(
+        "devices/watcher/enrol", json={"public_key": Signer.generate().public}
+    )
+    assert enrolled.status_code == 409
+    for path in ("devices/watcher/rotate", "devices/watcher/revoke"):
+        await site.orion.http.post(path)
+    assert (await site.orion.http.delete("devices/watcher")).status_code == 204
+    async with joined(replace(site.broker.controller, username="watcher", password=made["password"])):
+        pass
+
+
+@pytest.mark.parametrize("name", ["controller-main", "join-abc"])
+async def test_a_name_of_orions_own_is_refused_when_it_is_invited(site: Site, name: str) -> None:
+    answer = await site.orion.http.post(f"devices/{name}/invite", json={})
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == f"Device ids cannot begin with {name.partition('-')[0]}-."
+    assert (await site.orion.http.get(f"devices/{name}")).status_code == 404

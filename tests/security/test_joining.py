@@ -265,3 +265,37 @@ def test_reading_anothers_answer(stand: Stand, seen: Seen) -> None:
     seen.control(password)
     assert not stand.overheard(password)
     seen.became("hidden from who may read everything else")
+
+
+@attempt(
+    CODE,
+    "get a code for a device that has {whose} name, and join with it",
+    never="the device is let in under that name",
+    control="who has the name is let in as before",
+)
+@pytest.mark.parametrize("whose", ["an admin's", "a debugging user's", "the controller's"])
+def test_a_name_that_is_somebodys(stand: Stand, seen: Seen, whose: str) -> None:
+    name, password = _somebody(stand, whose)
+    answer = stand.http.post(f"devices/{name}/invite", json={})
+    if answer.is_success:  # the broker alone knows who has it
+        refused = Joiner(stand, JoinCode.read(answer.json()["code"])).join()
+        assert "password" not in refused
+        outcome = "the code is given; its use is refused"
+    else:
+        outcome = "no code is given"
+
+    if password is None:
+        seen.control(stand.http.get("health").json()["status"] == "ready")
+    else:
+        seen.control(let_in(Peer(stand.site.port, name, password)) == "let in")
+    seen.became(outcome)
+
+
+def _somebody(stand: Stand, whose: str) -> tuple[str, str | None]:
+    """A name that a device could have, and its password."""
+    if whose.startswith("the controller"):
+        return "controller-main", None
+    name = f"boss-{fresh()[:8]}"
+    if whose.startswith("a debugging"):
+        return name, stand.http.post("debug-users", json={"username": name}).json()["password"]
+    return name, stand.http.post("users", json={"username": name, "role": "admin"}).json()["mqtt"]["password"]

@@ -7,11 +7,12 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from broker.identities import IdentityError, UnknownIdentity
+from broker.identities import IdentityError, NameTaken, UnknownIdentity
+from broker.rights import DEVICES
 from controller.api import views
 from controller.api.deps import Asking, Controller
 from controller.errors import InvalidArguments, Refused
-from controller.services import commands, devices
+from controller.services import commands, devices, invitations
 from controller.services.policy import PolicyProfile
 from controller.store.store import Session
 from controller.store.tables import Device
@@ -196,13 +197,14 @@ async def _forget(controller: Controller, actor: Asking, device_id: str) -> None
     def take_away(session: Session) -> None:
         now = datetime.now(UTC)
         devices.remove(session, device_id, actor=actor, now=now)
+        invitations.void(session, device_id, now=now)
         commands.withdraw(session, device_id, now=now)  # a later device of that id gets nothing of this one
 
     await controller.store.write(take_away)
     try:
         if controller.administration is not None:
-            with suppress(UnknownIdentity):
-                await controller.administration.remove(device_id)
+            with suppress(UnknownIdentity, NameTaken):  # who has its name and is no device keeps it
+                await controller.administration.remove(device_id, among=DEVICES)
     finally:  # not earlier: what it says until its session has ended, its will too, is cleared as well
         controller.devices_door.forget(device_id)
 

@@ -6,14 +6,14 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from broker.identities import KEPT, UnknownIdentity
-from broker.rights import Role
+from broker.identities import KEPT, NameTaken, UnknownIdentity
+from broker.rights import DEVICES, Role
 from controller.api import views
 from controller.api.deps import Asking, Controller
 from controller.api.routes.devices import DeviceIdPath
 from controller.api.routes.users import UsernamePath
 from controller.errors import Conflict, Refused
-from controller.services import audit, devices, revocation
+from controller.services import audit, revocation
 
 router = APIRouter(tags=["devices"])
 
@@ -36,8 +36,8 @@ async def revoke(controller: Controller, actor: Asking, device_id: DeviceIdPath)
     row = await controller.store.write(
         lambda session: revocation.revoke(session, device_id, actor=actor, now=datetime.now(UTC))
     )
-    with suppress(UnknownIdentity):  # it was revoked before
-        await controller.administration.remove(device_id)
+    with suppress(UnknownIdentity, NameTaken):  # it was revoked before; who has its name now is no device
+        await controller.administration.remove(device_id, among=DEVICES)
     if row.boot_id is not None:
         controller.devices_door.say_revoked(device_id, row.boot_id)
     return views.device(row)
@@ -53,7 +53,7 @@ async def rotate(controller: Controller, actor: Asking, device_id: DeviceIdPath)
         Conflict: this broker's passwords are made elsewhere.
         Refused: it would not be believed, since it does not sign.
     """
-    row = await controller.store.read(lambda session: devices.get(session, device_id))
+    row = await controller.store.read(lambda session: revocation.check_rotation(session, device_id))
     if controller.administration is None:
         raise Conflict("This broker is administered elsewhere; change the password there.")
     if row.public_key is None and not controller.settings.allow_unsigned:
@@ -62,7 +62,7 @@ async def rotate(controller: Controller, actor: Asking, device_id: DeviceIdPath)
             f"One of ours joins with a code: orion devices invite {device_id}"
         )
     try:
-        password = await controller.administration.rotate(device_id)
+        password = await controller.administration.rotate(device_id, among=DEVICES)
     except UnknownIdentity:
         password = await controller.administration.add_device(device_id)
     row = await controller.store.write(

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from broker.administration import Administration
 from broker.identities import NameTaken
+from broker.rights import DEVICES
 from controller.api.deps import Asking, Controller
 from controller.api.routes.devices import DeviceIdPath, Names, place, usable_key
 from controller.errors import Conflict
@@ -84,7 +85,7 @@ async def enrol(
         try:
             password = await administration.add_device(device_id)
         except NameTaken:
-            password = await administration.rotate(device_id)
+            password = await administration.rotate(device_id, among=DEVICES)
     keys = [key.to_json() for key in controller.keyring.keys]
     return {"device_id": device_id, "password": password, "keys": keys}
 

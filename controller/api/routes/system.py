@@ -104,7 +104,7 @@ async def remove_debug_user(controller: Controller, actor: Asking, username: str
         raise Conflict("This broker is administered elsewhere; remove the user there.")
     if (await controller.administration.all()).get(username) is not Role.DEBUG:
         raise UnknownIdentity(username)
-    await controller.administration.remove(username)
+    await controller.administration.remove(username, among=(Role.DEBUG,))
     await _record(controller, actor, "debug_user.removed", username)
 
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict
 
-from broker.identities import UnknownIdentity
+from broker.identities import NameTaken, UnknownIdentity
+from broker.rights import USERS
 from broker.rights import Role as BrokerRole
 from controller.api.deps import Asking, Controller, Parts
 from controller.errors import Conflict
@@ -96,7 +97,7 @@ async def rotate(controller: Controller, actor: Asking, username: UsernamePath) 
     if controller.administration is None:
         raise Conflict("This broker is administered elsewhere; change the password there.")
     try:
-        password = await controller.administration.rotate(username)
+        password = await controller.administration.rotate(username, among=USERS)
     except UnknownIdentity:  # a change of role that was cut off left the name without a password
         password = await controller.administration.add_user(username, BrokerRole(row.role))
     await controller.store.write(
@@ -117,8 +118,8 @@ async def _shut_out(controller: Parts, username: str) -> None:
     if controller.administration is None:
         return
     try:
-        await controller.administration.remove(username)
-    except UnknownIdentity:
+        await controller.administration.remove(username, among=USERS)
+    except (UnknownIdentity, NameTaken):  # who has the name there and is no user keeps it
         return
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select, update
 
-from controller.services import audit, events
+from controller.services import audit, events, names
 from controller.services.actors import Actor
 from controller.services.devices.registry import find, get
 from controller.services.devices.status import UNSIGNED_FORBIDDEN, DeviceStatus, let_in
@@ -25,8 +25,10 @@ def enrol(session: Session, device_id: str, public_key: str, *, actor: Actor | N
 
     Raises:
         UnknownDevice: it has no place here.
+        AlreadyExists: it has a user's name.
     """
     row = get(session, device_id)
+    names.check_device(session, device_id)
     row.public_key, row.enrolled_at, row.updated_at = public_key, now, now
     let_in(row, now=now)
     audit.record(session, "device.enrolled", now=now, actor=actor, device_id=device_id)

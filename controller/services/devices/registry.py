@@ -8,7 +8,7 @@ from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 from controller.errors import AlreadyExists, NoProfile, ToolsChanged, UnknownDevice
-from controller.services import arguments, audit
+from controller.services import arguments, audit, names
 from controller.services.actors import Actor
 from controller.services.devices.status import DeviceStatus
 from controller.services.policy import PolicyProfile
@@ -99,8 +99,10 @@ def add(session: Session, new: NewDevice, *, actor: Actor, now: datetime) -> Dev
     """Prepare a place for a device.
 
     Raises:
-        AlreadyExists: the id has a place already.
+        AlreadyExists: the id has a place already, or is a user's name.
+        InvalidArguments: the name is kept for a part of Orion.
     """
+    names.check_device(session, new.device_id)
     if find(session, new.device_id) is not None:
         raise AlreadyExists(f"There is a device {new.device_id!r} already.")
     row = Device(
@@ -188,9 +190,9 @@ def adopt(
     row.adopted_tools = offered
     row.adopted_at = row.updated_at = now
     row.adopt_first = False
-    names = [tool.name for tool in profile.tools]
+    tools = [tool.name for tool in profile.tools]
     audit.record(
-        session, "device.adopted", now=now, actor=actor, device_id=device_id, detail={"tools": list(names)}
+        session, "device.adopted", now=now, actor=actor, device_id=device_id, detail={"tools": list(tools)}
     )
     return row
 
@@ -208,5 +210,5 @@ def unadopted(row: Device) -> list[Tool]:
     return [tool for tool in tools if adopted.get(tool.name) != arguments.tool_hash(tool)]
 
 
-def _list(names: tuple[str, ...] | None) -> list[str] | None:
-    return None if names is None else list(names)
+def _list(texts: tuple[str, ...] | None) -> list[str] | None:
+    return None if texts is None else list(texts)

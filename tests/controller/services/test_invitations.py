@@ -5,9 +5,11 @@ from datetime import timedelta
 import pytest
 from sqlmodel import Session, select
 
-from controller.services import devices, invitations
+from controller.errors import AlreadyExists, InvalidArguments, UnknownDevice
+from controller.services import devices, invitations, users
 from controller.services.invitations import Claim, Verdict
-from controller.store.tables import AuditEntry, Invitation
+from controller.services.users import UserRole
+from controller.store.tables import AuditEntry, Invitation, User
 from schemas.joining import JoinCode, prove
 from schemas.keys import JoinRequest
 from schemas.signing import Signer
@@ -103,3 +105,46 @@ def test_neither_the_code_nor_its_secret_is_kept(session: Session) -> None:
     assert code.text not in kept
     assert code.secret.hex() not in kept
     assert code.password not in kept
+
+
+def test_a_users_name_is_no_devices(session: Session) -> None:
+    users.add(session, "boss", UserRole.ADMIN, actor=ADMIN, now=NOON)
+
+    with pytest.raises(AlreadyExists, match="users and devices share their names"):
+        invite(session, "boss")
+    assert devices.find(session, "boss") is None
+    assert session.exec(select(Invitation)).all() == []
+
+
+def test_the_name_of_a_device_that_is_invited_is_no_users(session: Session) -> None:
+    invite(session, "boss")
+    with pytest.raises(AlreadyExists, match="There is a device 'boss'"):
+        users.add(session, "boss", UserRole.ADMIN, actor=ADMIN, now=NOON)
+
+
+def test_a_code_is_worth_nothing_once_its_place_is_gone(session: Session) -> None:
+    code = invite(session, "boss")
+    devices.remove(session, "boss", actor=ADMIN, now=NOON)
+    with pytest.raises(UnknownDevice):
+        claim(session, code)
+    users.add(session, "boss", UserRole.ADMIN, actor=ADMIN, now=NOON)
+    assert claim(session, code).verdict is Verdict.TAKEN
+
+
+def test_a_place_that_has_a_users_name_from_earlier_is_not_given_to_who_joins(session: Session) -> None:
+    code = invite(session, "boss")
+    session.add(User(username="boss", role="admin", added_by="admin", added_at=NOON))
+
+    assert claim(session, code) == Claim(Verdict.TAKEN, "boss", code.proof_key)
+    assert devices.get(session, "boss").public_key is None
+    with pytest.raises(AlreadyExists):
+        devices.enrol(session, "boss", KEY, actor=ADMIN, now=NOON)
+    with pytest.raises(AlreadyExists):
+        invite(session, "boss")
+
+
+@pytest.mark.parametrize("name", ["controller-main", "join-abc"])
+def test_a_name_that_is_kept_for_a_part_of_orion_is_not_invited(session: Session, name: str) -> None:
+    with pytest.raises(InvalidArguments, match=f"Device ids cannot begin with {name.partition('-')[0]}-"):
+        invite(session, name)
+    assert devices.every(session) == []
