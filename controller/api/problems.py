@@ -1,6 +1,7 @@
 """Errors over HTTP: `application/problem+json` (RFC 9457) with our code; one table of statuses."""
 
 import logging
+import re
 from collections.abc import Awaitable, Callable
 
 from fastapi import FastAPI, Request
@@ -20,6 +21,7 @@ from schemas.wire import MAX_PAYLOAD
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+_SHOULD = re.compile(r"^(Input|String|Value|List|URL) should")
 OURS = {"Orion-Api": "1"}  # on every answer: a client can tell us from whoever else has the port
 STATUSES: dict[type[OrionError], int] = {
     NotFound: 404,
@@ -78,8 +80,13 @@ async def _identity(_request: Request, error: Exception) -> Response:
 
 async def _invalid(_request: Request, error: Exception) -> Response:
     first = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": (), "msg": str(error)}
-    where = ".".join(str(part) for part in first["loc"])
-    return problem(422, ErrorCode.INVALID_ARGUMENTS, f"{where}: {first['msg']}")
+    where = ".".join(str(part) for part in first["loc"][1:] or first["loc"])
+    said = _SHOULD.sub("must", str(first["msg"])).removeprefix("Value error, ")
+    if where == "device_id" and first.get("type") == "string_pattern_mismatch":
+        said = "must be at most 63 of a-z, 0-9, _ and -, and begin with a letter or a digit"
+    return problem(
+        422, ErrorCode.INVALID_ARGUMENTS, f"{where} {said}" if said.startswith("must") else f"{where}: {said}"
+    )
 
 
 async def _http(_request: Request, error: Exception) -> Response:

@@ -45,7 +45,10 @@ def connection(settings: ControllerSettings, device_id: str, password: str | Non
     found = {"host": settings.endpoint.host, "port": settings.endpoint.port, "username": device_id}
     if password is not None:
         found["password"] = password
-    return found | {"client_id": device_id, "prefix": settings.prefix}
+    found |= {"client_id": device_id, "prefix": settings.prefix}
+    if settings.join_port is not None and settings.ca_path is not None:
+        found |= {"tls_port": settings.join_port, "ca_file": str(settings.ca_path)}
+    return found
 
 
 def device_whole(row: Device) -> Json:

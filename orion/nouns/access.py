@@ -27,10 +27,12 @@ def revoke(
     if terminal.asks and not yes and not terminal.confirm(f"Revoke {device_id}?"):
         terminal.say("Nothing was changed")
         return Exit.FAILED
-    device = invocation.client.post(f"/devices/{segment(device_id)}/revoke")
+    path = f"/devices/{segment(device_id)}"
+    joined = invocation.client.get(path)["signed"]
+    device = invocation.client.post(f"{path}/revoke")
     if not terminal.answer(device):
         terminal.say(f"Revoked {device_id}: it is not let in any more")
-        terminal.say(f"Let it in again with: orion devices invite {device_id}")
+        terminal.say(f"Let it in again with: orion devices {'invite' if joined else 'rotate'} {device_id}")
     return Exit.DONE
 
 
@@ -49,8 +51,14 @@ def rotate(invocation: Invocation, device_id: Id) -> None:
 
     Its session ends, and what is sent to it waits until it is back. The password is said here and never again.
     """
-    made = invocation.client.post(f"/devices/{segment(device_id)}/rotate")
+    path = f"/devices/{segment(device_id)}"
+    joined = invocation.client.get(path)["signed"]
+    made = invocation.client.post(f"{path}/rotate")
     terminal = invocation.terminal
     if not terminal.answer(made):
         terminal.say(f"{device_id} has another password. It connects with:")
         terminal.facts(made["mqtt"])
+        if joined:
+            terminal.say(
+                f"A computer that joined takes it by joining again: orion devices invite {device_id}"
+            )

@@ -41,11 +41,15 @@ def listed(invocation: Invocation) -> None:
     found = invocation.client.get("/devices")
     if invocation.terminal.answer(found):
         return
-    rows = [
-        each | {"status": receipts.standing(each), "signing": "signed" if each["signed"] else "unsigned"}
-        for each in found["items"]
-    ]
+    rows = [each | {"status": receipts.standing(each), "signing": _signing(each)} for each in found["items"]]
     invocation.terminal.items(rows, columns, none="There are no devices yet: orion devices add ID")
+
+
+def _signing(device: Json) -> str:
+    """Whether it signs; of one that never said anything, or says nothing any more, that is not known."""
+    if device["signed"]:
+        return "signed"
+    return "-" if device["last_seen_at"] is None or device["status_reason"] == "revoked" else "unsigned"
 
 
 def show(invocation: Invocation, device_id: Id) -> None:

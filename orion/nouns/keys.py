@@ -58,6 +58,8 @@ def rotate(
     With --at-once a device that is away is told when it comes back, signed with the old key: whoever
     has that key and your broker can tell it something else until then.
     """
+    if at_once and settle is not None:
+        raise typer.BadParameter("a key that is replaced at once settles nothing", param_hint="--settle")
     terminal = invocation.terminal
     if at_once and terminal.asks and not yes and not terminal.confirm("Replace the key at once?"):
         terminal.say("Nothing was changed")

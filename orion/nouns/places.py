@@ -54,7 +54,12 @@ def add(
     terminal.say(f"Prepared a place for {device_id}. It connects with:")
     terminal.facts(made["mqtt"])
     if made["mqtt"]["host"] in ("127.0.0.1", "::1", "localhost"):
-        terminal.say("The broker is for this computer only; ORION_MQTT_HOST lets others in.")
+        terminal.say(
+            "That port is for this computer. Others come in by TLS: start the broker with "
+            "ORION_MQTT_TLS_HOST=0.0.0.0, and give the device `tls_port` and the CA in `ca_file`."
+            if "tls_port" in made["mqtt"]
+            else "That port is for this computer, and the broker has none for others: ORION_MQTT_TLS_PORT."
+        )
     if not adopt:
         terminal.say(f"Once it has said what it offers, accept that with: orion devices adopt {device_id}")
 
@@ -120,7 +125,8 @@ def certificate(
 ) -> None:
     """Give a device a client certificate: it needs no password then, on the port ORION_MQTT_CERT_PORT.
 
-    Its name is the device's id, whatever the request says. It holds until the device is revoked or removed.
+    Its name is the device's id, whatever the request says. It holds for two years, or until the device is
+    revoked or removed. Taken are keys on P-256, P-384 and P-521, and Ed25519; RSA is not.
     """
     with csr.open(encoding="ascii", errors="replace") as file:
         text = file.read(MAX_CSR)

@@ -65,6 +65,11 @@ def test_a_certificate_stands_in_for_a_password_until_the_device_goes(tmp_path: 
         refused = installation.data("devices", "certificate", "lamp", str(tmp_path / "bad.csr"), exit_code=2)
         assert "no certificate signing request" in refused["error"]["message"]
 
+        installation.data("devices", "revoke", "lamp", "--yes")
+        again = installation.data("devices", "certificate", "lamp", str(tmp_path / "lamp.csr"), exit_code=1)
+        assert "orion devices rotate lamp" in again["error"]["message"]
+        assert not says(tmp_path, port, "orion/v1/devices/lamp/event")
+
         installation.data("devices", "remove", "lamp", "--yes")
 
         assert not says(tmp_path, port, "orion/v1/devices/lamp/event")

@@ -14,7 +14,7 @@ import pytest
 
 from device_node import vault
 from schemas.joining import JoinCode
-from tests.orion.installation import ORION, READY_WITHIN, Installation, clean_environment, until
+from tests.orion.installation import ORION, READY_WITHIN, Installation, clean_environment, running, until
 
 
 def elsewhere(home: Path, **settings: str) -> dict[str, str]:
@@ -73,27 +73,28 @@ def test_a_computer_joins_and_stays_that_device(installation: Installation, tmp_
 
 
 def test_keys_that_are_replaced_at_once_twice_reach_whoever_was_there_and_whoever_was_away(
-    installation: Installation, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     homes = {name: tmp_path / name for name in ("there", "away")}
-    for name, home in homes.items():
-        code = installation.data("devices", "invite", name, "--adopt")["code"]
-        assert join(home, where_of(installation), "--no-run", code=code).returncode == 0
-    with node(homes["there"]):
-        with node(homes["away"]):
-            until(lambda: all(is_online(installation, name) for name in homes))
+    with running(tmp_path / "home", "--no-node") as installation:
+
+        def all_execute() -> bool:
+            return all(
+                installation.data("run", name, "system_info")["status"] == "succeeded" for name in homes
+            )
+
+        for name, home in homes.items():
+            code = installation.data("devices", "invite", name, "--adopt")["code"]
+            assert join(home, where_of(installation), "--no-run", code=code).returncode == 0
+        with node(homes["there"]):
+            with node(homes["away"]):
+                until(lambda: all(is_online(installation, name) for name in homes))
+                installation.data("keys", "rotate", "--at-once", "--yes")
+                assert all_execute()
             installation.data("keys", "rotate", "--at-once", "--yes")
-            assert all(
-                installation.data("run", name, "system_info")["status"] == "succeeded" for name in homes
-            )
-        installation.data("keys", "rotate", "--at-once", "--yes")
-        with node(homes["away"]):
-            until(lambda: is_online(installation, "away"))
-            assert all(
-                installation.data("run", name, "system_info")["status"] == "succeeded" for name in homes
-            )
-    for name in homes:
-        installation.data("devices", "remove", name)
+            with node(homes["away"]):
+                until(lambda: is_online(installation, "away"))
+                assert all_execute()
 
 
 def test_a_used_a_wrong_and_a_mistyped_code_are_told_apart(

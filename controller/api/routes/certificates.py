@@ -10,10 +10,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from broker import certificates
+from broker.rights import DEVICES
 from controller.api.deps import Asking, Controller
 from controller.api.routes.devices import DeviceIdPath
-from controller.errors import Conflict, InvalidArguments
-from controller.services import audit, devices
+from controller.errors import AlreadyExists, Conflict, InvalidArguments, OrionError
+from controller.services import audit, devices, names
 from controller.store.store import Session
 
 router = APIRouter(prefix="/devices", tags=["devices"])
@@ -41,7 +42,11 @@ async def issue(
         request = x509.load_pem_x509_csr(wanted.csr.encode())
     except ValueError as error:
         raise InvalidArguments("That is no certificate signing request in PEM.") from error
-    await controller.store.read(lambda session: devices.get(session, device_id))
+    await controller.store.read(lambda session: _check(session, device_id))
+    if controller.administration is not None:
+        role = (await controller.administration.all()).get(device_id)
+        if role is not None and role not in DEVICES:  # the name in a certificate is all that the broker asks
+            raise AlreadyExists(f"{device_id!r} is the name of a user or of a part of Orion at the broker.")
     try:
         made = await asyncio.to_thread(
             partial(certificates.issue, directory, device_id, request, now=datetime.now(UTC))
@@ -50,8 +55,23 @@ async def issue(
         raise InvalidArguments(f"{error}") from error
 
     def note(session: Session) -> None:
+        _check(session, device_id)
         audit.record(session, "device.certified", now=datetime.now(UTC), actor=actor, device_id=device_id)
 
-    await controller.store.write(note)
+    try:
+        await controller.store.write(note)
+    except OrionError:  # the device went or was revoked meanwhile
+        await certificates.revoke(directory, device_id, now=datetime.now(UTC))
+        raise
     ca = await asyncio.to_thread(certificates.ca_pem, directory)
     return {"device_id": device_id, "certificate": made, "ca": ca, "port": port}
+
+
+def _check(session: Session, device_id: str) -> None:
+    row = devices.get(session, device_id)
+    names.check_device(session, device_id)
+    if devices.is_revoked(row):
+        raise Conflict(
+            f"{device_id!r} is revoked. Let it in again first: orion devices rotate {device_id}, or orion devices "
+            f"invite {device_id}."
+        )

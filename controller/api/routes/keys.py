@@ -2,10 +2,10 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from controller.api.deps import Asking, Controller
 from controller.services import audit
@@ -28,6 +28,12 @@ class Rotation(BaseModel):
     settle_s: Annotated[float, Field(ge=0, le=30 * DAY)] = SETTLE.total_seconds()
     overlap_s: Annotated[float, Field(ge=60, le=365 * DAY)] = OVERLAP.total_seconds()
     at_once: bool = False
+
+    @model_validator(mode="after")
+    def _at_once_waits_for_nothing(self) -> Self:
+        if self.at_once and "settle_s" in self.model_fields_set:
+            raise ValueError("settle_s has no meaning with at_once")
+        return self
 
 
 @router.get("")
