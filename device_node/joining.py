@@ -58,8 +58,8 @@ async def join(code: JoinCode, host: str, port: int, *, topics: Topics, hostname
     except ConnectFailed as error:
         if error.not_let_in:
             raise JoinFailed(
-                "The broker does not know this code: it was used, has expired, or was replaced by a newer one. "
-                "Ask for a new one: orion devices invite ID"
+                "The broker does not know this code: it was used, has expired, was replaced by a newer one, "
+                "or was voided by requests that did not prove it. Ask for a new one: orion devices invite ID"
             ) from error
         raise JoinFailed(f"The broker at {host}:{port} {error}.") from error
     except SessionError as error:

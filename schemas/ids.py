@@ -9,7 +9,9 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-DeviceId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+DEVICE_ID = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+
+DeviceId = Annotated[str, StringConstraints(pattern=DEVICE_ID)]
 Instance = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 InviteId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{4,32}$")]
 MessageId = Annotated[str, StringConstraints(min_length=1, max_length=64)]

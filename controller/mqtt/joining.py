@@ -35,6 +35,12 @@ MAX_WAITING = 50  # requests; a device asks again
 LOOK_EVERY = 5.0  # seconds between two looks for codes whose time is over
 SAID_WITHIN = 5.0  # seconds for the broker to take an answer
 
+EXPIRED = "This code has expired, or was replaced by a newer one. Ask for a new one: orion devices invite ID"
+VOIDED = (
+    "This code was voided: somebody asked with it several times and could not prove to have it. "
+    "Ask for a new one: orion devices invite ID"
+)
+
 Say = Callable[[str, bytes, PublishProperties], asyncio.Future[int] | None]
 
 
@@ -122,7 +128,10 @@ class Joining:
                     invite_id, claim, ErrorCode.CONFLICT, "This code was used by another device."
                 )
             case Verdict.EXPIRED:
-                await self._refuse(invite_id, claim, ErrorCode.EXPIRED, "This code has expired.")
+                await self._refuse(invite_id, claim, ErrorCode.EXPIRED, EXPIRED)
+                await self._close(invite_id)
+            case Verdict.VOIDED:
+                await self._refuse(invite_id, claim, ErrorCode.EXPIRED, VOIDED)
                 await self._close(invite_id)
             case Verdict.TAKEN:
                 taken = f"The name {claim.device_id!r} belongs to a user: ask for a code for another one."

@@ -26,7 +26,8 @@ class Verdict(StrEnum):
 
     GRANTED = "granted"
     USED = "used"
-    EXPIRED = "expired"
+    EXPIRED = "expired"  # or replaced by a newer one
+    VOIDED = "voided"  # by requests that did not prove it
     TAKEN = "taken"  # the place has the name of a user
     UNPROVEN = "unproven"  # unknown, void, or not made by somebody who has the code: not answered
 
@@ -103,6 +104,8 @@ def claim(
         detail: JsonObject = {"invite_id": invite_id, "faults": row.faults}
         audit.record(session, "device.join_unproven", now=now, device_id=row.device_id, detail=detail)
         return Claim(Verdict.UNPROVEN)
+    if row.faults >= MAX_FAULTS:
+        return Claim(Verdict.VOIDED, row.device_id, row.proof_key)
     if row.expires_at <= now:
         return Claim(Verdict.EXPIRED, row.device_id, row.proof_key)
     request = JoinRequest.decode(payload)

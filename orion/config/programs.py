@@ -5,6 +5,7 @@ Imported only by what starts a program: it loads the programs' packages.
 
 import json
 import logging
+import re
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -21,6 +22,7 @@ from orion.config.addresses import is_anonymous, mqtt_address, reachable, token_
 from orion.config.settings import Settings
 from orion.config.sources import ConfigError, Loaded, Origin, variable
 from schemas.devices import Risk
+from schemas.ids import DEVICE_ID, RESERVED
 from schemas.signing import Signer
 
 logger = logging.getLogger(__name__)
@@ -133,7 +135,7 @@ def for_node(loaded: Loaded) -> NodeSettings:
     """
     settings = loaded.settings
     known = identity.kept(loaded)
-    device_id = settings.device_id if known is None else known.device_id
+    device_id = _named(loaded) if known is None else known.device_id
     endpoint = _unjoined(settings) if known is None else identity.endpoint(known, settings)
     if settings.node_password is not None:
         endpoint = replace(endpoint, password=settings.node_password.get_secret_value())
@@ -154,6 +156,26 @@ def for_node(loaded: Loaded) -> NodeSettings:
         prefix=settings.prefix,
         name=None,
         heartbeat_s=settings.heartbeat_s,
+    )
+
+
+def _named(loaded: Loaded) -> str:
+    """The id of a device that did not join: a broker lets nobody in under one name as another.
+
+    Raises:
+        ConfigError: the user name in the broker's URL is no device id, or another one than was set.
+    """
+    settings = loaded.settings
+    user = _endpoint(settings).username if settings.mqtt_url is not None else None
+    if user is None or user == settings.device_id:
+        return settings.device_id
+    is_id = re.fullmatch(DEVICE_ID, user) is not None and RESERVED.match(user) is None
+    if is_id and loaded.origins["device_id"] is Origin.DEFAULT:
+        return user
+    url, own = variable("mqtt_url"), variable("device_id")
+    raise ConfigError(
+        f"{url} names the user {user!r}, but this node is {settings.device_id} ({own}), and a device's user name "
+        f"is its id. Give the node the name and password that `orion devices add ID` printed, as {url}, and {own}=ID."
     )
 
 

@@ -53,6 +53,7 @@ class Examination:
     gone: bool = False  # it stopped answering while it was examined
     left_at: int | None = None  # where what was heard before it was cut off ends
     back: Heard | None = None  # its presence after that
+    forged_after: int | None = None  # where what was heard before the first forged command ends
 
     @property
     def device_id(self) -> str:
@@ -85,7 +86,32 @@ class Examination:
         heard = self.profile()
         return heard is not None and any(name == "signature" for name, _ in heard.message.user_properties)
 
+    def alarms(self) -> list[str]:
+        """Ids of the events in which it told that it refused what this examination forged."""
+        if self.forged_after is None:
+            return []
+        said = [one.said for one in self.line.all(Kind.EVENT, after=self.forged_after)]
+        found = {str(each.get("id")) for each in said if _is_alarm(each.get("data"))}
+        return sorted(found)
+
     # What it is asked
+
+    async def is_offline(self) -> bool:
+        """Whether its presence says so, and it does not answer either."""
+        said = self.read_presence()
+        if said is None or said.state != "offline":
+            return False
+        lasts = timedelta(seconds=self.within_s)  # nothing of this is to reach it when it returns
+        command = self.command(
+            Call(calls.NO_SUCH_TOOL, {}), expires_at=format_instant(datetime.now(UTC) + lasts)
+        )
+        mark = await self.give(command, lasts_s=self.within_s)
+
+        def is_there() -> bool | None:
+            now = self.read_presence()
+            return self.replies(command, after=mark) != [] or now != said or None
+
+        return await self.line.until(is_there, within_s=self.within_s) is None
 
     def choose(self, tool: str | None, given: JsonObject, *, may_write: bool) -> None:
         """Decide what every check asks for, or why nothing can be asked.
@@ -208,6 +234,10 @@ def _read_as(model: type[Message], heard: Heard | None) -> Message | None:
         return model.decode(heard.message.payload)
     except MalformedMessage:
         return None
+
+
+def _is_alarm(data: Any) -> bool:
+    return isinstance(data, dict) and data.get("code") == "bad_signature" and data.get("kind") == "command"
 
 
 def _status(heard: Heard) -> str:

@@ -52,6 +52,8 @@ async def _refused(examination: Examination, how: dict[str, Any]) -> Verdict:
         return untried(UNSIGNED)
     command = examination.command()
     mark = await examination.give(command, **how)
+    if examination.forged_after is None:
+        examination.forged_after = mark
     if not await examination.fence():
         return broken(f"the next command: {orders.silent(examination)}")
     replies = examination.replies(command, after=mark)

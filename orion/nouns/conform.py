@@ -10,15 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import TypeAdapter, ValidationError
 
+from orion.client import ClientError, segment
 from orion.exits import INTERRUPTED, Exit
 from orion.terminal import Terminal
 from orion.verbs import Failure, Invocation, verb
 from schemas.ids import DeviceId
 
 if TYPE_CHECKING:  # loaded by this command alone: it brings the broker's package
-    from orion.conform import Check, Finding
+    from orion.conform import Check, Examination, Finding
     from schemas.signing import Signer
 
+ALARMS = (
+    "{} signs, so it is tried whether it refuses what is not the controller's. It may tell of that as a critical event "
+    "(error_occurred, bad_signature): that is this examination, and nobody else's attempt."
+)
 STYLES = {"passed": "green", "broken": "red", "not tried": "dim"}
 EXAMPLE = "orion conform lamp-1\norion conform lamp-1 --tool light --argument on=true --write"
 
@@ -78,6 +83,7 @@ def conform(
     if given and tool is None:
         raise _wrong("--argument belongs to a tool: name it with --tool.")
     findings: list[Finding] = []
+    examinations: list[Examination] = []  # the one that began, if it did
 
     settings = invocation.settings
 
@@ -93,7 +99,12 @@ def conform(
             examination.say = invocation.terminal.say
             if not await checks.first_words(examination):
                 raise _silent(device_id)
+            if await examination.is_offline():
+                raise _offline(device_id)
             examination.choose(tool, given, may_write=write)
+            examinations.append(examination)
+            if examination.enrolled and examination.call is not None:
+                invocation.terminal.say(ALARMS.format(device_id))
             with _shown(invocation.terminal, len(checks.CHECKS)) as begins:
                 async with contextlib.aclosing(checks.examine(examination, begins)) as found:
                     findings.extend([each async for each in found])
@@ -106,7 +117,11 @@ def conform(
         raise Failure(str(error), code="unavailable") from error
     except checks.NoSuchCall as error:
         raise _wrong(str(error)) from error
-    return _report(invocation.terminal, device_id, findings)
+    finally:
+        # also after one that was ended or lost: what the device told of it is explained
+        recorded = [_record(invocation, each, findings) for each in examinations]
+    alarms = {"recorded": all(recorded), "events": examinations[0].alarms()}
+    return _report(invocation.terminal, device_id, findings, alarms)
 
 
 def _leave_nothing_when_told_to_end() -> None:
@@ -119,12 +134,35 @@ def _leave_nothing_when_told_to_end() -> None:
             asyncio.get_running_loop().add_signal_handler(told, lambda: task and task.cancel())
 
 
+def _record(invocation: Invocation, examination: "Examination", findings: "list[Finding]") -> bool:
+    """Have the controller's audit say what this was, if one runs; whether it does."""
+    said = _counts(findings) | {"events": examination.alarms()}
+    try:
+        invocation.client.post(f"/devices/{segment(examination.device_id)}/examined", said)
+    except ClientError as error:
+        invocation.terminal.say(f"The controller's audit does not say that this was an examination: {error}")
+        return False
+    return True
+
+
+def _counts(findings: "list[Finding]") -> dict[str, Any]:
+    found = Counter(each.verdict.state.value for each in findings)
+    return {"passed": found["passed"], "broken": found["broken"], "not_tried": found["not tried"]}
+
+
 def _wrong(sentence: str) -> Failure:
     return Failure(sentence, code="invalid_arguments", exit_code=Exit.USAGE)
 
 
 def _silent(device_id: str) -> Failure:
     sentence = f"The broker has heard nothing of {device_id}: is it connected, and is that its id?"
+    return Failure(sentence, code="device_offline", exit_code=Exit.OFFLINE)
+
+
+def _offline(device_id: str) -> Failure:
+    sentence = (
+        f"{device_id} is offline: its presence says so, and it answers nothing. Start it, and try again."
+    )
     return Failure(sentence, code="device_offline", exit_code=Exit.OFFLINE)
 
 
@@ -159,12 +197,11 @@ def _shown(terminal: Terminal, total: int) -> "Iterator[Callable[[Check], None]]
         yield begins
 
 
-def _report(terminal: Terminal, device_id: str, findings: "list[Finding]") -> Exit:
-    counts = Counter(each.verdict.state.value for each in findings)
-    holds = not counts["broken"]
-    told = {"passed": counts["passed"], "broken": counts["broken"], "not_tried": counts["not tried"]}
+def _report(terminal: Terminal, device_id: str, findings: "list[Finding]", alarms: dict[str, Any]) -> Exit:
+    told = _counts(findings)
+    holds = not told["broken"]
     items = [each.to_json() for each in findings]
-    if not terminal.answer({"device_id": device_id, "holds": holds, **told, "items": items}):
+    if not terminal.answer({"device_id": device_id, "holds": holds, **told, **alarms, "items": items}):
         for item in items:
             terminal.write(f"{item['state']:<9}  {item['check']:<27}  {item['rule']}", STYLES[item["state"]])
             if item["seen"]:

@@ -8,6 +8,8 @@ from typing import Any
 
 from schemas import assistant, commands, devices, errors, events, keys
 from schemas.document import prose
+from schemas.joining import SECRET_BYTES, JoinCode, prove
+from schemas.signing import from_text, to_text
 from schemas.topics import Topics
 from schemas.wire import WireModel
 
@@ -48,7 +50,33 @@ def _sections() -> Iterator[str]:
     for message in MESSAGES:
         yield from _message(message.model_json_schema(ref_template="{model}"), shown)
     yield "## Error codes\n\n" + ", ".join(f"`{code.value}`" for code in errors.ErrorCode) + "."
-    yield prose.RULES
+    yield prose.RULES + _vector()
+
+
+def _vector() -> str:
+    """A join code with all that follows from it; a code that nobody gave out."""
+    code = JoinCode("abcdefgh", bytes(range(SECRET_BYTES)), bytes(range(0xE0, 0x100)))
+    topic = Topics().join_request(code.invite_id)
+    payload = keys.JoinRequest(public_key=to_text(bytes(32)), hostname="lamp").encode()
+    ((_, proof),) = prove(code.proof_key, topic, payload)
+    found = {
+        "join code": code.text,
+        "invite id": code.invite_id,
+        "secret, in hexadecimal": code.secret.hex(),
+        "SHA-256 of the CA, in hexadecimal": code.ca.hex(),
+        "user name and client id": code.username,
+        "password": code.password,
+        "key of the proof, in hexadecimal": from_text(code.proof_key, size=32).hex(),
+        "topic": topic,
+        "payload": payload.decode(),
+        "proof": proof,
+    }
+    lines = [
+        "| what | value |",
+        "| --- | --- |",
+        *(f"| {name} | `{value}` |" for name, value in found.items()),
+    ]
+    return "\n".join(lines)
 
 
 def _topics() -> str:

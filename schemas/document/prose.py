@@ -147,11 +147,20 @@ key before a command that is signed with it. A key is over once a time that the 
 
 ## Joining
 
-A join code is base32 (RFC 4648, dashes and case do not matter) of: the byte 1, an invite id of {INVITE_BYTES} bytes, a secret of
-{SECRET_BYTES} bytes, the SHA-256 of the broker's CA (DER; all zeros where the system's authorities vouch for it), and the first
-{CHECK_BYTES} bytes of the SHA-256 of all that. The invite id in topics and user name is its base32 in small letters.
+A join code is base32 (RFC 4648, without padding; dashes and case do not matter) of: the byte 1, an invite id of {INVITE_BYTES} bytes, a
+secret of {SECRET_BYTES} bytes, the SHA-256 of the broker's CA (DER; all zeros where the system's authorities vouch for it), and the first
+{CHECK_BYTES} bytes of the SHA-256 of all that. Everywhere else, in topics, in the user name and in what is derived, `{{invite_id}}` is a
+text: the base32 of those {INVITE_BYTES} bytes in small letters.
 
-The device connects by TLS, trusting that CA and nothing else, as `join-{{invite_id}}`. Its password is HKDF-SHA256 of the
-secret (salt: the invite id; info: `orion join password`; 32 bytes; base64url without padding). Request and response carry the
-user property `{PROOF_PROPERTY}`: HMAC-SHA256, in base64url, over the same bytes as a signature, with the key that HKDF makes with the info
-`orion join proof`. What is not proven is not answered, and not believed."""
+The device connects by TLS, trusting that CA and nothing else, with `join-{{invite_id}}` as user name and client id. Its password is
+the base64url, without padding, of the 32 bytes that HKDF-SHA256 (RFC 5869) makes of: the {SECRET_BYTES} bytes of the secret as key
+material; the ASCII text of `{{invite_id}}` as salt; `orion join password` as info. The key of the proof is 32 bytes, made in the
+same way with `orion join proof` as info.
+
+Request and response carry the user property `{PROOF_PROPERTY}`: the base64url, without padding, of the HMAC-SHA256 with that key (the
+bytes, not a text of them) over the same bytes as a signature: those of the topic, a line feed, and the payload as it is sent.
+What is not proven is not answered, and not believed.
+
+### A test vector
+
+"""

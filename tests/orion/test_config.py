@@ -188,3 +188,28 @@ def test_half_an_administrator_is_an_error(tmp_path: Path, missing: str) -> None
     with pytest.raises(ConfigError, match="go together") as wrong:
         programs.for_controller(load({}, environment).settings)
     assert "hush" not in str(wrong.value)
+
+
+def test_a_node_is_who_the_brokers_url_names(tmp_path: Path) -> None:
+    environment = {"ORION_DATA_DIR": str(tmp_path), "ORION_MQTT_URL": "mqtts://nas:hush@broker.example"}
+
+    told = programs.for_node(load({}, environment))
+
+    assert (told.device_id, told.endpoint.username) == ("nas", "nas")
+    assert told.directory == tmp_path / "node" / "nas"
+
+
+@pytest.mark.parametrize(
+    ("user", "given"), [("nas", {"ORION_DEVICE_ID": "laptop"}), ("controller-main", {}), ("Some%20One", {})]
+)
+def test_a_node_that_would_never_be_let_in_says_so_at_its_start(
+    tmp_path: Path, user: str, given: dict[str, str]
+) -> None:
+    url = f"mqtt://{user}:hush@127.0.0.1:1"
+    environment = clean_environment(ORION_DATA_DIR=str(tmp_path), ORION_MQTT_URL=url, **given)
+
+    done = orion("node", environment=environment)
+
+    assert done.returncode == 2
+    assert "ORION_DEVICE_ID" in done.stderr
+    assert "hush" not in done.stderr

@@ -47,6 +47,39 @@ def test_our_node_passes_and_nothing_is_left(quick: Installation) -> None:
     assert "controller-conform" not in (quick.home / "data" / "broker" / "passwords").read_text()
 
 
+def test_what_a_device_that_signs_tells_of_the_refused_ones_is_explained(tmp_path: Path) -> None:
+    with running(tmp_path, "--heartbeat-s", "1", device_id="signer") as fresh:  # it tells once an hour
+        fresh.environment["ORION_HEARTBEAT_S"] = "2"
+        found = fresh.data("conform", "signer")
+        again = fresh.orion("conform", "signer")
+
+        told = fresh.data("events", "list", "--severity", "critical")["items"]
+        audited = fresh.data("audit", "list", "--action", "device.examined")["items"]
+
+    (critical,) = told
+    assert found["holds"], found
+    assert found["recorded"]
+    assert found["events"] == [critical["event_id"]]
+    assert critical["resolved"]
+    assert [each["device_id"] for each in audited] == ["signer", "signer"]
+    assert audited[-1]["detail"]["events"] == [critical["event_id"]]
+    assert audited[-1]["detail"]["broken"] == 0
+    assert "signer signs" in again.stderr
+    assert "bad_signature" in again.stderr
+
+
+def test_a_device_that_is_offline_breaks_nothing(quick: Installation, tmp_path: Path) -> None:
+    place = quick.data("devices", "add", "gone-lamp", "--adopt")["mqtt"]
+    with lamps.lit(lamps.of_paho(place["port"], "gone-lamp", place["password"], tmp_path)):
+        until(lambda: quick.data("devices", "show", "gone-lamp")["status"] == "online")
+    until(lambda: quick.data("devices", "show", "gone-lamp")["status"] == "offline")
+
+    told = quick.data("conform", "gone-lamp", "--within", "1", exit_code=5)["error"]
+
+    assert told["code"] == "device_offline"
+    assert "gone-lamp is offline" in told["message"]
+
+
 def test_the_controller_that_runs_goes_on_and_says_so_in_its_audit(quick: Installation, lamp: str) -> None:
     found = quick.data("conform", lamp)
     entries = quick.data("audit", "list")["items"]

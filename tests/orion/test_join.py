@@ -112,7 +112,7 @@ def test_a_used_a_wrong_and_a_mistyped_code_are_told_apart(
 
     assert {each.returncode for each in (used, wrong, mistyped, nothing)} == {1}
     for each in (used, wrong):
-        assert "it was used, has expired, or was replaced" in each.stderr
+        assert "it was used, has expired, was replaced by a newer one, or was voided" in each.stderr
         assert "orion devices invite" in each.stderr
     assert "a part is missing or too much" in mistyped.stderr
     assert "There is no code." in nothing.stderr

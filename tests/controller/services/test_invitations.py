@@ -82,7 +82,7 @@ def test_too_many_requests_without_the_code_void_it(session: Session) -> None:
     code = invite(session)
     for _ in range(invitations.MAX_FAULTS):
         assert claim(session, code, proven=False).verdict is Verdict.UNPROVEN
-    assert claim(session, code).verdict is Verdict.EXPIRED
+    assert claim(session, code).verdict is Verdict.VOIDED
 
 
 def test_a_proven_request_that_is_none_is_refused(session: Session) -> None:

@@ -1,0 +1,39 @@
+"""What `orion conform` did to a device, told by it afterwards."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from controller.api.deps import Asking, Controller
+from controller.services import examinations
+from schemas.ids import DeviceId, MessageId
+
+router = APIRouter(prefix="/devices", tags=["devices"])
+
+Count = Annotated[int, Field(ge=0, le=1000)]
+
+
+class Examined(BaseModel):
+    """How an examination went. `events`: what the device told of messages that it refused in it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    passed: Count
+    broken: Count
+    not_tried: Count
+    events: Annotated[list[MessageId], Field(max_length=100)] = []
+
+
+@router.post("/{device_id}/examined", status_code=204)
+async def examined(
+    controller: Controller, actor: Asking, device_id: Annotated[DeviceId, Path()], said: Examined
+) -> None:
+    """Note in the audit that a device was examined; the events that came of it are over."""
+    findings = said.model_dump(exclude={"events"})
+    await controller.store.write(
+        lambda session: examinations.note(
+            session, device_id, findings=findings, caused=said.events, actor=actor, now=datetime.now(UTC)
+        )
+    )
