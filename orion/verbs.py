@@ -6,7 +6,7 @@ flags of the settings may stand before the noun or after the verb; the nearer on
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -73,8 +73,8 @@ Command = Callable[..., int | None]
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, for programs.")]
 
 
-def setting_options() -> list[inspect.Parameter]:
-    """The flags of all settings, as parameters of a command."""
+def setting_options(also: Collection[str] = ()) -> list[inspect.Parameter]:
+    """The flags of all settings, as parameters of a command; `also` are shown in its help."""
     options = [
         _parameter(
             "config_file", str | None, typer.Option("--config", help="Configuration file.", hidden=True)
@@ -87,7 +87,7 @@ def setting_options() -> list[inspect.Parameter]:
             spelled,
             metavar="VALUE",
             help=setting.description,
-            hidden=name not in _SHOWN,
+            hidden=name not in _SHOWN and name not in also,
             rich_help_panel=PANEL,
             show_default=False,
         )
@@ -102,25 +102,34 @@ def _parameter(name: str, kind: Any, option: Any, default: Any = None) -> inspec
     )
 
 
-COMMON = [
-    inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
-    inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=JsonFlag),
-    *setting_options(),
-]
+def _common(also: Collection[str] = ()) -> list[inspect.Parameter]:
+    return [
+        inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
+        inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=JsonFlag),
+        *setting_options(also),
+    ]
 
 
-def verb(app: typer.Typer, name: str, *, example: str, hidden: bool = False) -> Callable[[Command], Command]:
-    """Register a function as the command `name` of a noun. `example`: one a line."""
+COMMON = _common()
+
+
+def verb(
+    app: typer.Typer, name: str, *, example: str, hidden: bool = False, shown: Collection[str] = ()
+) -> Callable[[Command], Command]:
+    """Register a function as the command `name` of a noun. `example`: one a line.
+
+    `shown` are settings that its help names beside those that every help names.
+    """
     examples = example.replace("\n", "\n         ")  # under each other
 
     def register(function: Command) -> Command:
-        app.command(name, epilog=f"\b\nExample: {examples}", hidden=hidden)(_runner(function))
+        app.command(name, epilog=f"\b\nExample: {examples}", hidden=hidden)(_runner(function, shown))
         return function
 
     return register
 
 
-def _runner(function: Command) -> Callable[..., None]:
+def _runner(function: Command, shown: Collection[str] = ()) -> Callable[..., None]:
     """A command as Typer calls it."""
 
     @functools.wraps(function)
@@ -129,14 +138,14 @@ def _runner(function: Command) -> Callable[..., None]:
         with failing(invocation.terminal):
             raise typer.Exit(function(invocation, **own) or Exit.DONE)
 
-    vars(run)["__signature__"] = _signature(function)
+    vars(run)["__signature__"] = _signature(function, shown)
     return run
 
 
-def _signature(function: Command) -> inspect.Signature:
+def _signature(function: Command, shown: Collection[str] = ()) -> inspect.Signature:
     own = list(inspect.signature(function).parameters.values())[1:]
     kept = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
-    return inspect.Signature([*kept, *COMMON])
+    return inspect.Signature([*kept, *(_common(shown) if shown else COMMON)])
 
 
 def noun(app: typer.Typer, name: str, meaning: str) -> typer.Typer:

@@ -30,6 +30,11 @@ class Kind(StrEnum):
     JOIN_RESPONSE = "join_response"
 
 
+def with_article(word: str) -> str:
+    """A kind of message, or another plain word, within a sentence."""
+    return f"{'an' if word[:1] in 'aeiou' else 'a'} {word}"
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """A parsed topic. `owner` is the device, user, approval, controller or invitation it belongs to."""

@@ -159,7 +159,10 @@ class Floods:
 
     def _bears(self, device_id: str, kind: Kind) -> bool:
         """What is heard of a device that sends more than it may."""
-        allowed = f"it sends more than {self.allowance.messages_per_s:g} messages or {self.allowance.bytes_per_s:g} bytes a second"
+        most = self.allowance
+        allowed = (
+            f"it sends more than {most.messages_per_s:g} messages or {most.bytes_per_s:,.0f} bytes a second"
+        )
         if kind is not Kind.HEARTBEAT:
             return self._bears_share(device_id, kind)
         self.dropped[device_id] += 1

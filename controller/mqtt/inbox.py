@@ -29,7 +29,7 @@ from controller.store.notices import CommandQueued, Notice
 from controller.store.store import Store, StoreBusy, StoreFailed
 from schemas.commands import Reply
 from schemas.devices import Heartbeat
-from schemas.topics import Address, Kind, Topics
+from schemas.topics import Address, Kind, Topics, with_article
 from schemas.wire import MalformedMessage
 
 logger = logging.getLogger(__name__)
@@ -190,7 +190,7 @@ class Inbox:
         if not received.payload:
             return False  # a retained topic was cleared
         if (fault := self._trust.fault(address, received)) is not None:
-            self.complaints.add(address.owner, f"a {address.kind.value}: {fault}")
+            self.complaints.add(address.owner, f"{with_article(address.kind.value)}: {fault}")
         return fault is None
 
     def _needed(

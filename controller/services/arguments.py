@@ -15,6 +15,7 @@ import jsonschema_rs
 import rfc8785
 
 from schemas.devices import Tool
+from schemas.topics import with_article
 from schemas.wire import JsonObject
 
 HIDDEN = "***"
@@ -67,7 +68,7 @@ def _compile(canonical: bytes) -> Signature:
     schema = json.loads(canonical)
     for name, wanted in _MARKS.items():
         if _count(schema, wanted) != _reachable(schema, wanted):
-            raise UnusableSchema(f"a {name} argument stands where it cannot be checked")
+            raise UnusableSchema(f"{with_article(name)} argument stands where it cannot be checked")
     if any(_count(schema, wanted) for wanted in _MARKS.values()) and _refers(schema):
         raise UnusableSchema("a marked argument may be referred to from where it cannot be checked")
     if any(_judged_in_secret(schema, within=False)):

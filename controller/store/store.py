@@ -106,8 +106,10 @@ class Store:
             self._queue.put(None)
             self._thread.join()
         self._readers.shutdown()
-        self._writer.dispose()
         self._reader.dispose()
+        with suppress(DBAPIError, sqlite3.Error):  # the next stop or SQLite itself does it
+            engines.empty_log(self._writer)
+        self._writer.dispose()
 
     async def write(self, work: Callable[[Session], T]) -> T:
         """Run one unit in the writer's next transaction and return after its COMMIT."""

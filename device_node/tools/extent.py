@@ -17,6 +17,7 @@ from device_node.tools.files import described
 from device_node.tools.progress import ENTRY
 from device_node.tools.tool import Call
 from schemas.errors import ErrorCode
+from schemas.topics import with_article
 
 MOST_SEEN = 50_000  # entries
 
@@ -72,7 +73,7 @@ def in_words(occupant: dict[str, Any]) -> str:
     if occupant["type"] == "directory":
         return f"a folder of {_counted(occupant['files'], 'file')}"
     size = f" of {_counted(occupant['size'], 'byte')}" if "size" in occupant else ""
-    return f"a {occupant['type']}{size}, changed at {occupant['modified']}"
+    return f"{with_article(occupant['type'])}{size}, changed at {occupant['modified']}"
 
 
 def _add(call: Call, found: Extent, folder: Folder, name: str, fence: Fence | None, depth: int) -> None:

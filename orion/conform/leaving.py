@@ -5,7 +5,7 @@ from orion.conform.examination import FINAL, Examination
 from orion.conform.findings import Verdict, broken, judged, untried
 from orion.conform.line import Heard
 from schemas.devices import Presence
-from schemas.topics import Kind
+from schemas.topics import Kind, with_article
 from schemas.wire import MalformedMessage
 
 UNASKED = "--disconnect tries it, with somebody there who cuts the device off"
@@ -59,7 +59,9 @@ async def returns(examination: Examination) -> Verdict:
         return broken("presence came before the profile")
     profile = next(one for one in reversed(since) if one.address.kind is Kind.PROFILE)
     faults = [
-        f"a {kind} came before presence" for kind in (Kind.HEARTBEAT, Kind.REPLY, Kind.EVENT) if kind in kinds
+        f"{with_article(kind)} came before presence"
+        for kind in (Kind.HEARTBEAT, Kind.REPLY, Kind.EVENT)
+        if kind in kinds
     ]
     if profile.said.get("boot_id") != online.said.get("boot_id"):
         faults.append("profile and presence are of different lives")

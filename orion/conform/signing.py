@@ -7,7 +7,7 @@ from orion.conform.examination import RAN, Examination
 from orion.conform.findings import Verdict, broken, judged, untried
 from schemas.keys import KEY_ID_PROPERTY, SIGNATURE_PROPERTY
 from schemas.signing import BadSignature, Signer
-from schemas.topics import Kind
+from schemas.topics import Kind, with_article
 
 UNSIGNED = "the device does not sign: it was added by hand"
 SIGNED = (Kind.PROFILE, Kind.EVENT, Kind.REPLY)
@@ -23,14 +23,14 @@ async def signs(examination: Examination) -> Verdict:
         for one in examination.line.all(kind):
             given = dict(one.message.user_properties)
             if SIGNATURE_PROPERTY not in given or KEY_ID_PROPERTY not in given:
-                faults[f"a {kind} is not signed"] = None
+                faults[f"{with_article(kind)} is not signed"] = None
                 continue
             keys.add(given[KEY_ID_PROPERTY])
             try:
                 if examination.verifier is not None:
                     examination.verifier.check(one.topic, one.message.payload, one.message.user_properties)
             except BadSignature as error:
-                faults[f"a {kind}: {error}"] = None
+                faults[f"{with_article(kind)}: {error}"] = None
     if len(keys) > 1:
         faults["it signs with several keys"] = None
     told = "" if examination.verifier is not None else "they are there; its public key is not known here"

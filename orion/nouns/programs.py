@@ -12,11 +12,14 @@ from orion.verbs import Invocation, noun_that_runs, verb
 
 Led = Annotated[bool, typer.Option("--led", hidden=True, help="Begin and stop as stdin says.")]
 
+# the settings that say where the broker lets others in
+LISTENERS = ("mqtt_tls_host", "mqtt_tls_port", "mqtt_tls_names", "mqtt_cert_port", "max_connections")
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    verb(app, "up", example="orion up")(up)
-    verb(app, "broker", example="orion broker --mqtt-port 1884")(broker)
+    verb(app, "up", example="orion up", shown=LISTENERS)(up)
+    verb(app, "broker", example="orion broker --mqtt-port 1884", shown=LISTENERS)(broker)
     verb(app, "controller", example="orion controller --http-port 8181")(controller)
     group = noun_that_runs(app, "node", node, example="orion node")
     verb(group, "join", example="orion node join workshop.lan")(join)
@@ -28,7 +31,8 @@ def up(
 ) -> Exit:
     """Run broker, controller and node together until Ctrl-C; whichever dies is started again.
 
-    The first start makes everything that is needed in the data folder.
+    The first start makes everything that is needed in the data folder. Each setting is a flag as well,
+    also those that are not shown here: `orion config show` lists them all.
     """
     from orion import up as together
 
@@ -36,7 +40,10 @@ def up(
 
 
 def broker(invocation: Invocation, led: Led = False) -> int:
-    """Run the supervised Mosquitto alone until Ctrl-C."""
+    """Run the supervised Mosquitto alone until Ctrl-C.
+
+    Each setting is a flag as well, also those that are not shown here: `orion config show` lists them all.
+    """
     from orion import alone
 
     return alone.broker(invocation, led=led)

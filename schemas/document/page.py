@@ -44,6 +44,8 @@ def _sections() -> Iterator[str]:
     yield prose.INTRODUCTION
     yield prose.TOPICS_BEFORE
     yield _topics()
+    yield prose.RIGHTS_BEFORE
+    yield _rights()
     yield prose.CONNECTING
     yield prose.MESSAGES_BEFORE
     shown: set[str] = {"JsonValue"}
@@ -76,6 +78,17 @@ def _vector() -> str:
         "| --- | --- |",
         *(f"| {name} | `{value}` |" for name, value in found.items()),
     ]
+    return "\n".join(lines)
+
+
+def _rights() -> str:
+    def cell(paths: tuple[str, ...]) -> str:
+        return "<br>".join(f"`{path.replace('{prefix}', Topics().prefix)}`" for path in paths) or "nothing"
+
+    lines = ["| role | publishes | reads | but never reads |", "| --- | --- | --- | --- |"]
+    for each in prose.RIGHTS:
+        never = cell(each.hidden) if each.hidden else ""
+        lines.append(f"| {each.role} | {cell(each.publishes)} | {cell(each.reads)} | {never} |")
     return "\n".join(lines)
 
 

@@ -3,6 +3,8 @@
 A limit that the code holds is taken from the code, so that it cannot be said wrongly.
 """
 
+from dataclasses import dataclass
+
 from schemas.assistant import MAX_TEXT, REQUEST_VALID
 from schemas.devices import MAX_PATTERN, MAX_SCHEMA_DEPTH, MAX_TOOL_BYTES, MAX_TOOLS
 from schemas.joining import CHECK_BYTES, INVITE_BYTES, PROOF_PROPERTY, SECRET_BYTES
@@ -80,6 +82,51 @@ TOPICS: tuple[tuple[str, str, str, str, str], ...] = (
         "0",
         "one JSON object per decision and outcome, without arguments",
     ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What the broker lets a role publish and read; `hidden` it never reads, whatever else is said."""
+
+    role: str
+    publishes: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+
+
+RIGHTS_BEFORE = """## Who may what
+
+The broker lets each name publish and read what is listed here for its role, and nothing else. Nobody reads the answers to
+those who join but the controller and the one who asked. On a device's topics nobody publishes but the device and the controller."""
+
+_REQUESTS = ("{prefix}/users/{username}/request", "{prefix}/users/{username}/decision")
+_WATCHED = ("{prefix}/devices/+/presence", "{prefix}/devices/+/heartbeat")
+_RESPONSES = "{prefix}/users/{username}/response"
+_JOINED = ("{prefix}/join/+/response",)
+
+RIGHTS = (
+    Granted(
+        "device",
+        (
+            *(
+                f"{{prefix}}/devices/{{device_id}}/{each}"
+                for each in ("presence", "profile", "heartbeat", "event")
+            ),
+            "{prefix}/devices/{device_id}/reply/+",
+        ),
+        (
+            *(f"{{prefix}}/devices/{{device_id}}/{each}" for each in ("command", "cancel", "ack")),
+            "{prefix}/controllers/#",
+        ),
+    ),
+    Granted("joining", ("{prefix}/join/{invite_id}/request",), ("{prefix}/join/{invite_id}/response",)),
+    Granted("viewer", _REQUESTS, (_RESPONSES, *_WATCHED), _JOINED),
+    Granted("operator", _REQUESTS, (_RESPONSES, *_WATCHED, "{prefix}/approvals/+"), _JOINED),
+    Granted("admin", _REQUESTS, ("{prefix}/#",), _JOINED),
+    Granted("home_assistant", ("{prefix}/homeassistant/#",), (*_WATCHED, "{prefix}/homeassistant/#")),
+    Granted("debug", (), ("{prefix}/#",), _JOINED),
+    Granted("controller", ("{prefix}/#",), ("{prefix}/#", "$SYS/#", "$share/+/{prefix}/#")),
 )
 
 CONNECTING = """## How a device connects

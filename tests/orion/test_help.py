@@ -96,3 +96,12 @@ def test_a_short_command_loads_no_program() -> None:
     )
 
     assert done.stdout.strip() == "[]", sys.version
+
+
+@pytest.mark.parametrize("name", ["up", "broker"])
+def test_who_runs_the_broker_is_shown_where_it_listens(name: str) -> None:
+    shown = CliRunner().invoke(cli.build(), [name, "--help"], env={"COLUMNS": "200"}).output
+
+    for each in ("tls-host", "tls-port", "tls-names", "cert-port"):
+        assert f"--mqtt-{each}" in shown
+    assert "`orion config show` lists them all" in " ".join(shown.split())

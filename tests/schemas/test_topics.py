@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.topics import Address, Kind, Topics
+from schemas.topics import Address, Kind, Topics, with_article
 
 TOPICS = Topics()
 OF_A_DEVICE = [Kind.PRESENCE, Kind.PROFILE, Kind.HEARTBEAT, Kind.EVENT, Kind.COMMAND, Kind.CANCEL, Kind.ACK]
@@ -102,3 +102,7 @@ def test_filters_match_every_device_and_controller() -> None:
     assert TOPICS.every_join_request() == "orion/v1/join/+/request"
     assert TOPICS.home_assistant() == "orion/v1/homeassistant/#"
     assert TOPICS.everything() == "orion/v1/#"
+
+
+def test_a_kind_is_named_with_its_article() -> None:
+    assert [with_article(each) for each in ("event", "ack", "command")] == ["an event", "an ack", "a command"]

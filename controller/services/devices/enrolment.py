@@ -13,6 +13,7 @@ from controller.services.devices.status import UNSIGNED_FORBIDDEN, DeviceStatus,
 from controller.store import notices
 from controller.store.tables import Device
 from schemas.events import Event, Severity
+from schemas.topics import with_article
 from schemas.wire import JsonObject
 
 logger = logging.getLogger(__name__)
@@ -69,4 +70,4 @@ def note_forgery(session: Session, device_id: str, *, kind: str, reason: str, no
     )
     if events.store(session, device_id, event, now=now):
         audit.record(session, "device.bad_signature", now=now, device_id=device_id, detail=data)
-        logger.error("A %s of %s was refused: %s", kind, device_id, reason)
+        logger.error("%s of %s was refused: %s", with_article(kind).capitalize(), device_id, reason)

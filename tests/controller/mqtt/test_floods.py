@@ -66,6 +66,15 @@ def test_who_takes_more_than_a_share_is_put_off_while_the_rest_is_heard(
     assert "loud: 1800 of 2000 messages in 5 s are its own; its events are put off" in caplog.text
 
 
+def test_what_a_device_may_send_is_said_in_whole_numbers(
+    floods: Floods, time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(10_000):
+        floods.hears("loud", Kind.HEARTBEAT, 100)
+
+    assert "more than 50 messages or 1,048,576 bytes a second" in caplog.text
+
+
 def test_a_controller_that_keeps_up_puts_nobody_off(floods: Floods, time: Time) -> None:
     crowded(floods, time, OF_ONE, seconds=4 * BEHIND, full=False)
 

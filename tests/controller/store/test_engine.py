@@ -1,14 +1,18 @@
 """What the database is set to, and what readers may see and do."""
 
+import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlmodel import Session, col, select, text
 
 from controller.services import audit, devices, events
+from controller.store import engine
 from controller.store.store import Store, StoreFailed, StoreRefused
 from controller.store.tables import AuditEntry
 from schemas.events import Event
+from schemas.wire import JsonObject
 from tests.factories import ADMIN, NOON, a_place
 
 
@@ -43,10 +47,16 @@ async def test_a_reader_sees_no_transaction_that_is_not_committed(store: Store) 
 
 async def test_foreign_keys_and_the_journal_are_as_promised(store: Store) -> None:
     def pragmas(session: Session) -> dict[str, object]:
-        names = ("foreign_keys", "journal_mode", "synchronous", "busy_timeout")
+        names = ("foreign_keys", "journal_mode", "synchronous", "busy_timeout", "secure_delete")
         return {name: session.connection().execute(text(f"PRAGMA {name}")).scalar_one() for name in names}
 
-    expected = {"foreign_keys": 1, "journal_mode": "wal", "synchronous": 1, "busy_timeout": 5000}
+    expected = {
+        "foreign_keys": 1,
+        "journal_mode": "wal",
+        "synchronous": 1,
+        "busy_timeout": 5000,
+        "secure_delete": 1,
+    }
     assert await store.write(pragmas) == expected
     assert await store.read(pragmas) == expected
 
@@ -69,3 +79,24 @@ async def test_times_come_back_in_utc_and_without_a_zone_are_refused(store: Stor
 def audit_without_zone(session: Session) -> None:
     session.add(AuditEntry(at=NOON.replace(tzinfo=None), actor="a", via="api", action="x"))
     session.flush()
+
+
+def test_what_was_taken_away_is_in_no_file_after_a_stop(database_url: str, tmp_path: Path) -> None:
+    """A secret argument goes when its command has ended; neither free pages nor the log keep it."""
+    beside = engine.reader(database_url)  # as `orion doctor` has it: the last to leave would empty the log
+    with beside.connect() as looking:
+        looking.exec_driver_sql("SELECT 1").all()
+        looking.rollback()
+        asyncio.run(_say_and_take_away(Store(database_url)))
+        kept = [path.name for path in tmp_path.glob("orion.db*") if b"s3cr3t-" in path.read_bytes()]
+    beside.dispose()
+
+    assert kept == []
+
+
+async def _say_and_take_away(store: Store) -> None:
+    store.open()
+    detail: JsonObject = {"pin": "s3cr3t-" * 40}
+    await store.write(lambda session: audit.record(session, "said", now=NOON, detail=detail))
+    await store.write(lambda session: session.connection().exec_driver_sql("DELETE FROM audit_log").close())
+    await asyncio.to_thread(store.close)
