@@ -10,7 +10,7 @@ import pytest
 
 from broker.certificates.authority import public_path
 from broker.rights import Role
-from broker.session import Endpoint, PublishProperties, Session, Subscription, tls
+from broker.session import ConnectFailed, Endpoint, PublishProperties, Session, Subscription, tls
 from controller.services import invitations
 from device_node import app as node
 from device_node.joining import JoinFailed, join
@@ -57,9 +57,20 @@ class Site:
         return await asyncio.to_thread(self.broker.identities.all)
 
     async def until_closed(self, code: JoinCode) -> None:
+        """The code's name is gone from the list, and the broker has read that."""
         async with asyncio.timeout(15):
-            while code.username in await self.names():
+            while code.username in await self.names() or await self.lets_in(code):
                 await asyncio.sleep(0.05)
+
+    async def lets_in(self, code: JoinCode) -> bool:
+        ca = (await asyncio.to_thread(public_path(self.broker.settings.directory).read_text)).strip()
+        session = Session(self.at(code, ca), client_id=code.username, session_expiry_s=0, clean_start=True)
+        try:
+            await session.connect()
+        except ConnectFailed:
+            return False
+        await session.close()
+        return True
 
     def at(self, code: JoinCode, ca: str) -> Endpoint:
         return Endpoint(HOST, self.port, code.username, code.password, tls.context(ca))
