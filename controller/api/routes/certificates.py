@@ -13,7 +13,7 @@ from broker import certificates
 from broker.rights import DEVICES
 from controller.api.deps import Asking, Controller
 from controller.api.routes.devices import DeviceIdPath
-from controller.errors import AlreadyExists, Conflict, InvalidArguments, OrionError
+from controller.errors import AlreadyExists, Conflict, InvalidArguments, NotFound
 from controller.services import audit, devices, names
 from controller.store.store import Session
 
@@ -60,7 +60,7 @@ async def issue(
 
     try:
         await controller.store.write(note)
-    except OrionError:  # the device went or was revoked meanwhile
+    except (NotFound, Conflict):  # the device went or was revoked meanwhile, and this came after
         await certificates.revoke(directory, device_id, now=datetime.now(UTC))
         raise
     ca = await asyncio.to_thread(certificates.ca_pem, directory)

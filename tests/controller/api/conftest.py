@@ -56,6 +56,8 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
         endpoint=NO_BROKER,
         database_url=database_url,
         model=ModelSettings(host=NO_MODEL),
+        identities_dir=tmp_path / "broker",
+        cert_port=9,
     )
     topics, replies = Topics(), Replies()
     keyring = KeyRing(settings.keys_path, utc_now)
