@@ -47,7 +47,7 @@ class Supervisor:
         self._controller = controller
         self._backoff = backoff or Backoff()
         self._lost = LostSessions(self.identities.all)
-        self._restoring = False
+        self._ended: asyncio.subprocess.Process | None = None  # by us, so that it restores what it lost
         self._child: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._tail: deque[str] = deque(maxlen=TAIL)
@@ -90,14 +90,14 @@ class Supervisor:
         deaths = 0
         while True:
             began = loop.time()
-            if self._child is not None:
-                code = await self._child.wait()
+            if (child := self._child) is not None:
+                code = await child.wait()
                 await self._settle()
-                deaths = 0 if self._restoring or loop.time() - began >= STABLE_AFTER else deaths
-                if not self._restoring:
+                meant = child is self._ended
+                deaths = 0 if meant or loop.time() - began >= STABLE_AFTER else deaths
+                if not meant:
                     deaths += 1
                     self._report(code, deaths)
-                self._restoring = False
             await asyncio.sleep(self._backoff.delay(deaths - 1, not_let_in=False))
             try:
                 await self._launch()
@@ -122,7 +122,8 @@ class Supervisor:
                 ", ".join(names),
                 self._where(),
             )
-            self._restoring = True
+            if child.returncode is None:
+                self._ended = child
             await self._end(child)
             await asyncio.sleep(RESTORE_EVERY)
 

@@ -20,7 +20,7 @@ from broker.supervisor import Supervisor, supervised
 from tests.broker.running import RunningBroker, endpoint_of
 from tests.ports import free_port
 
-EVERYWHERE = "0.0.0.0"  # noqa: S104
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - what is warned of
 
 
 def a_program(path: Path, script: str) -> Path:

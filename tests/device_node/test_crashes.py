@@ -189,6 +189,16 @@ async def test_what_was_malformed_when_it_first_came_stays_so(broker: RunningBro
     assert await asyncio.to_thread(runs, mark) == 0
 
 
+async def killed_once_started(
+    side: ControllerSide, settings: NodeSettings, tmp_path: Path, command: Message
+) -> None:
+    """A life that ends when a tool which may be resumed has started."""
+    async with node_process(settings, tmp_path, dies=f"after {STARTED}", resumable="system_info") as process:
+        await born(side)
+        await side.send(Kind.COMMAND, command)
+        await process.wait()
+
+
 async def test_tool_that_may_be_resumed_runs_again_but_not_for_ever(
     broker: RunningBroker, tmp_path: Path
 ) -> None:
@@ -219,12 +229,7 @@ async def test_tool_that_may_be_resumed_succeeds_in_the_next_life(
     settings = settings_for(await broker.add_device(DEVICE), tmp_path)
     command = a_command("system_info")
     async with controlling(broker) as side:
-        async with node_process(
-            settings, tmp_path, dies=f"after {STARTED}", resumable="system_info"
-        ) as process:
-            await born(side)
-            await side.send(Kind.COMMAND, command)
-            await process.wait()
+        await killed_once_started(side, settings, tmp_path, command)
         async with node_process(settings, tmp_path, resumable="system_info"):
             assert (await side.final(command["id"]))["status"] == "succeeded"
             assert side.replies_to(command["id"]) == ["succeeded"]
@@ -236,12 +241,7 @@ async def test_what_ran_and_may_not_run_any_more_is_not_told_as_never_run(
     settings = settings_for(await broker.add_device(DEVICE), tmp_path)
     command = a_command("system_info")
     async with controlling(broker) as side:
-        async with node_process(
-            settings, tmp_path, dies=f"after {STARTED}", resumable="system_info"
-        ) as process:
-            await born(side)
-            await side.send(Kind.COMMAND, command)
-            await process.wait()
+        await killed_once_started(side, settings, tmp_path, command)
         rules = await asyncio.to_thread(settings.policy_path.read_text)
         await asyncio.to_thread(settings.policy_path.write_text, f'denied_tools = ["system_info"]\n{rules}')
         async with node_process(settings, tmp_path, resumable="system_info"):
