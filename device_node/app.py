@@ -127,7 +127,7 @@ async def run(
     events = Events(
         topics.device(settings.device_id, Kind.EVENT), journal, spool, now=time.now, made=time.made
     )
-    refusals = Refusals(Reserve(settings.directory / "refused"))
+    refusals = Refusals(Reserve(settings.directory / "refused"), spool)
 
     trust = Trust(
         settings.controller_keys,

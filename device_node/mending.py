@@ -95,9 +95,7 @@ class Mending:
         try:
             if not self._journal.is_open:
                 await self._journal.open()
-            while answers := self._refusals.oldest(AT_ONCE):
-                await self._journal.settle(answers)
-                await self._refusals.drop(answers)
+            await self._refusals.write_down(self._journal, at_once=AT_ONCE)
             if self._told is None:
                 return
             await self._events.keep_held()

@@ -1,7 +1,7 @@
 """Room that was taken while there was some: what was refused on a full disk outlives the program.
 
-The file is written in place and never grows. Each refused id has a record of its own in it
-until the journal has taken it over.
+The file is written in place and never grows. Each refused id has a record of its own in it,
+with where its answer goes, until the journal has taken it over.
 """
 
 import os
@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RECORDS = 1_000
-_BODY = struct.Struct("<dBH256s")  # expiry, status, length of the id, the id
+# expiry, status, length of the id, the id, length of the topic of its answer, the topic
+_BODY = struct.Struct("<dBH256sH256s")
+LONGEST_TOPIC = 256  # bytes; an answer to a longer one is remembered without it
 _CHECK = struct.Struct("<I")
 SIZE = _BODY.size + _CHECK.size  # bytes of one record
 _EMPTY = bytes(SIZE)
@@ -25,6 +27,7 @@ class Refused:
     command_id: str
     expires_at: float
     interrupted: bool
+    reply_to: str = ""  # empty: not known any more
 
 
 class Reserve:
@@ -58,6 +61,10 @@ class Reserve:
         found = {place: refused for place, refused in enumerate(read) if refused is not None}
         self._places = {refused.command_id: place for place, refused in found.items()}
         return [found[place] for place in reversed(found)]
+
+    def holds(self, command_id: str) -> bool:
+        """Whether it would be known after a kill."""
+        return command_id in self._places
 
     def put(self, refused: Refused) -> bool:
         """Write it down; False when every place is taken."""
@@ -96,8 +103,10 @@ class Reserve:
 
 
 def _record(refused: Refused) -> bytes:
-    name = refused.command_id.encode()
-    body = _BODY.pack(refused.expires_at, 1 + refused.interrupted, len(name), name)
+    name, topic = refused.command_id.encode(), refused.reply_to.encode()
+    if len(topic) > LONGEST_TOPIC:
+        topic = b""
+    body = _BODY.pack(refused.expires_at, 1 + refused.interrupted, len(name), name, len(topic), topic)
     return body + _CHECK.pack(zlib.crc32(body))
 
 
@@ -105,10 +114,10 @@ def _read(record: bytes) -> Refused | None:
     if len(record) != SIZE:
         return None
     body, check = record[: _BODY.size], record[_BODY.size :]
-    expires_at, status, length, name = _BODY.unpack(body)
+    expires_at, status, length, name, topic_length, topic = _BODY.unpack(body)
     if status not in (1, 2) or _CHECK.pack(zlib.crc32(body)) != check:
         return None
     try:
-        return Refused(name[:length].decode(), expires_at, status == 2)
+        return Refused(name[:length].decode(), expires_at, status == 2, topic[:topic_length].decode())
     except UnicodeDecodeError:
         return None

@@ -7,6 +7,7 @@ answered gets exactly one final reply.
 import contextlib
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from pydantic import ValidationError
 
@@ -89,7 +90,7 @@ class Runner:
         payload = self._replies.payload(
             refused.command_id, status, error=ErrorBody(code=code, message=message)
         )
-        return Answer(refused.command_id, "", refused.expires_at, payload)
+        return Answer(refused.command_id, refused.reply_to, refused.expires_at, payload)
 
     async def command(self, message: Received) -> After:
         """Take a command in. When this returns it is journalled or answered: it may be acknowledged.
@@ -103,7 +104,7 @@ class Runner:
         if arrival is None:
             return None
         if (answer := self._refusals.get(arrival.command_id)) is not None:
-            return self._saying(arrival.reply_to, answer.reply)
+            return self._saying(replace(answer, reply_to=arrival.reply_to))
         if arrival.command_id in self._jobs:
             self._replies.accepted(arrival.command_id, arrival.reply_to)
             return None
@@ -229,10 +230,14 @@ class Runner:
         )
         answer = Answer(arrival.command_id, arrival.reply_to, arrival.expires_at.timestamp(), payload)
         await self._refusals.add(answer, interrupted=status is ReplyStatus.INTERRUPTED)
-        return self._saying(arrival.reply_to, payload)
+        return self._saying(answer)
 
-    def _saying(self, reply_to: str, payload: bytes) -> After:
-        return lambda: self._replies.again(reply_to, payload)
+    def _saying(self, answer: Answer) -> After:
+        def say() -> None:
+            if not self._refusals.promise(answer):
+                self._replies.again(answer.reply_to, answer.reply)
+
+        return say
 
     def _resumed(self, entry: Entry) -> Job | None:
         """The job of a command that may run once more, or None."""

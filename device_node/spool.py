@@ -137,7 +137,8 @@ class Spool:
             await self._journal.acknowledge(replies=replies, events=events, marks=marks)
         except JournalUnusable:
             # what the file still holds is sent again, and then acknowledged again
-            self.drop(Kind.EVENT, [one for one in events if self._is_held(one)])
+            self.drop(Kind.REPLY, [one for one in replies if self._is_held(Kind.REPLY, one)])
+            self.drop(Kind.EVENT, [one for one in events if self._is_held(Kind.EVENT, one)])
             return
         self.drop(Kind.REPLY, replies)
         self.drop(Kind.EVENT, events)
@@ -242,8 +243,8 @@ class Spool:
         self._waiting[key] = waiting
         self._never_sent[key[0]] += not waiting.sent_before
 
-    def _is_held(self, event_id: str) -> bool:
-        waiting = self._waiting.get((Kind.EVENT, event_id))
+    def _is_held(self, kind: Kind, one: str) -> bool:
+        waiting = self._waiting.get((kind, one))
         return waiting is not None and waiting.held is not None
 
     def _room(self) -> int:

@@ -116,14 +116,19 @@ def acknowledge(database: sqlite3.Connection, command_ids: Iterable[str]) -> Non
     )
 
 
-def settle(database: sqlite3.Connection, answers: Iterable[Answer], *, limits: Limits) -> None:
+def settle(database: sqlite3.Connection, answers: Iterable[Answer], *, limits: Limits, owed: int = 0) -> None:
     """Write down what was answered meanwhile; what the file said of these ids was never told.
 
+    `owed`: how many of them will wait for their Ack.
+
     Raises:
-        JournalFull: there is no room for more ids.
+        JournalFull: there is no room for more ids, or for what waits.
     """
-    if totals(database)["commands"] >= limits.commands:
+    held = totals(database)
+    if held["commands"] >= limits.commands:
         raise JournalFull("The device's journal is full of commands that have not expired.")
+    if owed and held["replies"] + owed > limits.spooled:
+        raise JournalFull("The device has too many results that the controller did not acknowledge.")
     for answer in answers:
         if _is_told(known(database, answer.command_id), answer):
             continue

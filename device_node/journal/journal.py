@@ -7,7 +7,7 @@ strength. What had started when the program died is not known to be done and nev
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -168,14 +168,21 @@ class Journal:
             lambda db: outgoing.add_event(db, event, topic, limits=self.limits, life=self._life)
         )
 
-    async def settle(self, answers: Iterable[Answer]) -> None:
-        """Write down what was answered while nothing could be written.
+    async def settle(self, answers: Iterable[Answer], *, owed: Collection[str] = ()) -> None:
+        """Write down what was answered while nothing could be written; `owed` are the ids without an Ack.
 
         Raises:
-            JournalFull: there is no room for more ids.
+            JournalFull: there is no room for more ids, or for what waits for its Ack.
         """
         answers = list(answers)
-        await self._write(lambda db: commands.settle(db, answers, limits=self.limits))
+
+        def unit(db: sqlite3.Connection) -> None:
+            commands.settle(db, answers, limits=self.limits, owed=len(owed))
+            for answer in answers:
+                if answer.command_id in owed:
+                    outgoing.add_reply(db, answer.command_id, answer.reply_to, len(answer.reply))
+
+        await self._write(unit)
 
     async def known(self, command_id: str) -> Entry | None:
         """What there is of an id; nothing is written."""

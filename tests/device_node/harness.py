@@ -191,6 +191,13 @@ async def forgotten(endpoint: Endpoint) -> None:
     await session.close()
 
 
+async def cut_off(endpoint: Endpoint) -> None:
+    """End the node's connection, as a second client of its name does; it comes back by itself."""
+    usurper = Session(endpoint, client_id=DEVICE)
+    await usurper.connect()
+    await usurper.close()
+
+
 @asynccontextmanager
 async def node(
     settings: NodeSettings,

@@ -17,6 +17,7 @@ from tests.device_node.harness import (
     Message,
     a_command,
     controlling,
+    cut_off,
     node,
     settings_for,
 )
@@ -118,11 +119,7 @@ async def test_unacknowledged_reply_comes_again_after_a_reconnect(
         await side.still_answers()  # so the Ack has been taken in
         before = side.replies_to(acked["id"])
 
-        usurper = Session(
-            endpoint, client_id=DEVICE
-        )  # a second client of that name: the broker ends the first
-        await usurper.connect()
-        await usurper.close()
+        await cut_off(endpoint)
 
         assert await side.final(kept["id"]) == first
         await side.still_answers()

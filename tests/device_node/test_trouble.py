@@ -21,6 +21,7 @@ from tests.device_node.harness import (
     Message,
     a_command,
     controlling,
+    cut_off,
     node,
     settings_for,
 )
@@ -161,6 +162,52 @@ async def test_refused_command_stays_refused_when_the_journal_is_mended(
         async with node(settings):  # also in its next life
             assert await side.ask(command) == refused
     assert not (tmp_path / "allowed" / "never").exists()
+
+
+async def test_refusal_is_said_again_at_every_connect_until_its_ack(
+    broker: RunningBroker, tmp_path: Path
+) -> None:
+    endpoint = await broker.add_device(DEVICE)
+    settings = settings_for(endpoint, tmp_path)
+    await asyncio.to_thread(folder_instead, settings)
+    async with controlling(broker) as side, node(settings):
+        await side.next("presence")
+        kept, acked = a_command(), a_command()
+        refused = await side.ask(kept)
+        await side.ask(acked)
+        await side.ack(acked["id"])
+        await side.ask(a_command())  # so the Ack has been taken in
+        before = side.replies_to(acked["id"])
+
+        await cut_off(endpoint)
+
+        assert await side.final(kept["id"]) == refused
+        await side.ask(a_command())
+        assert side.replies_to(acked["id"]) == before
+
+
+async def test_refusal_without_an_ack_is_said_again_by_later_lives(
+    broker: RunningBroker, tmp_path: Path
+) -> None:
+    settings = settings_for(await broker.add_device(DEVICE), tmp_path)
+    path = await asyncio.to_thread(folder_instead, settings)
+    command = a_command()
+    async with controlling(broker) as side:
+        async with node(settings):
+            await side.next("presence")
+            assert (await side.ask(command))["status"] == "rejected"
+        async with node(settings):  # from the room that was taken before
+            assert (await side.final(command["id"]))["status"] == "rejected"
+            await asyncio.to_thread(path.rmdir)
+            await side.next("event", lambda event: "resolves" in event)
+        async with node(settings):  # from the journal, which has it now
+            assert (await side.final(command["id"]))["status"] == "rejected"
+            await side.ack(command["id"])
+            await side.still_answers()
+        before = side.replies_to(command["id"])
+        async with node(settings):
+            await side.still_answers()
+        assert side.replies_to(command["id"]) == before
 
 
 async def test_node_on_a_full_disk_refuses_the_new_and_knows_the_old(

@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from device_node.journal import Answer, Entry, Journal, JournalFull, Kind, Limits, State, commands
+from device_node.journal import (
+    Answer,
+    Entry,
+    Journal,
+    JournalFull,
+    Kind,
+    Limits,
+    Spooled,
+    State,
+    commands,
+)
 from device_node.journal.commands import KEEP
 from schemas.commands import Reply, ReplyStatus
 from tests.device_node.journal.lives import Lives
@@ -267,6 +277,26 @@ async def test_answer_given_without_the_journal_stands(lives: Lives) -> None:
         assert known is not None
         assert (known.state, known.reply) == (State.FINISHED, b"told")
     assert await lives.journal.waiting() == []
+
+
+async def test_answer_given_without_the_journal_waits_for_its_ack_if_that_is_owed(lives: Lives) -> None:
+    await lives.journal.settle([Answer("a", "r", 1.0, b"told"), Answer("b", "r", 1.0, b"told")], owed={"b"})
+
+    await lives.crash()
+    assert await lives.journal.waiting() == [Spooled(Kind.REPLY, "b", "r")]
+    assert await lives.journal.payloads([(Kind.REPLY, "b")]) == {(Kind.REPLY, "b"): b"told"}
+
+
+async def test_answers_that_are_owed_find_no_room_beside_too_many_that_wait(tmp_path: Path) -> None:
+    lives = Lives(tmp_path, Limits(spooled=1))
+    await lives.begin()
+    answers = [Answer("a", "r", 1.0, b"told"), Answer("b", "r", 1.0, b"told")]
+    with pytest.raises(JournalFull):
+        await lives.journal.settle(answers, owed={"a", "b"})
+    assert await asked(lives.journal, "a") is None
+    await lives.journal.settle(answers, owed={"a"})
+    assert len(await lives.journal.waiting()) == 1
+    await lives.end()
 
 
 async def test_marks_are_kept(lives: Lives) -> None:
