@@ -40,7 +40,7 @@ class Scheduler:
         self._heartbeat_s = heartbeat_s
         self._listening = listening
         self._now = now
-        self._looked_at = self._listening_since = now()
+        self._looked_at = self._watching_since = self._listening_since = now()
         self._clock = AsyncIOScheduler(timezone=UTC)
 
     def start(self) -> None:
@@ -64,9 +64,9 @@ class Scheduler:
         """Do what is due. Looks beside the writer first: mostly there is nothing."""
         try:
             self._note_listening()
-            since = self._listening_since
-            if await self._store.read(partial(settling.due, now=self._now(), listening_since=since)):
-                await self._store.write(partial(settling.expire, now=self._now(), listening_since=since))
+            watch = settling.Watch(self._watching_since, self._listening_since)
+            if await self._store.read(partial(settling.due, now=self._now(), watch=watch)):
+                await self._store.write(partial(settling.expire, now=self._now(), watch=watch))
             if await self._store.read(partial(approvals.due, now=self._now())):
                 await self._store.write(partial(approvals.expire, now=self._now()))
             if await self._store.read(partial(mqtt_inputs.old, now=self._now())):
@@ -83,6 +83,8 @@ class Scheduler:
         gap = (now - self._looked_at).total_seconds()
         self._looked_at = now
         slept = not 0.0 <= gap <= MAX_GAP
+        if slept:
+            self._watching_since = now
         if slept or not self._listening():
             self._listening_since = now
 

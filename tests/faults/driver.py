@@ -26,8 +26,10 @@ from broker.settings import BrokerSettings
 from broker.supervisor import Supervisor
 from controller import app as controller
 from controller.assistant.offline import Planner
+from controller.services.settling import clock
 from controller.settings import ControllerSettings, ModelSettings
 from device_node import app as node
+from device_node import spool
 from device_node.settings import NodeSettings
 from schemas.keys import Key
 from schemas.signing import Signer
@@ -42,6 +44,7 @@ WAITS = {
     "taken_over_s": 0.5,
     "longest_taken_over_s": 0.5,
 }
+REPEATED_WITHIN = 10.0  # seconds between two sendings of a reply without an Ack
 NO_MODEL = "http://127.0.0.1:9"
 _PR_SET_PDEATHSIG = 1
 
@@ -66,11 +69,16 @@ def main() -> None:
 
 
 def hasten() -> None:
-    """What is no part of the promise is made quick: keep-alive, waits, the planner's start."""
+    """What is no part of the promise is made quick: keep-alive, waits, the planner's start.
+
+    A controller still waits longer for a reply than a device to send it again.
+    """
     Session.__init__.__kwdefaults__ = (Session.__init__.__kwdefaults__ or {}) | {"keepalive_s": KEEP_ALIVE}
     Backoff.__init__.__defaults__ = tuple(
         WAITS.get(field.name, field.default) for field in dataclasses.fields(Backoff)
     )
+    vars(spool)["LONGEST_WAIT"] = REPEATED_WITHIN
+    vars(clock)["LISTENS_FOR"] = REPEATED_WITHIN + clock.GRACE
     planner = Planner()
     planner.warm()
     vars(controller)["Planner"] = lambda: planner

@@ -92,7 +92,7 @@ LONG = Size(
     valid_s=20.0,
     timeout_s=5.0,
     within_s=520.0,
-    settle_within_s=60.0,
+    settle_within_s=75.0,
     insist=True,
 )
 
@@ -119,7 +119,7 @@ SHORT = Size(
     valid_s=3.0,
     timeout_s=2.0,
     within_s=45.0,  # a slow machine takes longer; a quick one is done in half of it
-    settle_within_s=30.0,
+    settle_within_s=45.0,
 )
 
 # what a sabotage is judged by: little of everything, at the points that show it
@@ -135,7 +135,7 @@ PROBE = Size(
     valid_s=4.0,
     timeout_s=1.5,
     within_s=30.0,
-    settle_within_s=16.0,
+    settle_within_s=32.0,
 )
 
 

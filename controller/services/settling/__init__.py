@@ -6,7 +6,7 @@ cancelled when that one ended in any other way.
 """
 
 from controller.services.settling.answers import NEVER_SETTLED_BY, Settled, published, settle
-from controller.services.settling.clock import GRACE, deadline, due, expire
+from controller.services.settling.clock import GRACE, LISTENS_FOR, PATIENCE, Watch, deadline, due, expire
 from controller.services.settling.dispatch import (
     CALLED_OFF,
     Departure,
@@ -29,9 +29,12 @@ from controller.services.settling.moving import (
 __all__ = [
     "CALLED_OFF",
     "GRACE",
+    "LISTENS_FOR",
     "NEVER_SETTLED_BY",
+    "PATIENCE",
     "Departure",
     "Settled",
+    "Watch",
     "actor_of",
     "called_back",
     "deadline",

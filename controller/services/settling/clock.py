@@ -1,5 +1,6 @@
 """What time alone does to a command: nothing waits for ever."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import and_, or_
@@ -12,22 +13,31 @@ from controller.store.tables import ToolExecution
 from schemas.errors import ErrorBody, ErrorCode
 
 GRACE = 5.0  # seconds past a command's deadline in which a reply may still come
-PATIENCE = (
-    60.0  # seconds more for a controller that has not listened so long: the reply may lie at the broker
-)
+# Seconds without an interruption that a controller listens before it takes silence for an answer. A broker
+# may have lost the reply with its files; the device sends it again, once a minute at the latest.
+LISTENS_FOR = 65.0
+PATIENCE = 600.0  # seconds after which a controller that could not listen so long gives up all the same
 
 
-def due(session: Session, *, now: datetime, listening_since: datetime | None = None) -> bool:
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """From when on a controller looks at its commands, and from when on it would have heard a reply."""
+
+    since: datetime
+    listening_since: datetime
+
+
+def due(session: Session, *, now: datetime, watch: Watch | None = None) -> bool:
     """Whether `expire` has anything to do; asked beside the writer."""
-    return bool(_late(session, now, listening_since) or _kept_too_long(session, now))
+    return bool(_late(session, now, watch) or _kept_too_long(session, now))
 
 
-def expire(session: Session, *, now: datetime, listening_since: datetime | None = None) -> None:
+def expire(session: Session, *, now: datetime, watch: Watch | None = None) -> None:
     """Settle what may have left and can no longer be answered, and what has waited long enough.
 
-    `listening_since`: from when on a reply would have been heard; None is long ago.
+    `watch`: None for one that has listened for long.
     """
-    for row in _late(session, now, listening_since):
+    for row in _late(session, now, watch):
         finish(session, row, Status.INTERRUPTED, now=now, error=_last_cause(row))
     for row in _kept_too_long(session, now):
         finish(session, row, Status.EXPIRED, now=now, error=_why_kept(session, row, now))
@@ -41,15 +51,18 @@ def deadline(row: ToolExecution) -> datetime:
     return row.expires_at + timedelta(seconds=row.timeout_s + GRACE)
 
 
-def _late(session: Session, now: datetime, listening_since: datetime | None) -> list[ToolExecution]:
-    heard = listening_since is None or listening_since + timedelta(seconds=GRACE) <= now
-    patience = timedelta(seconds=0.0 if heard else PATIENCE)
+def _late(session: Session, now: datetime, watch: Watch | None) -> list[ToolExecution]:
     query = select(ToolExecution).where(
         col(ToolExecution.status).in_([status.value for status in orders.ON_THE_WAY]),
         col(ToolExecution.released_at).is_not(None),
         col(ToolExecution.expires_at) < now,
     )
-    return [row for row in session.exec(query) if deadline(row) + patience < now]
+    over = now
+    if watch is not None and now < watch.listening_since + timedelta(seconds=LISTENS_FOR):
+        over = now - timedelta(seconds=PATIENCE)
+        if over <= watch.since:
+            return []
+    return [row for row in session.exec(query) if deadline(row) < over]
 
 
 def _kept_too_long(session: Session, now: datetime) -> list[ToolExecution]:
