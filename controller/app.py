@@ -5,19 +5,17 @@ import logging
 import socket
 from collections.abc import Callable
 
-from broker.administration import Administration
-from broker.dynsec import Remote
-from broker.identities import Identities, IdentityError, Local, UnknownIdentity
 from controller.api import app as http
 from controller.api import token
 from controller.api.deps import Parts
 from controller.assistant.chat import Assistant
 from controller.assistant.offline import Planner
 from controller.assistant.providers.ollama import Ollama, OllamaConfig
+from controller.mqtt import identity
 from controller.mqtt.complaints import Complaints
 from controller.mqtt.inbox import Inbox, utc_now
 from controller.mqtt.joining import Host, Joining
-from controller.mqtt.link import Link, Password
+from controller.mqtt.link import Link
 from controller.mqtt.meter import Allowance
 from controller.mqtt.outbox import Outbox
 from controller.mqtt.people import People
@@ -36,7 +34,6 @@ from schemas.topics import Topics
 logger = logging.getLogger(__name__)
 
 STOP_WITHIN = 4.0  # seconds
-TRY_AGAIN_AFTER = 15.0  # seconds, when a broker that is run elsewhere cannot be administered
 
 
 class _Stopped(Exception):
@@ -79,7 +76,7 @@ async def _serve(
     await asyncio.to_thread(keyring.open, enrolled=enrolled)
     trust = Trust(store, allow_unsigned=settings.allow_unsigned, now=utc_now)
     outbox = Outbox(store, topics, instance=settings.instance, keyring=keyring)
-    administration = _administration(settings)
+    administration = identity.administration_of(settings)
     complaints = Complaints()
     host = Host(administration, keyring, settings.ca_path)
     joining = Joining(store, topics, host, complaints, say=outbox.say_join, now=utc_now)
@@ -99,7 +96,7 @@ async def _serve(
         topics=topics,
         inbox=inbox,
         outbox=outbox,
-        password=_own_password(settings),
+        password=identity.own_password(settings),
     )
     warden = Warden(
         store,
@@ -149,6 +146,7 @@ async def _serve(
         heartbeat_s=settings.heartbeat_s,
         listening=lambda: link.connected and not inbox.behind,
     )
+    named = asyncio.Event()
     try:
         async with asyncio.TaskGroup() as tasks:
             parts = Parts(
@@ -165,7 +163,7 @@ async def _serve(
             )
             server = await asyncio.to_thread(http.serving, parts)
             working = [
-                tasks.create_task(link.run(stop), name="link"),
+                tasks.create_task(identity.connect(link, named, stop), name="link"),
                 tasks.create_task(server.serve(sockets=[listener]), name="http"),
                 # a program that stops does not wait for its thread to end what nobody needs any more
                 tasks.create_task(asyncio.to_thread(planner.warm, lambda: not stop.is_set()), name="warm"),
@@ -173,7 +171,7 @@ async def _serve(
                 tasks.create_task(joining.run(), name="joining"),
                 tasks.create_task(people.run(), name="people"),
                 tasks.create_task(warden.run(), name="warden"),
-                tasks.create_task(_be_known(administration, settings), name="be-known"),
+                tasks.create_task(identity.make_name(administration, settings, named), name="name"),
                 tasks.create_task(_tell_ready(link, listener.getsockname()[1], ready), name="ready"),
             ]
             scheduler.start()
@@ -206,41 +204,3 @@ async def _tell_ready(link: Link, port: int, ready: Callable[[int], None]) -> No
     await link.online.wait()
     logger.info("Ready: HTTP on port %d", port)
     ready(port)
-
-
-def _own_password(settings: ControllerSettings) -> Password | None:
-    """Our password at our own broker, which may be replaced at any time; None: it is the one we were told."""
-    if settings.identities_dir is None:
-        return None
-    identities = Identities(settings.identities_dir, prefix=settings.prefix)
-
-    async def password() -> str | None:
-        try:
-            return (await asyncio.to_thread(identities.kept, f"controller-{settings.instance}")).password
-        except UnknownIdentity:
-            return None
-
-    return password
-
-
-async def _be_known(administration: Administration | None, settings: ControllerSettings) -> None:
-    """Make our own name on a broker that we administer from afar, as soon as that is possible."""
-    own = settings.endpoint
-    if not isinstance(administration, Remote) or own.username != f"controller-{settings.instance}":
-        return  # the name that we were told was made by hand
-    while True:
-        try:
-            await administration.ensure_controller(settings.instance, own.password or "")
-        except IdentityError as error:
-            logger.warning("The controller's name at the broker is not certain: %s", error)
-            await asyncio.sleep(TRY_AGAIN_AFTER)
-        else:
-            return
-
-
-def _administration(settings: ControllerSettings) -> Administration | None:
-    if settings.administrator is not None:
-        return Remote(settings.administrator, Topics(settings.prefix))
-    if settings.identities_dir is None:
-        return None
-    return Local(Identities(settings.identities_dir, prefix=settings.prefix), settings.endpoint)

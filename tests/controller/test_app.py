@@ -1,0 +1,51 @@
+"""The controller as a whole: how it comes to a broker."""
+
+import asyncio
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from broker.session import Endpoint
+from controller.settings import ControllerSettings, ModelSettings
+from controller.store import engine
+from tests.broker.remote import RemoteBroker, remote_broker
+from tests.flows.installation import NO_MODEL, running_controller
+
+
+def second(remote: RemoteBroker, data_dir: Path, **changes: Any) -> ControllerSettings:
+    """A controller whose name the broker has not heard yet."""
+    given: dict[str, Any] = {
+        "data_dir": data_dir,
+        "instance": "second",
+        "endpoint": replace(remote.controller, username="controller-second", password="p" * 43),
+        "administrator": remote.admin,
+        "database_url": engine.sqlite_url(data_dir / "orion.db"),
+        "http_port": 0,
+        "model": ModelSettings(host=NO_MODEL),
+        **changes,
+    }
+    return ControllerSettings(**given)
+
+
+async def test_first_start_on_a_remote_broker_makes_its_name_before_it_uses_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with remote_broker(tmp_path) as remote, running_controller(second(remote, tmp_path)) as http:
+        assert (await http.get("devices")).status_code == 200
+
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def test_without_its_administrator_it_connects_by_the_name_it_has(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with remote_broker(tmp_path) as remote:
+        await remote.administration.ensure_controller("second", "p" * 43)
+        nobody: Endpoint = replace(remote.admin, password="no")
+        async with running_controller(second(remote, tmp_path, administrator=nobody)):
+            await asyncio.sleep(0)
+
+    assert "The controller's name at the broker is not certain" in caplog.text
