@@ -9,6 +9,7 @@ than its share are put off, even if it sends no more than it may.
 What is not heard is neither stored nor acknowledged, so a device keeps it and sends it again.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +23,7 @@ from schemas.wire import MAX_PAYLOAD
 BEHIND = 5.0  # seconds in which every batch was full: more arrives than is taken
 PAUSE = 1.0  # seconds between two batches in which nothing can have waited
 STALL = 10.0  # seconds that a batch took to be stored; what comes then has waited for us
+LONGEST_CATCH_UP = 600.0  # seconds; where a broker does not show us that what it kept is over
 SHARE = 0.25  # of all messages of that time; a device with more is put off
 UNACKED = 100  # messages of one device that a batch may hold: as many as a spool sends without an Ack
 AHEAD = 500  # messages beyond that, all in all, before a device is over
@@ -56,6 +58,7 @@ class Floods:
         self._complaints = complaints
         self._clock = clock
         self._since = self._last = clock()
+        self._catching_up_since = math.inf
         self._sent: dict[str, int] = {}
         self._flooding: frozenset[str] = frozenset()
 
@@ -119,17 +122,23 @@ class Floods:
             meter.forget(device_id)
 
     def catch_up(self) -> None:
-        """We did not listen for a while: what the broker kept meanwhile comes all at once."""
+        """We did not listen for a while: until `caught_up`, what comes is what the broker kept meanwhile."""
+        self._catching_up_since = self._clock()
         for meter in (self._meter, self._ahead):
             meter.begin_catching_up()
+
+    def caught_up(self) -> None:
+        """From here on, what comes is sent now."""
+        self._catching_up_since = math.inf
+        for meter in (self._meter, self._ahead):
+            meter.end_catching_up()
 
     def taken(self, *, full: bool) -> None:
         """Note that a batch was taken; a full one says that more waits behind it."""
         before, self._last = self._last, self._clock()
         self._in_batch.clear()
-        if not full:
-            for meter in (self._meter, self._ahead):
-                meter.end_catching_up()
+        if self._last - self._catching_up_since > LONGEST_CATCH_UP:
+            self.caught_up()
         if not full or self._last - before > PAUSE:
             self._flooding = frozenset()
         elif self._last - self._since >= BEHIND:

@@ -54,6 +54,10 @@ def _nobody_joins(_invite_id: str, _message: Received) -> None:
     return None
 
 
+def _nothing() -> None:
+    return None
+
+
 def size(received: Received) -> int:
     """The bytes that a message brought."""
     return len(received.payload) + received.beside
@@ -87,6 +91,7 @@ class Inbox:
         self._paces = paces or Paces()
         self._places = f"{topics.prefix}/devices/"
         self._now = now
+        self._mark: bytes | None = None
         self.behind = False  # more has arrived than one batch takes: what is heard may be old
         self._heartbeats: dict[str, Arrived[Heartbeat]] = {}
         self._keep_heartbeats = Route(Heartbeat, partial(heartbeats, max_skew_s=max_skew_s), together=True)
@@ -97,8 +102,16 @@ class Inbox:
         if isinstance(notice, CommandQueued):
             self.floods.expect(notice.command.device_id)
 
-    async def serve(self, session: Session) -> None:
-        """Handle messages until the session is gone, then raise its loss."""
+    def mark(self, message: bytes) -> None:
+        """This presence of ours is said now, and comes back to us after all that the broker keeps for us."""
+        self._mark = message
+
+    async def serve(self, session: Session, stalled: Callable[[], object] = _nothing) -> None:
+        """Handle messages until the session is gone, then raise its loss.
+
+        `stalled` is called when they had to wait for long; it is to `mark` anew, as it did after the connect.
+        """
+        self._mark = None
         self.floods.catch_up()
         while True:
             batch = await self._receive(session)
@@ -109,6 +122,7 @@ class Inbox:
             await self._handle(batch)
             if monotonic() - begun > STALL:
                 self.floods.catch_up()
+                stalled()
             for message in batch:
                 session.ack(message)
 
@@ -151,6 +165,10 @@ class Inbox:
             return None
         if address.kind is Kind.JOIN_REQUEST:
             self._join(address.owner, received)
+            return None
+        if address.kind is Kind.CONTROLLER_PRESENCE:
+            if received.payload == self._mark:
+                self.floods.caught_up()
             return None
         route = ROUTES.get(address.kind)
         if route is None:

@@ -18,7 +18,7 @@ from broker.rights import DEVICES
 from broker.session import PublishProperties, Received
 from controller.errors import OrionError
 from controller.mqtt.complaints import Complaints
-from controller.services import invitations
+from controller.services import devices, invitations
 from controller.services.invitations import Claim, Verdict
 from controller.store import authority
 from controller.store.keyring import KeyRing
@@ -147,6 +147,9 @@ class Joining:
         try:
             password = await _password(administration, claim.device_id)
         except (NameTaken, BadName) as error:  # no device can ever have it: asking again is of no use
+            await self._store.write(
+                partial(devices.drop_enrolment, device_id=claim.device_id, now=self._now())
+            )
             await self._refuse(invite_id, claim, ErrorCode.ALREADY_EXISTS, str(error))
             await self._close(invite_id)
             return

@@ -114,14 +114,14 @@ class Link:
             await self._inbox.forget_lives()
         async with asyncio.TaskGroup() as group:
             working = [
-                group.create_task(self._inbox.serve(session), name="inbox"),
+                group.create_task(
+                    self._inbox.serve(session, stalled=lambda: self._say_online(session)), name="inbox"
+                ),
                 group.create_task(self._outbox.serve(session), name="outbox"),
                 group.create_task(self._outbox.responses.serve(session), name="responses"),
             ]
             await session.subscribe(self._subscriptions())
-            await session.publish(
-                self._topics.controller_presence(self._instance), self._presence("online"), retain=True
-            )
+            await self._say_online(session)
             self._session = session
             self.online.set()
             try:
@@ -132,6 +132,12 @@ class Link:
                 self.online.clear()
                 for task in working:
                     task.cancel()
+
+    def _say_online(self, session: Session) -> asyncio.Future[int]:
+        """Say that we are there; that comes back to us after what the broker kept."""
+        payload = self._presence("online")
+        self._inbox.mark(payload)
+        return session.publish(self._topics.controller_presence(self._instance), payload, retain=True)
 
     async def _say_goodbye(self, session: Session) -> None:
         payload = self._presence("offline", "stopped")
@@ -166,4 +172,7 @@ class Link:
             )
         ]
         cards = Subscription(self._topics.approval("+"), no_local=True)
-        return [*happenings, *states, cards]
+        own = Subscription(
+            self._topics.controller_presence(self._instance), retain_handling=RetainHandling.DO_NOT_SEND
+        )
+        return [*happenings, *states, cards, own]

@@ -1,7 +1,9 @@
 """One device floods: the others work on, it is put out for a while, and a restart in between changes nothing."""
 
 import asyncio
+import uuid
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 from tests.broker.running import RunningBroker
@@ -21,6 +23,25 @@ class Loud(Pump):
         beat = '{"at": "%s", "seq": %d, "boot_id": "%s"}'
         for number in range(2_000):
             self.client.publish(f"{self.base}/heartbeat", beat % (now(), number, self.boot_id), 0)
+
+
+class Talkative(Pump):
+    """A pump that has much to tell."""
+
+    def talk(self, count: int) -> set[str]:
+        """Report events, and return their ids once the broker has them."""
+        ids = [str(uuid.uuid4()) for _ in range(count)]
+        event = '{"id": "%s", "type": "water_ran", "severity": "info", "data": {}, "at": "%s"}'
+        sent = [self.client.publish(f"{self.base}/event", event % (each, now()), 1) for each in ids]
+        for each in sent:
+            each.wait_for_publish(WITHIN)
+        return set(ids)
+
+    def until_acked(self, ids: set[str]) -> None:
+        deadline = monotonic() + WITHIN
+        while not ids <= {one for ack in list(self.acks) for one in ack.get("events", ())}:
+            assert monotonic() < deadline, "the controller did not acknowledge everything"
+            sleep(0.02)
 
 
 async def until_shut_out(orion: Installation, *, out: bool = True) -> dict[str, Any]:
@@ -105,5 +126,23 @@ async def test_a_controller_that_is_restarted_meanwhile_lets_it_in_on_time(
         await until_shut_out(orion, out=False)
         assert now() >= until
         await orion.until_online("pump")
+        assert (await ran(orion, "pump", "water_garden", minutes=5))["status"] == "succeeded"
+    await asyncio.to_thread(device.stop)
+
+
+async def test_what_a_device_said_while_the_controller_was_away_is_no_flood(
+    broker: RunningBroker, tmp_path: Path
+) -> None:
+    """The broker kept it, and hands it over as fast as it is taken: that is no doing of the device's."""
+    async with installation(broker, tmp_path) as orion:
+        device = Talkative((await orion.add_device("pump", adopt=True))["mqtt"])
+        await asyncio.to_thread(device.start)
+        await orion.until_online("pump")
+    ids = await asyncio.to_thread(device.talk, 3_000)
+
+    async with installation(broker, tmp_path) as orion:
+        await asyncio.to_thread(device.until_acked, ids)
+
+        assert (await orion.http.get("devices/pump")).json()["suspended_until"] is None
         assert (await ran(orion, "pump", "water_garden", minutes=5))["status"] == "succeeded"
     await asyncio.to_thread(device.stop)

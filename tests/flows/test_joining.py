@@ -261,6 +261,7 @@ async def test_a_name_that_only_the_broker_knows_is_not_given_away(site: Site) -
         "devices/watcher/enrol", json={"public_key": Signer.generate().public}
     )
     assert enrolled.status_code == 409
+    assert not (await site.orion.http.get("devices/watcher")).json()["signed"]
     for path in ("devices/watcher/rotate", "devices/watcher/revoke"):
         await site.orion.http.post(path)
     assert (await site.orion.http.delete("devices/watcher")).status_code == 204

@@ -79,13 +79,14 @@ async def enrol(
     def work(session: Session) -> None:
         devices.enrol(session, device_id, key, actor=actor, now=datetime.now(UTC))
 
-    await controller.store.write(work)
+    await controller.store.read(lambda session: devices.check_enrolment(session, device_id))
     password = None
     if administration is not None:
         try:
             password = await administration.add_device(device_id)
         except NameTaken:
             password = await administration.rotate(device_id, among=DEVICES)
+    await controller.store.write(work)  # not before: a name that the broker refuses leaves all as it was
     keys = [key.to_json() for key in controller.keyring.keys]
     return {"device_id": device_id, "password": password, "keys": keys}
 

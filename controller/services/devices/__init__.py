@@ -10,6 +10,8 @@ from controller.services.devices.clocks import MAX_SKEW
 from controller.services.devices.conflicts import end as end_conflicts
 from controller.services.devices.conflicts import over as conflicts_over
 from controller.services.devices.enrolment import (
+    check_enrolment,
+    drop_enrolment,
     enrol,
     forbid_unsigned,
     forget_key,
@@ -61,8 +63,10 @@ __all__ = [
     "ailing",
     "call_stale",
     "change",
+    "check_enrolment",
     "check_shut_out",
     "conflicts_over",
+    "drop_enrolment",
     "end_conflicts",
     "enrol",
     "every",

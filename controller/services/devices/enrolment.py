@@ -28,8 +28,7 @@ def enrol(session: Session, device_id: str, public_key: str, *, actor: Actor | N
         UnknownDevice: it has no place here.
         AlreadyExists: it has a user's name.
     """
-    row = get(session, device_id)
-    names.check_device(session, device_id)
+    row = check_enrolment(session, device_id)
     row.public_key, row.enrolled_at, row.updated_at = public_key, now, now
     let_in(row, now=now)
     audit.record(session, "device.enrolled", now=now, actor=actor, device_id=device_id)
@@ -37,10 +36,24 @@ def enrol(session: Session, device_id: str, public_key: str, *, actor: Actor | N
     return row
 
 
+def check_enrolment(session: Session, device_id: str) -> Device:
+    """The device, if it may be given a key; raises what `enrol` would."""
+    row = get(session, device_id)
+    names.check_device(session, device_id)
+    return row
+
+
 def forget_key(session: Session, row: Device) -> None:
     """What the device signs with counts no more; nothing else of it counts either, until it joins again."""
     row.public_key = row.enrolled_at = None
     notices.announce(session, notices.KeyChanged(row.device_id, None))
+
+
+def drop_enrolment(session: Session, device_id: str, *, now: datetime) -> None:
+    """The broker has no name for this device: its key, taken in a moment ago, is of no use."""
+    if (row := find(session, device_id)) is not None:
+        forget_key(session, row)
+        audit.record(session, "device.enrolment_dropped", now=now, device_id=device_id)
 
 
 def forbid_unsigned(session: Session) -> None:

@@ -7,7 +7,7 @@ from sqlmodel import Session, select
 
 from broker.session import Received
 from controller.mqtt.complaints import Complaints
-from controller.mqtt.floods import AHEAD, BEHIND, PAUSE, UNACKED, Floods
+from controller.mqtt.floods import AHEAD, BEHIND, LONGEST_CATCH_UP, PAUSE, UNACKED, Floods
 from controller.mqtt.inbox import BATCH, MAX_HEARTBEATS, Inbox
 from controller.mqtt.meter import BACKLOG, PATIENCE, QUEUED, Amount
 from controller.mqtt.outbox import Outbox
@@ -275,13 +275,26 @@ def test_what_the_broker_kept_while_the_controller_was_away_is_held_against_nobo
     for _ in range(100):
         flood(floods, Kind.EVENT, 500, device_id="honest")
         time.now += 0.1
-        floods.taken(full=True)
-    floods.taken(full=False)
+        floods.taken(full=False)  # it comes as fast as it is acknowledged, and not always many at once
+    floods.caught_up()
 
     assert come_back(floods, BACKLOG) == BACKLOG
     assert not told.devices
     flood(floods, Kind.EVENT, 1_000, device_id="honest")
     assert list(told.devices) == ["honest"]
+
+
+def test_where_the_broker_never_shows_its_end_it_is_not_waited_for_for_ever(
+    floods: Floods, time: Time
+) -> None:
+    told = Told(floods)
+    floods.catch_up()
+    time.now += LONGEST_CATCH_UP + 1
+    floods.taken(full=False)
+
+    flood(floods, Kind.EVENT, 2_000)
+
+    assert list(told.devices) == ["loud"]
 
 
 def test_no_more_than_a_broker_can_have_kept_is_believed_to_be_kept(floods: Floods) -> None:

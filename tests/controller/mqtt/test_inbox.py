@@ -61,6 +61,25 @@ async def test_while_the_store_refuses_nothing_is_acknowledged_and_nothing_lost(
     assert await door.store.read(stored) == ["e1"]
 
 
+async def test_what_waited_for_a_store_that_stalled_ends_with_a_word_of_our_own(
+    door: Door, laptop: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controller.mqtt.inbox.STALL", 0.2)
+    controllers = door.topics.every_controller()
+    await laptop.client.subscribe(controllers, qos=1)
+    first = (await laptop.heard("/presence")).json
+    await asyncio.to_thread(set_read_only, door.store, "ON")
+    await laptop.say(Kind.EVENT, an_event("e1"))
+    await _until_refused()
+    await asyncio.sleep(0.2)  # it stalls for so long at least
+
+    await asyncio.to_thread(set_read_only, door.store, "OFF")
+
+    again = (await laptop.heard("/presence")).json
+    assert again["state"] == "online"
+    assert (again["boot_id"], again["at"] > first["at"]) == (first["boot_id"], True)
+
+
 async def _until_refused() -> None:
     """Until the store has said that the database did not take something."""
     found: list[str] = []
