@@ -145,6 +145,7 @@ async def _serve(
         store,
         heartbeat_s=settings.heartbeat_s,
         listening=lambda: link.connected and not inbox.behind,
+        losses=lambda: link.losses,
     )
     named = asyncio.Event()
     try:

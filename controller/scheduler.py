@@ -26,6 +26,7 @@ class Scheduler:
     Args:
         heartbeat_s: how often devices send a sign of life, unless they show another pace.
         listening: whether what devices say reaches the controller now.
+        losses: how often the line to them was lost; a short loss may fall between two looks.
     """
 
     def __init__(
@@ -34,11 +35,14 @@ class Scheduler:
         *,
         heartbeat_s: float = 30.0,
         listening: Callable[[], bool] = lambda: True,
+        losses: Callable[[], int] = lambda: 0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
         self._heartbeat_s = heartbeat_s
         self._listening = listening
+        self._losses = losses
+        self._lost = losses()
         self._now = now
         self._looked_at = self._watching_since = self._listening_since = now()
         self._clock = AsyncIOScheduler(timezone=UTC)
@@ -85,7 +89,8 @@ class Scheduler:
         slept = not 0.0 <= gap <= MAX_GAP
         if slept:
             self._watching_since = now
-        if slept or not self._listening():
+        before, self._lost = self._lost, self._losses()
+        if slept or self._lost != before or not self._listening():
             self._listening_since = now
 
     async def _look_for_silence(self) -> None:

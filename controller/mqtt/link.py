@@ -56,6 +56,7 @@ class Link:
         self._boot_id = new_id()
         self._session: Session | None = None
         self.online = asyncio.Event()
+        self.losses = 0  # connections that have ended
 
     async def run(self, stop: asyncio.Event) -> None:
         """Stay connected until `stop`, then say goodbye."""
@@ -130,6 +131,7 @@ class Link:
             finally:
                 self._session = None
                 self.online.clear()
+                self.losses += 1
                 for task in working:
                     task.cancel()
 

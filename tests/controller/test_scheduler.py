@@ -70,6 +70,42 @@ async def test_a_controller_that_was_away_listens_first_to_what_waits_for_it(
     assert (await statuses(store))[0] == Status.INTERRUPTED
 
 
+async def test_what_left_while_the_controller_listened_is_over_in_its_own_time(
+    store: Store, rows: list[ToolExecution]
+) -> None:
+    brief = a_request(valid_s=5.0, timeout_s=1.0)
+    await store.write(lambda session: commands.submit(session, brief, actor=ADMIN, now=NOON))
+    over = brief.valid_s + 1.0 + settling.GRACE
+    assert over < settling.LISTENS_FOR
+    moment = [NOON]
+    scheduler = Scheduler(store, now=lambda: moment[0])
+
+    while moment[0] <= later(over):
+        await scheduler.sweep()
+        assert Status.INTERRUPTED not in await statuses(store)
+        moment[0] += timedelta(seconds=1)
+    await scheduler.sweep()
+    assert Status.INTERRUPTED in await statuses(store)
+
+
+async def test_a_line_that_was_lost_between_two_looks_was_lost_all_the_same(
+    store: Store, rows: list[ToolExecution]
+) -> None:
+    """What the broker had for us may have gone with it."""
+    over = CREATE.valid_s + rows[0].timeout_s + settling.GRACE
+    moment, losses = [NOON], [0]
+    scheduler = Scheduler(store, losses=lambda: losses[0], now=lambda: moment[0])
+
+    while moment[0] <= later(over + settling.LISTENS_FOR - 1):
+        await scheduler.sweep()
+        assert (await statuses(store))[0] == Status.QUEUED
+        moment[0] += timedelta(seconds=1)
+        losses[0] = moment[0] >= later(over)
+    moment[0] += timedelta(seconds=2)
+    await scheduler.sweep()
+    assert (await statuses(store))[0] == Status.INTERRUPTED
+
+
 def test_a_device_says_its_answer_again_before_silence_is_taken_for_one() -> None:
     assert spool.LONGEST_WAIT + settling.GRACE <= settling.LISTENS_FOR
 

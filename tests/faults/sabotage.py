@@ -53,7 +53,7 @@ def _started(_self: Journal, *_arguments: Any, **_named: Any) -> bool:
 def acks_first() -> None:
     """The controller says that events and replies are stored before it stores them."""
 
-    async def serve(self: inbox.Inbox, session: Session) -> None:
+    async def serve(self: inbox.Inbox, session: Session, **_named: Any) -> None:
         while True:
             batch = await session.receive(inbox.BATCH)
             for message in batch:

@@ -13,8 +13,8 @@ from controller.store.tables import ToolExecution
 from schemas.errors import ErrorBody, ErrorCode
 
 GRACE = 5.0  # seconds past a command's deadline in which a reply may still come
-# Seconds without an interruption that a controller listens before it takes silence for an answer. A broker
-# may have lost the reply with its files; the device sends it again, once a minute at the latest.
+# Seconds without an interruption that a controller listens before it takes silence for an answer, to what left
+# before. A broker may have lost the reply with its files; the device sends it again within a minute.
 LISTENS_FOR = 65.0
 PATIENCE = 600.0  # seconds after which a controller that could not listen so long gives up all the same
 
@@ -57,12 +57,16 @@ def _late(session: Session, now: datetime, watch: Watch | None) -> list[ToolExec
         col(ToolExecution.released_at).is_not(None),
         col(ToolExecution.expires_at) < now,
     )
-    over = now
-    if watch is not None and now < watch.listening_since + timedelta(seconds=LISTENS_FOR):
-        over = now - timedelta(seconds=PATIENCE)
-        if over <= watch.since:
-            return []
-    return [row for row in session.exec(query) if deadline(row) < over]
+    return [row for row in session.exec(query) if deadline(row) < now and _was_heard(row, now, watch)]
+
+
+def _was_heard(row: ToolExecution, now: datetime, watch: Watch | None) -> bool:
+    """Whether its reply would have come by now, or cannot be waited for any longer."""
+    if watch is None or (row.released_at is not None and watch.listening_since <= row.released_at):
+        return True
+    if watch.listening_since + timedelta(seconds=LISTENS_FOR) <= now:
+        return True
+    return max(deadline(row), watch.since) + timedelta(seconds=PATIENCE) < now
 
 
 def _kept_too_long(session: Session, now: datetime) -> list[ToolExecution]:
