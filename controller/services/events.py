@@ -51,9 +51,7 @@ def store_all(session: Session, arrivals: Sequence[Arrival]) -> int:
         return 0
     session.flush()
     connection = session.connection()
-    new = connection.execute(
-        upserts.insert_new(connection.dialect, _EVENTS), [_row(each) for each in arrivals]
-    )
+    new = upserts.insert_new(connection, _EVENTS, [_row(each) for each in arrivals])
     ids = {each.event.id for each in arrivals}
     either = or_(col(EventRow.id).in_(ids), col(EventRow.resolves).in_(ids))
     said = select(EventRow.device_id, EventRow.resolves).where(either, col(EventRow.resolves).is_not(None))
@@ -63,7 +61,7 @@ def store_all(session: Session, arrivals: Sequence[Arrival]) -> int:
             for device_id, each in over
         ]
         connection.execute(_RESOLVE, ended)
-    return new.rowcount
+    return new
 
 
 def with_a_place(session: Session, device_ids: Collection[str]) -> frozenset[str]:

@@ -14,4 +14,7 @@ def database(session: Session) -> JsonObject:
     if kind == "sqlite":
         found["integrity"] = str(connection.execute(text("PRAGMA quick_check(1)")).scalar_one())
         found["journal_mode"] = str(connection.execute(text("PRAGMA journal_mode")).scalar_one())
+    else:
+        found["version"] = str(connection.execute(text("SHOW server_version")).scalar_one())
+        found["replica"] = bool(connection.execute(text("SELECT pg_is_in_recovery()")).scalar_one())
     return found

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
 SCRIPTS = Path(__file__).parent / "migrations"
@@ -15,6 +16,11 @@ def configuration(engine: Engine) -> Config:
     config.set_main_option("script_location", str(SCRIPTS))
     config.attributes["engine"] = engine
     return config
+
+
+def newest() -> str:
+    """The revision that this program knows."""
+    return str(ScriptDirectory(str(SCRIPTS)).get_current_head())
 
 
 def upgrade(engine: Engine) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 from sqlmodel import Session
 
 from controller.errors import OrionError
@@ -162,8 +162,10 @@ class Store:
         try:
             with self._session(self._reader) as session:
                 return work(session)
-        except OperationalError as error:
-            logger.warning("A query failed in the database: %s", error.orig)
+        except DBAPIError as error:
+            if not engines.will_pass(error):
+                raise
+            logger.warning("A query failed in the database: %s", _cause(error))
             raise StoreFailed("The database could not be read now.") from error
 
     def _session(self, engine: Engine) -> Session:
@@ -226,7 +228,7 @@ def _run(session: Session, unit: _Unit, *, alone: bool) -> None:
             unit.outcome = unit.work(session)
             session.flush()
     except StatementError as error:
-        if isinstance(error, OperationalError):
+        if isinstance(error, DBAPIError) and engines.will_pass(error):
             unit.error = StoreFailed(f"The database could not take the change now: {_cause(error)}.")
         else:
             unit.error = StoreRefused(f"The database refused the change: {type(error).__name__}.")

@@ -1,12 +1,17 @@
 """Inserting what may be there already, in the words of either database."""
 
-from sqlalchemy import Dialect, Table
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql.dml import Insert
 
 
-def insert_new(dialect: Dialect, table: Table) -> Insert:
-    """An INSERT that leaves rows with a known key as they are; its `rowcount` tells how many were new."""
-    if dialect.name == "postgresql":
-        return postgresql.insert(table).on_conflict_do_nothing()
-    return sqlite.insert(table).on_conflict_do_nothing()
+def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> int:
+    """Add these rows, but leave those with a known key as they are; how many were new.
+
+    They are counted by what comes back: PostgreSQL's driver does not tell a count for many rows at once.
+    """
+    words = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = words.insert(table).on_conflict_do_nothing()
+    return len(connection.execute(statement.returning(*table.primary_key), rows).all())

@@ -1,46 +1,50 @@
-"""A migrated database and devices in it: the real store, one file a test."""
+"""A migrated database and devices in it: the real store, on SQLite and on PostgreSQL."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 from sqlmodel import Session
 
 from controller.services import devices
-from controller.store import engine, migrate
 from controller.store.store import Store
 from controller.store.tables import Device
+from tests.databases import POSTGRESQL, SQLITE, Databases, databases_of
 from tests.factories import ADMIN, NOON, a_place, a_presence, a_profile
 
 
 @pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database that holds nothing, to be copied: migrating takes longer than most tests."""
-    path = tmp_path_factory.mktemp("migrated") / "orion.db"
-    writer = engine.writer(engine.sqlite_url(path))
-    migrate.upgrade(writer)
-    writer.dispose()
-    return path
+def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+    with databases_of(SQLITE, tmp_path_factory.mktemp("databases")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def postgresql_databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+    with databases_of(POSTGRESQL, tmp_path_factory.mktemp("databases")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session", params=(SQLITE, POSTGRESQL))
+def databases(request: pytest.FixtureRequest) -> Databases:
+    """Either kind of database: what needs a store is tried on both."""
+    found: Databases = request.getfixturevalue(f"{request.param}_databases")
+    return found
 
 
 @pytest.fixture
-def database_url(tmp_path: Path, migrated: Path) -> str:
-    """A database of this test alone."""
-    path = tmp_path / "orion.db"
-    shutil.copyfile(migrated, path)
-    return engine.sqlite_url(path)
+def database_url(databases: Databases) -> Iterator[str]:
+    """A migrated database of this test alone."""
+    with databases.migrated() as url:
+        yield url
 
 
 @pytest.fixture
-def session(database_url: str) -> Iterator[Session]:
+def session(databases: Databases) -> Iterator[Session]:
     """One transaction on a migrated database; never committed."""
-    writer = engine.writer(database_url)
-    with Session(writer, expire_on_commit=False) as open_session, open_session.begin():
+    with Session(databases.writer, expire_on_commit=False) as open_session, open_session.begin():
         yield open_session
         open_session.rollback()
-    writer.dispose()
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from controller.store.tables import Device, ToolExecution
 from device_node import spool
 from tests.controller.store.test_store import set_read_only
 from tests.factories import ADMIN, NOON, a_heartbeat, a_place, a_presence, a_profile, a_request, later
+from tests.plans import Plan, explained
 
 LATE = later(timedelta(hours=2).total_seconds())
 CREATE = a_request()
@@ -249,8 +250,14 @@ async def test_a_store_that_was_away_blames_nobody(watch: Watch) -> None:
 
 
 async def test_who_is_silent_is_found_by_an_index(store: Store, watch: Watch) -> None:
-    def plan(session: Session) -> str:
-        asked = "EXPLAIN QUERY PLAN SELECT * FROM devices WHERE silent_since < '2026-02-12'"
-        return str(session.connection().exec_driver_sql(asked).all())
+    def plan(session: Session) -> Plan:
+        since = later(-3_600)
+        return explained(
+            session,
+            lambda: devices.silent(session, now=NOON, heartbeat_s=30.0, listening_since=since),
+            table="devices",
+        )
 
-    assert "ix_devices_silent_since" in await store.read(plan)
+    found = await store.read(plan)
+    assert found.by_index
+    assert any("ix_devices_silent_since" in step for step in found.steps)

@@ -3,10 +3,8 @@
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import pytest
-from sqlalchemy import event as sa_event
 from sqlmodel import Session
 
 from controller.errors import UnknownCommand, UnknownSession
@@ -32,6 +30,7 @@ from tests.factories import (
     an_event,
     later,
 )
+from tests.plans import explained
 
 
 def test_an_event_is_stored_once_however_often_it_comes(session: Session, laptop: Device) -> None:
@@ -121,18 +120,10 @@ def test_the_newest_events_come_first_and_are_limited(session: Session, laptop: 
 
 @pytest.mark.parametrize("device_id", [None, "laptop"])
 def test_the_newest_events_are_found_without_reading_all(session: Session, device_id: str | None) -> None:
-    plans: list[str] = []
+    plan = explained(session, lambda: events.recent(session, device_id=device_id), table="events")
 
-    @sa_event.listens_for(session.get_bind(), "before_cursor_execute", retval=False)
-    def explain(_connection: object, cursor: Any, statement: str, parameters: Any, *_rest: object) -> None:
-        if not plans and "FROM events" in statement:
-            plans.extend(row[3] for row in cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))
-
-    events.recent(session, device_id=device_id)
-
-    assert plans
-    assert all(plan.startswith("SEARCH") or "USING INDEX" in plan for plan in plans), plans
-    assert not any("TEMP B-TREE" in plan for plan in plans), plans
+    assert plan.by_index
+    assert not plan.sorts
 
 
 def test_a_conversation_belongs_to_who_began_it(session: Session) -> None:

@@ -45,7 +45,9 @@ async def test_a_reader_sees_no_transaction_that_is_not_committed(store: Store) 
     assert await store.read(actions) == ["one"]
 
 
-async def test_foreign_keys_and_the_journal_are_as_promised(store: Store) -> None:
+async def test_foreign_keys_and_the_journal_are_as_promised(sqlite_store: Store) -> None:
+    store = sqlite_store
+
     def pragmas(session: Session) -> dict[str, object]:
         names = ("foreign_keys", "journal_mode", "synchronous", "busy_timeout", "secure_delete")
         return {name: session.connection().execute(text(f"PRAGMA {name}")).scalar_one() for name in names}
@@ -81,14 +83,39 @@ def audit_without_zone(session: Session) -> None:
     session.flush()
 
 
-def test_what_was_taken_away_is_in_no_file_after_a_stop(database_url: str, tmp_path: Path) -> None:
+async def test_a_server_is_not_waited_for_for_ever(postgresql_store: Store) -> None:
+    def settings(session: Session) -> dict[str, object]:
+        names = (
+            "default_transaction_read_only",
+            "transaction_isolation",
+            "lock_timeout",
+            "statement_timeout",
+        )
+        return {name: session.connection().execute(text(f"SHOW {name}")).scalar_one() for name in names}
+
+    assert await postgresql_store.write(settings) == {
+        "default_transaction_read_only": "off",
+        "transaction_isolation": "read committed",
+        "lock_timeout": "5s",
+        "statement_timeout": "0",
+    }
+    assert await postgresql_store.read(settings) == {
+        "default_transaction_read_only": "on",
+        "transaction_isolation": "repeatable read",
+        "lock_timeout": "5s",
+        "statement_timeout": "30s",
+    }
+
+
+def test_what_was_taken_away_is_in_no_file_after_a_stop(sqlite_url: str) -> None:
     """A secret argument goes when its command has ended; neither free pages nor the log keep it."""
-    beside = engine.reader(database_url)  # as `orion doctor` has it: the last to leave would empty the log
+    beside = engine.reader(sqlite_url)  # as `orion doctor` has it: the last to leave would empty the log
     with beside.connect() as looking:
         looking.exec_driver_sql("SELECT 1").all()
         looking.rollback()
-        asyncio.run(_say_and_take_away(Store(database_url)))
-        kept = [path.name for path in tmp_path.glob("orion.db*") if b"s3cr3t-" in path.read_bytes()]
+        asyncio.run(_say_and_take_away(Store(sqlite_url)))
+        folder = Path(sqlite_url.removeprefix("sqlite:///")).parent
+        kept = [path.name for path in folder.glob("orion.db*") if b"s3cr3t-" in path.read_bytes()]
     beside.dispose()
 
     assert kept == []

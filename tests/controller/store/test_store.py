@@ -114,7 +114,13 @@ async def test_a_transaction_that_cannot_be_committed_is_told_to_nobody(store: S
     store.listen(heard.extend)
 
     def breaks_at_commit(session: Session) -> None:
-        session.connection().execute(text("PRAGMA defer_foreign_keys=ON"))
+        later = {
+            "sqlite": "PRAGMA defer_foreign_keys=ON",
+            "postgresql": "ALTER TABLE messages ALTER CONSTRAINT messages_session_id_fkey "
+            "DEFERRABLE INITIALLY DEFERRED",
+        }
+        connection = session.connection()
+        connection.execute(text(later[connection.dialect.name]))
         session.add(Message(id="m", session_id="nowhere", role="user", content="", created_at=NOON))
 
     outcomes = await batch(store, noting("one"), breaks_at_commit)
@@ -133,7 +139,8 @@ def full(session: Session) -> None:
     connection.execute(text("INSERT INTO plain VALUES (:filler)"), {"filler": "x" * 4_000_000})
 
 
-async def test_a_full_disk_fails_the_whole_batch_and_the_program_goes_on(store: Store) -> None:
+async def test_a_full_disk_fails_the_whole_batch_and_the_program_goes_on(sqlite_store: Store) -> None:
+    store = sqlite_store
     heard: list[notices.Notice] = []
     # without constraints SQLite keeps no journal of the statement, and so cannot undo it alone
     await store.write(lambda session: session.connection().execute(text("CREATE TABLE plain (x)")) and None)
@@ -153,7 +160,11 @@ async def test_a_full_disk_fails_the_whole_batch_and_the_program_goes_on(store: 
 
 
 def set_read_only(store: Store, switch: str) -> None:
-    """What a file system that turned read-only does to the writer."""
+    """What a file system that turned read-only, or a server that is a replica now, does to the writer."""
+    word = {
+        "sqlite": f"PRAGMA query_only={switch}",
+        "postgresql": f"SET default_transaction_read_only={switch}",
+    }[store._writer.dialect.name]
     pool = store._writer.pool
     assert isinstance(pool, QueuePool)
     alone = False
@@ -164,7 +175,8 @@ def set_read_only(store: Store, switch: str) -> None:
         alone = pool.checkedout() == len(held)
         for connection in held:
             if alone:
-                connection.cursor().execute(f"PRAGMA query_only={switch}")
+                connection.cursor().execute(word)
+                connection.commit()
             connection.close()
 
 

@@ -1,18 +1,29 @@
-"""What may be there already is said in the words of the database that is spoken to."""
+"""What may be there already is left as it is, and what is new is counted, on either database."""
 
-import pytest
-from sqlalchemy.dialects import registry
+from sqlmodel import Session, select
 
 from controller.store import upserts
-from controller.store.tables import METADATA
+from controller.store.tables import METADATA, User
+from tests.factories import NOON
 
 
-@pytest.mark.parametrize("name", ["sqlite", "postgresql"])
-def test_a_known_key_is_left_as_it_is_on_either_database(name: str) -> None:
-    dialect = registry.load(name)()
-    statement = upserts.insert_new(dialect, METADATA.tables["events"])
+def a_user(username: str, role: str = "viewer") -> dict[str, object]:
+    return {"username": username, "role": role, "added_by": "ada", "added_at": NOON}
 
-    said = str(statement.compile(dialect=dialect))
 
-    assert said.startswith("INSERT INTO events (id, device_id")
-    assert said.endswith("ON CONFLICT DO NOTHING")
+def test_only_what_is_new_is_added_and_counted(session: Session) -> None:
+    users, connection = METADATA.tables["users"], session.connection()
+
+    assert upserts.insert_new(connection, users, [a_user("ada"), a_user("bo")]) == 2
+    assert upserts.insert_new(connection, users, [a_user("bo", "admin"), a_user("cy"), a_user("cy")]) == 1
+
+    found = {row.username: row.role for row in session.exec(select(User))}
+    assert found == dict.fromkeys(("ada", "bo", "cy"), "viewer")
+
+
+def test_many_are_counted_too(session: Session) -> None:
+    many = [a_user(f"user-{number}") for number in range(5_000)]
+    connection = session.connection()
+
+    assert upserts.insert_new(connection, METADATA.tables["users"], many[:3_000]) == 3_000
+    assert upserts.insert_new(connection, METADATA.tables["users"], many) == 2_000

@@ -1,0 +1,103 @@
+"""Databases for tests: migrated once, then copied, since migrating takes longer than most tests."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy import Engine
+
+from controller.store import engine, migrate
+from tests.postgres import Cluster, cluster
+
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+
+
+class Databases(Protocol):
+    """Where databases of one kind come from."""
+
+    kind: str
+    writer: Engine  # of one that is migrated and stays empty: what is done there is rolled back
+
+    def migrated(self) -> AbstractContextManager[str]:
+        """The URL of a migrated database that nobody else uses; it is gone after the block."""
+
+    def empty(self) -> AbstractContextManager[str]:
+        """The URL of a database without any table."""
+
+
+class Files:
+    """SQLite's."""
+
+    kind = SQLITE
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._original = folder / "original.db"
+        _migrate(engine.sqlite_url(self._original))
+        shutil.copyfile(self._original, folder / "rolled_back.db")
+        self.writer = engine.writer(engine.sqlite_url(folder / "rolled_back.db"))
+        self._count = 0
+
+    @contextmanager
+    def migrated(self) -> Iterator[str]:
+        with self.empty() as url:
+            shutil.copyfile(self._original, url.removeprefix("sqlite:///"))
+            yield url
+
+    @contextmanager
+    def empty(self) -> Iterator[str]:
+        self._count += 1
+        folder = self._folder / str(self._count)
+        folder.mkdir()
+        yield engine.sqlite_url(folder / "orion.db")
+        shutil.rmtree(folder)
+
+
+class Server:
+    """PostgreSQL's."""
+
+    kind = POSTGRESQL
+
+    def __init__(self, running: Cluster) -> None:
+        self._cluster = running
+        self._original = running.create()
+        _migrate(running.url(self._original))
+        self.writer = engine.writer(running.url(running.create(self._original)))
+
+    @contextmanager
+    def migrated(self) -> Iterator[str]:
+        with self._copy(self._original) as url:
+            yield url
+
+    @contextmanager
+    def empty(self) -> Iterator[str]:
+        with self._copy("template0") as url:
+            yield url
+
+    @contextmanager
+    def _copy(self, template: str) -> Iterator[str]:
+        name = self._cluster.create(template)
+        yield self._cluster.url(name)
+        self._cluster.drop(name)
+
+
+@contextmanager
+def databases_of(kind: str, folder: Path) -> Iterator[Databases]:
+    """All databases of one kind; a server that they need runs until the block ends."""
+    if kind == SQLITE:
+        files = Files(folder)
+        yield files
+        files.writer.dispose()
+        return
+    with cluster() as running:
+        server = Server(running)
+        yield server
+        server.writer.dispose()
+
+
+def _migrate(url: str) -> None:
+    writer = engine.writer(url)
+    migrate.upgrade(writer)
+    writer.dispose()
