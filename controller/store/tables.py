@@ -24,6 +24,16 @@ def _time(*, nullable: bool = True, index: bool = False) -> Any:
 
 
 _IN_A_GROUP = text("parent_id IS NOT NULL")
+_RESOLVES = text("resolves IS NOT NULL")
+_OPEN = text("NOT resolved")
+
+
+def _device(*, primary_key: bool = False) -> Any:
+    """The id of a device that has a place; what hangs on it goes with it."""
+    reference = ForeignKey("devices.device_id", ondelete="CASCADE")
+    nullable = not primary_key
+    column = Column(String, reference, nullable=nullable, primary_key=primary_key, index=not primary_key)
+    return Field(default=None, sa_column=column)
 
 
 class Device(SQLModel, table=True):
@@ -82,6 +92,19 @@ class Device(SQLModel, table=True):
     updated_at: datetime = _time(nullable=False)
 
 
+class DeviceLink(SQLModel, table=True):
+    """That one device depends on another one, or is a part of it."""
+
+    __tablename__ = "device_links"
+    __table_args__ = (Index("ix_device_links_other_id", "other_id"),)
+
+    device_id: str = _device(primary_key=True)
+    other_id: str = _device(primary_key=True)
+    kind: str = Field(primary_key=True)  # depends_on | part_of
+    added_by: str
+    added_at: datetime = _time(nullable=False)
+
+
 class Conversation(SQLModel, table=True):
     """One conversation of a person with the assistant."""
 
@@ -89,10 +112,7 @@ class Conversation(SQLModel, table=True):
 
     id: str = Field(primary_key=True)
     user: str = Field(index=True)
-    device_id: str | None = Field(
-        default=None,
-        sa_column=Column(String, ForeignKey("devices.device_id", ondelete="CASCADE"), index=True),
-    )
+    device_id: str | None = _device()
     started_at: datetime = _time(nullable=False, index=True)
     ended_at: datetime | None = _time()
     is_active: bool = Field(default=True, index=True)
@@ -116,6 +136,30 @@ class Message(SQLModel, table=True):
     tool_calls: list[Json] | None = _json()
     tokens_used: int | None = None
     created_at: datetime = _time(nullable=False)
+
+
+class MemoryRow(SQLModel, table=True):
+    """Something to be remembered. What a device said (`source`) is untrusted and stays so.
+
+    `owner` is whose it is in its scope: a user, a device, a conversation, or nobody (`global`).
+    """
+
+    __tablename__ = "context_memory"
+    __table_args__ = (UniqueConstraint("scope", "owner", "key"),)
+
+    id: str = Field(primary_key=True)
+    key: str = Field(index=True)
+    value: Any = Field(sa_column=Column(JsonColumn, nullable=False))
+    scope: str = Field(index=True)  # global | user | device | session
+    owner: str = ""
+    device_id: str | None = _device()
+    user: str  # who had it remembered
+    category: str | None = Field(default=None, index=True)
+    tags: list[str] = _list()
+    source: str  # person | assistant | device
+    expires_at: datetime | None = _time(index=True)
+    created_at: datetime = _time(nullable=False)
+    updated_at: datetime = _time(nullable=False)
 
 
 class ToolExecution(SQLModel, table=True):
@@ -207,9 +251,13 @@ class ApprovalRow(SQLModel, table=True):
 
 
 class AuditEntry(SQLModel, table=True):
-    """Who did what. Rows are added, never changed."""
+    """Who did what. Rows are added, never changed: each carries the hash of the one before in its chain.
+
+    A row of an earlier release has no hash; the chain begins behind it.
+    """
 
     __tablename__ = "audit_log"
+    __table_args__ = (UniqueConstraint("instance", "position", name="uq_audit_log_position"),)
 
     number: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=True))
     at: datetime = _time(nullable=False, index=True)
@@ -222,6 +270,10 @@ class AuditEntry(SQLModel, table=True):
     approval_id: str | None = None
     trace_id: str | None = None
     detail: Json | None = _json()
+    instance: str | None = None  # the controller whose chain this is in
+    position: int | None = None  # in that chain, from 1
+    previous: str | None = None  # hash of the row before it
+    hash: str | None = None  # of its own content, RFC 8785, with `previous`
 
 
 class EventRow(SQLModel, table=True):
@@ -233,9 +285,10 @@ class EventRow(SQLModel, table=True):
         Index(
             "ix_events_resolves",
             "resolves",
-            sqlite_where=text("resolves IS NOT NULL"),
-            postgresql_where=text("resolves IS NOT NULL"),
+            sqlite_where=_RESOLVES,
+            postgresql_where=_RESOLVES,
         ),
+        Index("ix_events_open", "device_id", "created_at", sqlite_where=_OPEN, postgresql_where=_OPEN),
     )
 
     id: str = Field(primary_key=True)
@@ -250,6 +303,22 @@ class EventRow(SQLModel, table=True):
     received_at: datetime = _time(nullable=False, index=True)
     acknowledged_at: datetime | None = _time()
     resolved_at: datetime | None = _time()
+
+
+class Metric(SQLModel, table=True):
+    """What a device measured, over some time: as it came, or many values in one row."""
+
+    __tablename__ = "metrics"
+    __table_args__ = (Index("ix_metrics_age", "seconds", "at"),)
+
+    device_id: str = _device(primary_key=True)
+    measure: str = Field(primary_key=True)
+    seconds: int = Field(primary_key=True)  # that a row stands for: 0 as it came, 300, 3600
+    at: datetime = Field(sa_column=Column(UtcTime, primary_key=True))  # when these began
+    count: int = 1
+    mean: float
+    low: float
+    high: float
 
 
 class Invitation(SQLModel, table=True):
