@@ -1,4 +1,4 @@
-"""What every test stands on: a real broker, an empty environment, no leftovers.
+"""What every test stands on: a real broker, real databases, an empty environment, no leftovers.
 
 A test that leaves a task running, or whose code blocks the event loop, fails.
 """
@@ -6,7 +6,7 @@ A test that leaves a task running, or whose code blocks the event loop, fails.
 import asyncio
 import inspect
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from blockbuster import blockbuster_ctx
@@ -15,6 +15,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.broker.running import RunningBroker, running_broker
+from tests.databases import POSTGRESQL, SQLITE, Databases, databases_of
 
 SETTINGS = ("ORION_", "OLLAMA_")
 # a slow machine is no failure; and what decides whether a change lands must not depend on chance
@@ -85,3 +86,22 @@ async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runn
     """A supervised Mosquitto on a free port, with identities, for this test alone."""
     async with running_broker(tmp_path_factory.mktemp("broker")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+    with databases_of(SQLITE, tmp_path_factory.mktemp("databases")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def postgresql_databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+    with databases_of(POSTGRESQL, tmp_path_factory.mktemp("databases")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session", params=(SQLITE, POSTGRESQL))
+def databases(request: pytest.FixtureRequest) -> Databases:
+    """Either kind of database: what needs a store is tried on both."""
+    found: Databases = request.getfixturevalue(f"{request.param}_databases")
+    return found

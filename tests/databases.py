@@ -6,7 +6,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
+from sqlmodel import Session
 
 from controller.store import engine, migrate
 from tests.postgres import Cluster, cluster
@@ -101,3 +102,22 @@ def _migrate(url: str) -> None:
     writer = engine.writer(url)
     migrate.upgrade(writer)
     writer.dispose()
+
+
+def refuse_events(session: Session, condition: str) -> None:
+    """Let the database have events that it will never take: those of this condition on `NEW`."""
+    connection = session.connection()
+    if connection.dialect.name == SQLITE:
+        body = "BEGIN SELECT RAISE(ABORT, 'never'); END"
+        connection.execute(text(f"CREATE TRIGGER refuse BEFORE INSERT ON events WHEN {condition} {body}"))
+        return
+    body = "BEGIN RAISE EXCEPTION 'never'; END"
+    connection.execute(
+        text(
+            f"CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS '{body}'".replace(
+                "'never'", "''never''"
+            )
+        )
+    )
+    row = f"FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION never()"
+    connection.execute(text(f"CREATE TRIGGER refuse BEFORE INSERT ON events {row}"))

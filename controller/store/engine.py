@@ -4,14 +4,14 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-SQLITE, POSTGRESQL = "sqlite", "postgresql"
-CONNECT_WITHIN = 5  # seconds that a PostgreSQL server has to let us in
-READ_WITHIN = 30_000  # milliseconds that a question may take there
+from controller.store import server
+
+SQLITE = "sqlite"
 READ_ONLY = "25006"  # PostgreSQL's state of a database or transaction that takes no changes
 BUSY_TIMEOUT = 5_000  # milliseconds that SQLite waits for another program's lock
 
@@ -35,7 +35,7 @@ def _engine(url: str, *, begin: str, query_only: bool) -> Engine:
     # a failed statement is logged, and its values may be secret arguments of a tool
     address = make_url(url)
     if address.get_backend_name() != SQLITE:
-        return _server(address, read_only=query_only)
+        return server.engine(address, read_only=query_only, lock_timeout_ms=BUSY_TIMEOUT)
     engine = create_engine(url, connect_args={"check_same_thread": False}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
@@ -51,24 +51,6 @@ def _engine(url: str, *, begin: str, query_only: bool) -> Engine:
         connection.exec_driver_sql(begin)
 
     return engine
-
-
-def _server(address: URL, *, read_only: bool) -> Engine:
-    """An engine of a PostgreSQL server. What a reader sees stays as it is until its transaction ends."""
-    settings = {"lock_timeout": f"{BUSY_TIMEOUT}", "timezone": "UTC"}
-    if read_only:
-        settings |= {"default_transaction_read_only": "on", "statement_timeout": f"{READ_WITHIN}"}
-    return create_engine(
-        address,
-        pool_pre_ping=True,  # a server that was restarted is found out before the work begins
-        hide_parameters=True,
-        isolation_level="REPEATABLE READ" if read_only else "READ COMMITTED",
-        connect_args={
-            "application_name": "orion",
-            "connect_timeout": CONNECT_WITHIN,
-            "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
-        },
-    )
 
 
 def will_pass(error: DBAPIError) -> bool:

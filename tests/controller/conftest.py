@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
 from sqlmodel import Session
@@ -9,27 +10,8 @@ from sqlmodel import Session
 from controller.services import devices
 from controller.store.store import Store
 from controller.store.tables import Device
-from tests.databases import POSTGRESQL, SQLITE, Databases, databases_of
+from tests.databases import Databases
 from tests.factories import ADMIN, NOON, a_place, a_presence, a_profile
-
-
-@pytest.fixture(scope="session")
-def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
-    with databases_of(SQLITE, tmp_path_factory.mktemp("databases")) as made:
-        yield made
-
-
-@pytest.fixture(scope="session")
-def postgresql_databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
-    with databases_of(POSTGRESQL, tmp_path_factory.mktemp("databases")) as made:
-        yield made
-
-
-@pytest.fixture(scope="session", params=(SQLITE, POSTGRESQL))
-def databases(request: pytest.FixtureRequest) -> Databases:
-    """Either kind of database: what needs a store is tried on both."""
-    found: Databases = request.getfixturevalue(f"{request.param}_databases")
-    return found
 
 
 @pytest.fixture
@@ -60,7 +42,35 @@ def laptop(session: Session) -> Device:
 @pytest.fixture
 async def store(database_url: str) -> AsyncIterator[Store]:
     """The running store: its writer thread and readers."""
-    opened = await asyncio.to_thread(Store, database_url)
+    async with running(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def sqlite_url(sqlite_databases: Databases) -> Iterator[str]:
+    with sqlite_databases.migrated() as url:
+        yield url
+
+
+@pytest.fixture
+async def sqlite_store(sqlite_url: str) -> AsyncIterator[Store]:
+    """A store for what holds on SQLite alone."""
+    async with running(sqlite_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def postgresql_store(postgresql_databases: Databases) -> AsyncIterator[Store]:
+    """A store for what holds on PostgreSQL alone."""
+    with postgresql_databases.migrated() as url:
+        async with running(url) as opened:
+            yield opened
+
+
+@asynccontextmanager
+async def running(url: str) -> AsyncIterator[Store]:
+    """A store with its writer thread and readers."""
+    opened = await asyncio.to_thread(Store, url)
     await asyncio.to_thread(opened.open)
     yield opened
     await asyncio.to_thread(opened.close)

@@ -1,12 +1,29 @@
 """The programs together on a real broker."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.broker.running import RunningBroker
+from tests.databases import Databases
 from tests.flows.installation import Installation, RunningNode, installation, running_node
+
+
+@pytest.fixture(autouse=True)
+def databases_of_the_test(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every story is told on SQLite and on PostgreSQL: a database a folder, for as long as the test runs."""
+    with ExitStack() as stack:
+        urls: dict[Path, str] = {}
+
+        def url_for(folder: Path) -> str:
+            if folder not in urls:
+                urls[folder] = stack.enter_context(databases.migrated())
+            return urls[folder]
+
+        monkeypatch.setattr("tests.flows.installation.database_for", url_for)
+        yield
 
 
 @pytest.fixture

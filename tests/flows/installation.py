@@ -22,6 +22,11 @@ NO_MODEL = "http://127.0.0.1:9"  # nothing listens there
 START_WITHIN = 20.0  # seconds
 
 
+def database_for(folder: Path) -> str:
+    """The URL of the database of an installation in this folder."""
+    return engine.sqlite_url(folder / "orion.db")
+
+
 @dataclass(frozen=True, slots=True)
 class Installation:
     """A controller that is ready, and a client with the administrator's token."""
@@ -69,7 +74,7 @@ async def installation(
         data_dir=data_dir,
         endpoint=broker.controller,
         identities_dir=broker.settings.directory,
-        database_url=engine.sqlite_url(data_dir / "orion.db"),
+        database_url=await asyncio.to_thread(database_for, data_dir),
         http_port=0,
         heartbeat_s=heartbeat_s,
         model=model or ModelSettings(host=NO_MODEL),

@@ -5,7 +5,7 @@ import itertools
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlmodel import Session, col, select, text
+from sqlmodel import Session, col, select
 
 from controller.mqtt import filing
 from controller.mqtt.complaints import Complaints
@@ -16,10 +16,10 @@ from controller.store.store import Store
 from controller.store.tables import EventRow
 from schemas.errors import ErrorCode
 from schemas.topics import Kind
+from tests.databases import refuse_events
 from tests.factories import ADMIN, NOON, a_place, an_event
 
 PLACED, STRANGER = ("laptop", "printer"), "stranger"
-REFUSING = "CREATE TRIGGER refuse BEFORE INSERT ON events WHEN NEW.id LIKE '%bad' BEGIN SELECT RAISE(ABORT, 'no'); END"
 
 NAMES = [f"{number}{kind}" for number in range(6) for kind in ("", "-bad")]
 said = st.tuples(st.sampled_from([*PLACED, STRANGER]), st.sampled_from(NAMES))
@@ -33,7 +33,7 @@ ends_of = st.fixed_dictionaries(
 def prepare(session: Session) -> None:
     for device_id in PLACED:
         devices.add(session, a_place(device_id), actor=ADMIN, now=NOON)
-    session.connection().execute(text(REFUSING))
+    refuse_events(session, "NEW.id LIKE '%bad'")
 
 
 def test_any_batches_leave_what_can_be_stored_and_nothing_else(database_url: str) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from sqlmodel import Session, select, text
+from sqlmodel import Session, select
 
 from controller.mqtt import filing, letters
 from controller.mqtt.complaints import Complaints
@@ -16,6 +16,7 @@ from controller.store.tables import EventRow
 from schemas.errors import ErrorCode
 from schemas.topics import Kind
 from tests.controller.store.test_store import set_read_only
+from tests.databases import refuse_events
 from tests.factories import ADMIN, NOON, a_place, a_profile, an_event
 
 MESSAGES = [f"e{number:02}" for number in range(40)]
@@ -28,11 +29,7 @@ def stored(session: Session) -> list[str]:
 def refuse(session: Session, *event_ids: str) -> None:
     """Let the database have events that it will never take."""
     named = ", ".join(f"'{event_id}'" for event_id in event_ids)
-    trigger = (
-        f"CREATE TRIGGER refuse BEFORE INSERT ON events WHEN NEW.id IN ({named}) "
-        "BEGIN SELECT RAISE(ABORT, 'never'); END"
-    )
-    session.connection().execute(text(trigger))
+    refuse_events(session, f"NEW.id IN ({named})")
 
 
 def happenings(*event_ids: str, device_id: str = "laptop") -> list[filing.Unit]:

@@ -244,7 +244,11 @@ async def test_awkward_text_is_stored_as_it_came(door: Door, laptop: Peer) -> No
     await laptop.heard("/ack")
 
     (row,) = await door.store.read(lambda session: events.recent(session))
-    assert (row.id, row.data) == ("e\x00\u202e🙂", data)
+    if door.store.url.startswith("postgresql"):  # it has no such character: its picture stands for it
+        data["nul"] = "a␀b"
+        assert (row.id, row.data) == ("e␀\u202e🙂", data)
+    else:
+        assert (row.id, row.data) == ("e\x00\u202e🙂", data)
 
 
 async def test_a_cleared_topic_is_no_complaint(door: Door, laptop: Peer) -> None:

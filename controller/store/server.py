@@ -1,0 +1,85 @@
+"""Engines of a PostgreSQL server, and what it cannot store as it is.
+
+PostgreSQL has no character U+0000, in text or in JSON; its picture, U+2400, stands for it.
+"""
+
+import json
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+CONNECT_WITHIN = 5  # seconds that a server has to let us in
+READ_WITHIN = 30_000  # milliseconds that a question may take
+NUL, PICTURE = "\0", "␀"
+
+
+class DriverMissing(Exception):
+    """PostgreSQL is wanted and its driver is not installed; the message says how to."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "PostgreSQL needs its driver, which is an extra: pip install 'orion-control-plane[postgres]'"
+        )
+
+
+def engine(address: URL, *, read_only: bool, lock_timeout_ms: int) -> Engine:
+    """An engine of one database. What a reader sees stays as it is until its transaction ends.
+
+    Raises:
+        DriverMissing: psycopg is not installed.
+    """
+    settings = {"lock_timeout": f"{lock_timeout_ms}", "timezone": "UTC"}
+    if read_only:
+        settings |= {"default_transaction_read_only": "on", "statement_timeout": f"{READ_WITHIN}"}
+    try:
+        made = create_engine(
+            address,
+            pool_pre_ping=True,  # a server that was restarted is found out before the work begins
+            hide_parameters=True,
+            json_serializer=to_json,
+            isolation_level="REPEATABLE READ" if read_only else "READ COMMITTED",
+            connect_args={
+                "application_name": "orion",
+                "connect_timeout": CONNECT_WITHIN,
+                "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
+            },
+        )
+    except ModuleNotFoundError as error:
+        raise DriverMissing from error
+    event.listen(made, "connect", _take_any_text)
+    return made
+
+
+def to_json(value: Any) -> str:
+    """A value as JSON that the server can store."""
+    text = json.dumps(value, ensure_ascii=False)
+    return json.dumps(_without_nul(value), ensure_ascii=False) if "\\u0000" in text else text
+
+
+def _without_nul(value: Any) -> Any:
+    match value:
+        case str():
+            return value.replace(NUL, PICTURE)
+        case dict():
+            return {_without_nul(key): _without_nul(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_without_nul(each) for each in value]
+    return value
+
+
+def _take_any_text(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    from psycopg.types.string import StrBinaryDumper, StrDumper
+
+    class Text(StrDumper):
+        def dump(self, obj: str) -> Any:
+            return super().dump(obj.replace(NUL, PICTURE))
+
+    class BinaryText(StrBinaryDumper):
+        def dump(self, obj: str) -> Any:
+            return super().dump(obj.replace(NUL, PICTURE))
+
+    raw: Any = connection
+    for dumper in (Text, BinaryText):
+        raw.adapters.register_dumper(str, dumper)
