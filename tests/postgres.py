@@ -27,7 +27,7 @@ INSTALL = "sudo apt-get install postgresql"
 OWNER = "orion"
 STARTED_WITHIN = 30  # seconds
 # a cluster that lives as long as the tests do need not survive a power cut
-QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
+QUICK = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
 
 
 def program(name: str) -> Path:
