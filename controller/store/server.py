@@ -10,18 +10,28 @@ from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from controller.errors import OrionError
+
 CONNECT_WITHIN = 5  # seconds that a server has to let us in
 READ_WITHIN = 30_000  # milliseconds that a question may take
+OLDEST = 15  # release of the server
 NUL, PICTURE = "\0", "␀"
 
 
-class DriverMissing(Exception):
+class DriverMissing(OrionError):
     """PostgreSQL is wanted and its driver is not installed; the message says how to."""
 
     def __init__(self) -> None:
         super().__init__(
             "PostgreSQL needs its driver, which is an extra: pip install 'orion-control-plane[postgres]'"
         )
+
+
+class TooOld(OrionError):
+    """The server is of a release that Orion is not tried on."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"PostgreSQL {OLDEST} or newer is needed; this server is {version // 10_000}.")
 
 
 def engine(address: URL, *, read_only: bool, lock_timeout_ms: int) -> Engine:
@@ -48,7 +58,7 @@ def engine(address: URL, *, read_only: bool, lock_timeout_ms: int) -> Engine:
         )
     except ModuleNotFoundError as error:
         raise DriverMissing from error
-    event.listen(made, "connect", _take_any_text)
+    event.listen(made, "connect", _prepare)
     return made
 
 
@@ -69,7 +79,17 @@ def _without_nul(value: Any) -> Any:
     return value
 
 
-def _take_any_text(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+def check_version(version: int) -> None:
+    """Refuse a server that is too old. `version` is as libpq tells it: 150018 is 15.18.
+
+    Raises:
+        TooOld: it is.
+    """
+    if version < OLDEST * 10_000:
+        raise TooOld(version)
+
+
+def _prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
     from psycopg.types.string import StrBinaryDumper, StrDumper
 
     class Text(StrDumper):
@@ -81,5 +101,6 @@ def _take_any_text(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> 
             return super().dump(obj.replace(NUL, PICTURE))
 
     raw: Any = connection
+    check_version(raw.info.server_version)
     for dumper in (Text, BinaryText):
         raw.adapters.register_dumper(str, dumper)

@@ -110,6 +110,12 @@ async def test_what_the_server_has_no_character_for_is_stored_as_its_picture(pos
     assert await postgresql_store.read(found) == ("x␀y", expected, {"␀"})
 
 
+def test_a_server_that_is_too_old_is_refused_by_its_number() -> None:
+    server.check_version(150_000)
+    with pytest.raises(server.TooOld, match="PostgreSQL 15 or newer is needed; this server is 14"):
+        server.check_version(140_017)
+
+
 def test_without_the_driver_a_person_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
 
