@@ -1,6 +1,8 @@
 """Engines of one database: a writer that takes its lock at once, and readers that cannot write."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from controller.errors import OrionError
 from controller.store import server
 
 SQLITE = "sqlite"
@@ -58,6 +61,43 @@ def will_pass(error: DBAPIError) -> bool:
     if isinstance(error, OperationalError) or error.connection_invalidated:
         return True
     return getattr(error.orig, "sqlstate", None) == READ_ONLY
+
+
+@contextmanager
+def rebuilding(engine: Engine) -> Iterator[Connection]:
+    """One transaction in which tables may be replaced by copies of themselves.
+
+    SQLite changes a table that way, and dropping the old one would take along what points at it. So
+    references are not followed meanwhile; they are looked at before the end.
+
+    Raises:
+        IntegrityLost: something points at a row that is not there.
+    """
+    with engine.connect() as connection:
+        raw: Any = connection.connection.dbapi_connection
+        if engine.dialect.name == SQLITE:
+            raw.execute("PRAGMA foreign_keys=OFF")  # of no effect inside a transaction
+        try:
+            with connection.begin():
+                yield connection
+                if engine.dialect.name == SQLITE:
+                    _check_references(connection)
+        finally:
+            if engine.dialect.name == SQLITE:
+                raw.execute("PRAGMA foreign_keys=ON")
+
+
+class IntegrityLost(OrionError):
+    """A change of the schema would leave references to nothing. It was taken back."""
+
+
+def _check_references(connection: Connection) -> None:
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+    if broken:
+        tables = ", ".join(sorted({str(row[0]) for row in broken}))
+        raise IntegrityLost(
+            f"The database has {len(broken)} references to rows that are not there, in {tables}."
+        )
 
 
 def assert_sqlite(connection: object) -> None:

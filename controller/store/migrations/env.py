@@ -6,6 +6,7 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import JSON, String
 
+from controller.store import engine
 from controller.store.tables import METADATA
 from controller.store.types import UtcTime
 
@@ -25,7 +26,7 @@ def render_item(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[
 
 def run() -> None:
     """Run every revision that is missing, in one transaction."""
-    with context.config.attributes["engine"].begin() as connection:
+    with engine.rebuilding(context.config.attributes["engine"]) as connection:
         context.configure(
             connection=connection, target_metadata=METADATA, render_as_batch=True, render_item=render_item
         )
