@@ -1,13 +1,47 @@
-"""Alembic, driven from code: the schema is brought up to date at every start."""
+"""Alembic, driven from code: the schema is brought up to date at every start.
 
+A file is copied before its schema changes. A server's database is changed only when somebody
+says so (`orion db migrate`): a copy of it is theirs to make.
+"""
+
+import logging
+import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
+from controller.errors import Conflict
+from controller.store import engine as engines
+
+logger = logging.getLogger(__name__)
+
 SCRIPTS = Path(__file__).parent / "migrations"
+
+
+class SchemaNewer(Conflict):
+    """A newer Orion made this database."""
+
+    def __init__(self, revision: str) -> None:
+        super().__init__(
+            f"The database was made by a newer Orion: its schema is {revision}, this one knows {newest()} and "
+            "older. Install that release again, or restore a backup."
+        )
+
+
+class SchemaOlder(Conflict):
+    """The schema of a server's database is older, and nobody has said that it may be changed."""
+
+    def __init__(self, revision: str) -> None:
+        super().__init__(
+            f"The database has the schema {revision}, and this Orion needs {newest()}. Stop what uses it, make "
+            "a copy of it (pg_dump), and bring it up to date: orion db migrate"
+        )
 
 
 def configuration(engine: Engine) -> Config:
@@ -20,9 +54,64 @@ def configuration(engine: Engine) -> Config:
 
 def newest() -> str:
     """The revision that this program knows."""
-    return str(ScriptDirectory(str(SCRIPTS)).get_current_head())
+    return str(_scripts().get_current_head())
+
+
+def current(engine: Engine) -> str | None:
+    """The revision of a database; None: there is nothing in it.
+
+    Raises:
+        SchemaNewer: this program does not know it.
+    """
+    with engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    if found is not None and found not in {each.revision for each in _scripts().walk_revisions()}:
+        raise SchemaNewer(found)
+    return found
+
+
+def prepare(engine: Engine) -> None:
+    """Bring the schema up to date at a start, as far as that may be done unasked.
+
+    Raises:
+        SchemaNewer: a newer Orion made this database.
+        SchemaOlder: it is a server's and has to be migrated first.
+    """
+    found = current(engine)
+    if found == newest():
+        return
+    if found is not None:
+        if engine.dialect.name != engines.SQLITE:
+            raise SchemaOlder(found)
+        copy = copied(engine, found)
+        logger.warning(
+            "The database goes from schema %s to %s; as it was it stays in %s", found, newest(), copy
+        )
+    upgrade(engine)
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring the schema to the newest revision. A database of a newer Orion is an error."""
+    """Bring the schema to the newest revision.
+
+    Raises:
+        SchemaNewer: a newer Orion made this database.
+    """
+    current(engine)
     command.upgrade(configuration(engine), "head")
+
+
+def copied(engine: Engine, revision: str) -> Path:
+    """A copy of a database file beside it, as whole as it is now; for its owner's eyes only."""
+    path = Path(engine.url.database or "")
+    copy = path.with_name(f"{path.stem}-{revision}{path.suffix}")
+    draft = copy.with_name(f"{copy.name}.new")
+    draft.unlink(missing_ok=True)
+    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(draft)) as target:
+        source.backup(target)
+    draft.replace(copy)
+    return copy
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(SCRIPTS))

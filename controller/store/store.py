@@ -91,7 +91,7 @@ class Store:
 
     def open(self) -> None:
         """Bring the schema up to date and start the writer. Blocks; call it off the event loop."""
-        migrate.upgrade(self._writer)
+        migrate.prepare(self._writer)
         self._thread.start()
 
     def listen(self, listener: Callable[[list[notices.Notice]], None]) -> None:

@@ -1,7 +1,9 @@
 """A database of any earlier release, with rows in every table, comes up to date and may go back."""
 
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -87,4 +89,49 @@ def test_a_database_of_an_earlier_release_keeps_what_is_in_it(databases: Databas
         assert contents(writer, only=before) == before
 
         command.downgrade(migrate.configuration(writer), revision)
+        assert contents(writer) == before
+
+
+def test_a_file_of_an_earlier_release_is_copied_before_it_changes(sqlite_databases: Databases) -> None:
+    with at(sqlite_databases, "0008") as writer:
+        fill(writer)
+        before = contents(writer)
+
+        migrate.prepare(writer)
+
+        assert migrate.current(writer) == migrate.newest()
+        path = Path(str(writer.url.database))
+        copy = engine.reader(engine.sqlite_url(path.with_name("orion-0008.db")))
+        assert contents(copy) == before
+        copy.dispose()
+        assert stat.S_IMODE(path.with_name("orion-0008.db").stat().st_mode) == 0o600
+        migrate.prepare(writer)  # a second start has nothing to copy
+        assert sorted(each.name for each in path.parent.glob("orion-*")) == ["orion-0008.db"]
+
+
+def test_a_servers_database_is_migrated_only_when_somebody_says_so(postgresql_databases: Databases) -> None:
+    with at(postgresql_databases, "0008") as writer:
+        fill(writer)
+        before = contents(writer)
+
+        with pytest.raises(migrate.SchemaOlder, match=r"has the schema 0008.*orion db migrate"):
+            migrate.prepare(writer)
+        assert contents(writer) == before
+
+        migrate.upgrade(writer)
+        migrate.prepare(writer)
+        assert contents(writer, only=before) == before
+
+
+@pytest.mark.parametrize("bring", [migrate.prepare, migrate.upgrade])
+def test_a_database_of_a_newer_release_is_left_alone(
+    databases: Databases, bring: Callable[[Engine], None]
+) -> None:
+    with at(databases, "head") as writer:
+        with writer.begin() as connection:
+            connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        before = contents(writer)
+
+        with pytest.raises(migrate.SchemaNewer, match="its schema is 9999"):
+            bring(writer)
         assert contents(writer) == before
