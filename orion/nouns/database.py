@@ -1,0 +1,102 @@
+"""`orion db`: which database the controller has, and its schema."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orion.client import ClientError
+from orion.config.sources import masked_url
+from orion.exits import Exit
+from orion.verbs import Failure, Invocation, noun, verb
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+
+def register(app: typer.Typer) -> None:
+    """Add the noun."""
+    group = noun(app, "db", "The controller's database.")
+    verb(group, "status", example="orion db status", shown={"database_url"})(status)
+    verb(group, "migrate", example="orion db migrate", shown={"database_url"})(migrate)
+
+
+def status(invocation: Invocation) -> Exit:
+    """Which database it is, and whether this Orion can use it as it is."""
+    from controller.store import migrate as schema  # the controller's own parts, for these commands only
+
+    with _opened(invocation) as engine:
+        found, kind = schema.current(engine), engine.dialect.name
+    url, newest = masked_url(invocation.settings.database_url), schema.newest()
+    good = found == newest
+    terminal = invocation.terminal
+    if not terminal.answer({"url": url, "kind": kind, "schema": found, "newest": newest, "up_to_date": good}):
+        remedy = "" if good else f" This Orion needs {newest}: orion db migrate"
+        terminal.say(f"{url}\n{'It is empty.' if found is None else f'Its schema is {found}.'}{remedy}")
+    return Exit.DONE if good else Exit.FAILED
+
+
+def migrate(
+    invocation: Invocation, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False
+) -> Exit:
+    """Bring the schema up to date; the controller must not run meanwhile.
+
+    A file is copied first, and a controller does this by itself when it starts. Of a server's database
+    make a copy yourself: pg_dump.
+    """
+    from controller.store import engine as engines
+    from controller.store import migrate as schema
+
+    with suppress(ClientError):
+        invocation.client.get("/keys")
+        raise Failure("The controller runs: stop it first.", code="conflict")
+    terminal = invocation.terminal
+    with _opened(invocation) as engine:
+        before = schema.current(engine)
+        is_file = engine.dialect.name == engines.SQLITE
+        if before == schema.newest():
+            copy = None
+        elif is_file:
+            copy = schema.copied(engine, before) if before is not None else None
+            schema.upgrade(engine)
+        else:
+            unsure = before is not None and terminal.asks and not yes
+            if unsure and not terminal.confirm("Is there a copy of it (pg_dump)?"):
+                terminal.say("Nothing was changed")
+                return Exit.FAILED
+            copy = None
+            schema.upgrade(engine)
+    said = {"before": before, "schema": schema.newest(), "copy": None if copy is None else str(copy)}
+    if not terminal.answer(said):
+        terminal.say(f"The database has the schema {schema.newest()}.")
+        if copy is not None:
+            terminal.say(f"As it was, it stays in {copy}.")
+    return Exit.DONE
+
+
+@contextmanager
+def _opened(invocation: Invocation) -> Iterator["Engine"]:
+    """The database, without a controller."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from controller.errors import OrionError
+    from controller.store import engine as engines
+
+    url = invocation.settings.database_url
+    try:
+        address = make_url(url)
+        if address.get_backend_name() == engines.SQLITE and not Path(address.database or "").is_file():
+            raise Failure(f"There is no database at {address.database} yet.", code="not_found")
+        engine = engines.writer(url)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+    except OrionError as error:
+        raise Failure(str(error), code=error.code.value) from error
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", error)).partition("\n")[0]
+        raise Failure(f"The database {masked_url(url)} cannot be used: {reason}.") from error

@@ -1,0 +1,76 @@
+"""`orion db`: what the database is, and bringing it up to date by hand."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+
+from controller.store import engine, migrate
+from tests.databases import POSTGRESQL, Databases
+from tests.orion.installation import Installation, clean_environment, orion, running
+
+
+@pytest.fixture
+def url(databases: Databases) -> Iterator[str]:
+    """A database of an earlier release."""
+    with databases.empty() as made:
+        writer = engine.writer(made)
+        command.upgrade(migrate.configuration(writer), "0008")
+        writer.dispose()
+        yield made
+
+
+def says(home: Path, url: str, *words: str, exit_code: int = 0) -> dict[str, Any]:
+    """What a command of `orion db` answers."""
+    environment = clean_environment(HOME=str(home), ORION_DATA_DIR=str(home), ORION_DATABASE_URL=url)
+    said = orion("db", *words, "--json", environment=environment)
+    assert said.returncode == exit_code, said.stderr
+    found: dict[str, Any] = json.loads(said.stdout or said.stderr)
+    return found
+
+
+def test_an_old_database_is_brought_up_to_date(tmp_path: Path, url: str, databases: Databases) -> None:
+    before = says(tmp_path, url, "status", exit_code=1)
+    assert (before["kind"], before["schema"], before["up_to_date"]) == (databases.kind, "0008", False)
+    assert ":***@" in before["url"] or databases.kind != POSTGRESQL
+
+    done = says(tmp_path, url, "migrate")
+
+    assert (done["before"], done["schema"]) == ("0008", migrate.newest())
+    assert (done["copy"] is None) is (databases.kind == POSTGRESQL)
+    assert says(tmp_path, url, "status")["up_to_date"]
+    assert says(tmp_path, url, "migrate")["before"] == migrate.newest()
+
+
+def test_where_there_is_no_database_none_is_made(tmp_path: Path) -> None:
+    environment = clean_environment(HOME=str(tmp_path), ORION_DATA_DIR=str(tmp_path))
+    said = orion("db", "status", environment=environment)
+
+    assert said.returncode == 1
+    assert "There is no database at" in said.stderr
+    assert list(tmp_path.glob("**/*.db")) == []
+
+
+def test_a_controller_that_runs_keeps_its_schema(tmp_path: Path) -> None:
+    with running(tmp_path, "--no-node") as installation:
+        said = installation.orion("db", "migrate")
+        assert (said.returncode, "stop it first" in said.stderr) == (1, True)
+        assert installation.data("db", "status")["up_to_date"]
+
+
+def test_a_controller_on_a_server_says_what_is_to_be_done(
+    tmp_path: Path, postgresql_databases: Databases
+) -> None:
+    with postgresql_databases.empty() as url:
+        writer = engine.writer(url)
+        command.upgrade(migrate.configuration(writer), "0008")
+        writer.dispose()
+        installation = Installation(tmp_path)
+        installation.environment["ORION_DATABASE_URL"] = url
+        said = installation.orion("up", "--no-node")
+    assert said.returncode == 1
+    assert "orion db migrate" in said.stderr
+    assert url.partition("@")[0].rpartition(":")[2] not in said.stderr
