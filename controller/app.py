@@ -11,6 +11,7 @@ from controller.api.deps import Parts
 from controller.assistant.chat import Assistant
 from controller.assistant.offline import Planner
 from controller.assistant.providers.ollama import Ollama, OllamaConfig
+from controller.cleaner import Cleaner
 from controller.mqtt import identity
 from controller.mqtt.complaints import Complaints
 from controller.mqtt.inbox import Inbox, utc_now
@@ -25,6 +26,7 @@ from controller.pacer import Pacer
 from controller.scheduler import Scheduler
 from controller.services import devices
 from controller.services.replies import Replies
+from controller.services.retention import Keep
 from controller.settings import ControllerSettings
 from controller.store.keyring import KeyRing
 from controller.store.notices import Notice
@@ -141,11 +143,18 @@ async def _serve(
     await warden.load()
     await outbox.load()
     await people.load()
+    keep = Keep.for_days(
+        commands=settings.keep_commands_days,
+        events=settings.keep_events_days,
+        messages=settings.keep_messages_days,
+    )
+    cleaner = Cleaner(store, keep)
     scheduler = Scheduler(
         store,
         heartbeat_s=settings.heartbeat_s,
         listening=lambda: link.connected and not inbox.behind,
         losses=lambda: link.losses,
+        clean=cleaner.clean,
     )
     named = asyncio.Event()
     try:
@@ -156,6 +165,7 @@ async def _serve(
                 replies=replies,
                 devices_door=link,
                 warden=warden,
+                cleaner=cleaner,
                 assistant=assistant,
                 administration=administration,
                 keyring=keyring,

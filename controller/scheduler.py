@@ -4,8 +4,8 @@ Nobody is blamed for a time in which the controller itself did not listen.
 """
 
 import logging
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -17,6 +17,7 @@ from controller.store.store import Store
 logger = logging.getLogger(__name__)
 
 SWEEP_EVERY = 1.0  # seconds
+CLEAN_AFTER = timedelta(minutes=10)  # from the start until the store is cleaned for the first time
 MAX_GAP = 5.0  # seconds between two sweeps; a longer one is a sleep of ours
 
 
@@ -26,6 +27,7 @@ class Scheduler:
     Args:
         heartbeat_s: how often devices send a sign of life, unless they show another pace.
         listening: whether what devices say reaches the controller now.
+        clean: what is to be done once a day, to keep the store small.
         losses: how often the line to them was lost; a short loss may fall between two looks.
     """
 
@@ -36,12 +38,14 @@ class Scheduler:
         heartbeat_s: float = 30.0,
         listening: Callable[[], bool] = lambda: True,
         losses: Callable[[], int] = lambda: 0,
+        clean: Callable[[], Awaitable[object]] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
         self._heartbeat_s = heartbeat_s
         self._listening = listening
         self._losses = losses
+        self._clean = clean
         self._lost = losses()
         self._now = now
         self._looked_at = self._watching_since = self._listening_since = now()
@@ -57,12 +61,26 @@ class Scheduler:
             max_instances=1,
             misfire_grace_time=None,
         )
+        if self._clean is not None:
+            soon = datetime.now(UTC) + CLEAN_AFTER  # a computer that is on by day only is cleaned too
+            self._clock.add_job(
+                self.clean, "interval", days=1, coalesce=True, max_instances=1, next_run_time=soon
+            )
         self._clock.start()
 
     def stop(self) -> None:
         """End; a sweep that runs is finished by the store."""
         if self._clock.running:
             self._clock.shutdown(wait=False)
+
+    async def clean(self) -> None:
+        """Do what is done once a day; a store that does not take it now is cleaned the next day."""
+        if self._clean is None:
+            return
+        try:
+            await self._clean()
+        except OrionError as error:
+            logger.warning("The store was not cleaned: %s", error)
 
     async def sweep(self) -> None:
         """Do what is due. Looks beside the writer first: mostly there is nothing."""

@@ -57,6 +57,9 @@ class ControllerSettings(BaseModel):
     device_rate: Annotated[float, Field(gt=0)] = 50.0  # messages a second that a device may send for long
     device_bytes: Annotated[float, Field(gt=0)] = 1_048_576.0  # the same for bytes
     device_pause_s: Annotated[float, Field(gt=0)] = 300.0  # how long one that sends too much is shut out
+    keep_commands_days: Annotated[int, Field(ge=0)] = 90  # 0: for ever
+    keep_events_days: Annotated[int, Field(ge=0)] = 30  # that are resolved
+    keep_messages_days: Annotated[int, Field(ge=0)] = 365  # of conversations
     model: ModelSettings = ModelSettings()
 
     @property

@@ -48,6 +48,16 @@ class Warden(Protocol):
         """Let a device in before its time."""
 
 
+class Cleaner(Protocol):
+    """Who deletes what is kept no longer."""
+
+    async def count(self) -> dict[str, int]:
+        """What would be deleted now, by kind."""
+
+    async def clean(self, *, actor: Actor) -> dict[str, int]:
+        """Delete it; how much, by kind."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What `app` built and the routes use."""
@@ -57,6 +67,7 @@ class Parts:
     replies: Replies
     devices_door: DevicesDoor
     warden: Warden
+    cleaner: Cleaner
     assistant: Assistant
     keyring: KeyRing
     administration: Administration | None  # None: the broker is administered elsewhere

@@ -88,6 +88,9 @@ def for_controller(settings: Settings) -> ControllerSettings:
         device_rate=settings.device_rate,
         device_bytes=settings.device_bytes,
         device_pause_s=settings.device_pause_s,
+        keep_commands_days=settings.keep_commands_days,
+        keep_events_days=settings.keep_events_days,
+        keep_messages_days=settings.keep_messages_days,
         model=ModelSettings(
             host=settings.ollama_host,
             name=settings.model,

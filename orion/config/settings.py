@@ -203,6 +203,15 @@ class Settings(BaseModel):
         "Time between two signs of life of a device; three missed ones make it stale.",
         unit="s",
     )
+    keep_commands_days: Annotated[int, Field(ge=0)] = _setting(
+        90, "a whole number; 0 is for ever", "How long commands that are over are kept.", unit="days"
+    )
+    keep_events_days: Annotated[int, Field(ge=0)] = _setting(
+        30, "a whole number; 0 is for ever", "How long events that are resolved are kept.", unit="days"
+    )
+    keep_messages_days: Annotated[int, Field(ge=0)] = _setting(
+        365, "a whole number; 0 is for ever", "How long the words of conversations are kept.", unit="days"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info", "debug, info, warning or error", "How much the programs say on stderr."
     )

@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     """Add the noun."""
     group = noun(app, "db", "The controller's database.")
     verb(group, "status", example="orion db status", shown={"database_url"})(status)
+    verb(group, "clean", example="orion db clean --dry-run")(clean)
     verb(group, "migrate", example="orion db migrate", shown={"database_url"})(migrate)
 
 
@@ -36,6 +37,23 @@ def status(invocation: Invocation) -> Exit:
         remedy = "" if good else f" This Orion needs {newest}: orion db migrate"
         terminal.say(f"{url}\n{'It is empty.' if found is None else f'Its schema is {found}.'}{remedy}")
     return Exit.DONE if good else Exit.FAILED
+
+
+def clean(
+    invocation: Invocation,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how much would go.")] = False,
+) -> None:
+    """Delete what is kept no longer, as happens once a day by itself.
+
+    That are commands and resolved events of long ago, words of old conversations, what is to be forgotten
+    and old measurements; see the settings keep_commands_days, keep_events_days and keep_messages_days.
+    """
+    done = invocation.client.post("/system/clean", {"dry_run": dry_run})
+    terminal = invocation.terminal
+    if not terminal.answer(done):
+        rows = [{"what": name, "rows": count} for name, count in done["rows"].items() if count]
+        head = "would go" if dry_run else "gone"
+        terminal.items(rows, {"what": "what", "rows": head}, none="There is nothing to delete.")
 
 
 def migrate(

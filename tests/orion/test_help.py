@@ -21,7 +21,7 @@ NOUNS = (
     "audit list", "events list", "debug-user create", "debug-user remove", "config show",
     "devices invite", "devices certificate", "node join", "keys list", "keys rotate", "keys new",
     "conform", "devices revoke", "devices rotate", "identities list", "identities rotate",
-    "db status", "db migrate",
+    "db status", "db migrate", "db clean",
 )  # fmt: skip
 
 

@@ -30,6 +30,14 @@ class NewDebugUser(BaseModel):
     username: Username = "debug.user"
 
 
+class Cleaning(BaseModel):
+    """Whether to look only."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dry_run: bool = False
+
+
 @router.get("/health")
 async def well(controller: Controller) -> dict[str, Any]:
     """Whether the controller can do its work; needs no token and tells nothing else."""
@@ -64,6 +72,14 @@ async def doctor(controller: Controller, _actor: Asking) -> dict[str, Any]:
             "trouble": await controller.assistant.trouble(),
         },
     }
+
+
+@router.post("/system/clean")
+async def clean(controller: Controller, actor: Asking, wanted: Cleaning) -> dict[str, Any]:
+    """Delete what is kept no longer, or say how much that would be."""
+    if wanted.dry_run:
+        return {"dry_run": True, "rows": await controller.cleaner.count()}
+    return {"dry_run": False, "rows": await controller.cleaner.clean(actor=actor)}
 
 
 async def _identities(administration: Administration | None) -> dict[str, Any]:

@@ -15,12 +15,14 @@ from controller.api.deps import Parts
 from controller.assistant.chat import Assistant
 from controller.assistant.offline import Planner
 from controller.assistant.providers.ollama import Ollama, OllamaConfig
+from controller.cleaner import Cleaner
 from controller.mqtt.inbox import Inbox, utc_now
 from controller.mqtt.link import Link
 from controller.mqtt.outbox import Outbox
 from controller.mqtt.warden import Warden
 from controller.services import devices
 from controller.services.replies import Replies
+from controller.services.retention import Keep
 from controller.settings import ControllerSettings, ModelSettings
 from controller.store.keyring import KeyRing
 from controller.store.notices import Notice
@@ -79,6 +81,7 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
             store=store,
             replies=replies,
             devices_door=link,
+            cleaner=Cleaner(store, Keep()),
             warden=warden,
             assistant=Assistant(store, replies, planner, provider, fast_path=False),
             keyring=keyring,

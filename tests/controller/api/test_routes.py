@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from controller.services import devices, events, settling
 from controller.services.orders import Status
 from controller.store import migrate
 from controller.store.store import Session
+from controller.store.tables import EventRow
 from schemas.assistant import MAX_TEXT, Response
 from schemas.errors import ErrorCode
 from tests.broker.running import RunningBroker
@@ -193,7 +195,7 @@ async def test_the_records_are_shown_newest_first(api: Api, laptop: str) -> None
 async def test_the_doctor_looks_at_everything(api: Api) -> None:
     found = (await api.http.get("system/doctor")).json()
 
-    assert found["database"]["revision"] == migrate.newest()
+    assert found["database"]["revision"] == await asyncio.to_thread(migrate.newest)
     assert found["database"].get("integrity", "ok") == "ok"
     assert found["broker"]["connected"] is False
     assert found["model"]["trouble"]
@@ -309,3 +311,23 @@ async def test_a_real_installation_gives_identities_and_outlives_who_goes_away(
                 await asyncio.sleep(0.01)
         assert (await orion.http.get("health")).json()["status"] == "ready"
         assert (await orion.http.delete("devices/pump")).status_code == 204
+
+
+async def test_what_is_kept_no_longer_is_shown_first_and_then_deleted(api: Api, laptop: str) -> None:
+    long_ago = NOON - timedelta(days=400)
+    event = an_event("old", at=long_ago)
+
+    def fill(session: Session) -> None:
+        events.store(session, laptop, event, now=long_ago)
+        session.flush()
+        row = session.get_one(EventRow, ("old", laptop))
+        row.resolved, row.resolved_at = True, long_ago
+
+    await api.store.write(fill)
+
+    looked = (await api.http.post("system/clean", json={"dry_run": True})).json()
+    assert (looked["dry_run"], looked["rows"]["events"]) == (True, 1)
+    assert len((await api.http.get("events")).json()["items"]) == 1
+
+    assert (await api.http.post("system/clean", json={})).json()["rows"]["events"] == 1
+    assert (await api.http.get("events")).json()["items"] == []

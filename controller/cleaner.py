@@ -1,0 +1,68 @@
+"""The daily cleaning: what is kept no longer goes, a little at a time.
+
+Between two steps everybody else has their turn; a step that held the writer for long is
+followed by a smaller one.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+
+from controller.services import audit, retention
+from controller.services.actors import Actor
+from controller.services.retention import Keep, Rule
+from controller.store.store import Store
+
+logger = logging.getLogger(__name__)
+
+LONGEST = 0.05  # seconds that one step may hold the writer
+FIRST, LEAST, MOST = 200, 10, 5_000  # rows in a step
+REST = 0.01  # seconds between two steps
+
+
+class Cleaner:
+    """Cleans one store; one cleaning at a time."""
+
+    def __init__(
+        self, store: Store, keep: Keep, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._store = store
+        self._keep = keep
+        self._now = now
+        self._turn = asyncio.Lock()
+
+    async def count(self) -> dict[str, int]:
+        """What `clean` would delete now."""
+        return await self._store.read(partial(retention.count, keep=self._keep, now=self._now()))
+
+    async def clean(self, *, actor: Actor | None = None) -> dict[str, int]:
+        """Delete what is kept no longer; how many rows of what. Audited, if anything went."""
+        async with self._turn:
+            now = self._now()
+            gone: dict[str, int] = {}
+            for rule in retention.rules(self._keep):
+                gone[rule.name] = gone.get(rule.name, 0) + await self._clean(rule, now)
+            if any(gone.values()):
+                detail = {name: rows for name, rows in gone.items() if rows}
+                await self._store.write(
+                    lambda session: audit.record(
+                        session, "store.cleaned", now=now, actor=actor, detail={**detail}
+                    )
+                )
+                logger.info("Cleaned: %s", ", ".join(f"{rows} {name}" for name, rows in detail.items()))
+            return gone
+
+    async def _clean(self, rule: Rule, now: datetime) -> int:
+        gone, at_most = 0, FIRST
+        while True:
+            done = await self._store.write(partial(retention.step, rule=rule, now=now, at_most=at_most))
+            gone += done.rows
+            if done.rows < at_most:
+                return gone
+            if done.took_s > LONGEST / 2:
+                at_most = max(LEAST, at_most // 2)
+            elif done.took_s < LONGEST / 8:
+                at_most = min(MOST, at_most * 2)
+            await asyncio.sleep(REST)

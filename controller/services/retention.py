@@ -1,0 +1,127 @@
+"""What is kept for how long. Whatever is not over stays, however old it is; the audit is not touched.
+
+A step deletes a bounded number of rows, oldest first, so that whoever writes beside it does not wait.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import perf_counter
+from typing import Any
+
+from sqlalchemy import ColumnElement, SQLColumnExpression, Table, and_, delete, func, select, tuple_
+from sqlmodel import Session, col
+
+from controller.services import orders
+from controller.store.tables import METADATA, EventRow, MemoryRow, Message, Metric, ToolExecution
+
+RAW_FOR = timedelta(hours=24)  # of what devices measured
+FINE_FOR = timedelta(days=30)  # five minutes a row
+COARSE_FOR = timedelta(days=730)  # an hour a row
+FINE, COARSE = 300, 3_600  # seconds that such a row stands for
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """For how long; None: for ever."""
+
+    commands: timedelta | None = timedelta(days=90)
+    events: timedelta | None = timedelta(days=30)  # that are resolved
+    messages: timedelta | None = timedelta(days=365)
+
+    @classmethod
+    def for_days(cls, *, commands: int, events: int, messages: int) -> "Keep":
+        """The same in days; 0 is for ever."""
+        found = [timedelta(days=each) if each else None for each in (commands, events, messages)]
+        return cls(*found)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What may go of one table."""
+
+    name: str
+    table: Table
+    is_over: Callable[[datetime], ColumnElement[bool]]
+    by_age: SQLColumnExpression[Any]
+
+
+def rules(keep: Keep) -> list[Rule]:
+    """All of them, for these times."""
+    found = [
+        _rule("memory", MemoryRow, lambda now: col(MemoryRow.expires_at) <= now, col(MemoryRow.expires_at)),
+        *(
+            _of_metrics(seconds, age)
+            for seconds, age in ((0, RAW_FOR), (FINE, FINE_FOR), (COARSE, COARSE_FOR))
+        ),
+    ]
+    if (age := keep.commands) is not None:
+        found.append(_rule("commands", ToolExecution, _older_commands(age), col(ToolExecution.expires_at)))
+    if (age := keep.events) is not None:
+        found.append(_rule("events", EventRow, _older_events(age), col(EventRow.created_at)))
+    if (age := keep.messages) is not None:
+        found.append(_rule("messages", Message, _older_messages(age), col(Message.created_at)))
+    return found
+
+
+def count(session: Session, keep: Keep, *, now: datetime) -> dict[str, int]:
+    """How many rows would go, by what they are."""
+    found: dict[str, int] = {}
+    for rule in rules(keep):
+        query = select(func.count()).select_from(rule.table).where(rule.is_over(now))
+        found[rule.name] = found.get(rule.name, 0) + session.execute(query).scalar_one()
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How many rows went, and how long the writer was held, in seconds."""
+
+    rows: int
+    took_s: float
+
+
+def step(session: Session, rule: Rule, *, now: datetime, at_most: int) -> Step:
+    """Delete some rows, in the caller's transaction."""
+    began = perf_counter()
+    key = tuple_(*rule.table.primary_key)
+    oldest = select(*rule.table.primary_key).where(rule.is_over(now)).order_by(rule.by_age).limit(at_most)
+    gone = session.connection().execute(delete(rule.table).where(key.in_(oldest))).rowcount
+    return Step(gone, perf_counter() - began)
+
+
+def _rule(
+    name: str,
+    model: type[ToolExecution | EventRow | Message | MemoryRow | Metric],
+    is_over: Callable[[datetime], ColumnElement[bool]],
+    by_age: SQLColumnExpression[Any],
+) -> Rule:
+    return Rule(name, METADATA.tables[str(model.__tablename__)], is_over, by_age)
+
+
+def _of_metrics(seconds: int, age: timedelta) -> Rule:
+    def is_over(now: datetime) -> ColumnElement[bool]:
+        return and_(col(Metric.seconds) == seconds, col(Metric.at) < now - age)
+
+    return _rule("metrics", Metric, is_over, col(Metric.at))
+
+
+def _older_commands(age: timedelta) -> Callable[[datetime], ColumnElement[bool]]:
+    # by its expiry, which has an index; when it ended must be as long ago
+    return lambda now: and_(
+        col(ToolExecution.expires_at) < now - age,
+        col(ToolExecution.finished_at) < now - age,
+        col(ToolExecution.status).in_([each.value for each in orders.Status if each.is_final]),
+    )
+
+
+def _older_events(age: timedelta) -> Callable[[datetime], ColumnElement[bool]]:
+    return lambda now: and_(
+        col(EventRow.created_at) < now - age,
+        col(EventRow.resolved).is_(True),
+        col(EventRow.resolved_at) < now - age,
+    )
+
+
+def _older_messages(age: timedelta) -> Callable[[datetime], ColumnElement[bool]]:
+    return lambda now: col(Message.created_at) < now - age
