@@ -112,9 +112,11 @@ class Assistant:
 
     async def _plan(self, turn: Turn, exchange: Exchange) -> tuple[str, Said]:
         language = intent.language_of(turn.text)
-        if (plan := self._planner.to_assistant(turn.text, turn.fleet.known)) is not None:
-            return OFFLINE, await self._carry_out(turn, plan, None)
         trouble = await self._provider.trouble()
+        if (plan := self._planner.to_assistant(turn.text, turn.fleet.known)) is not None:
+            said = await self._carry_out(turn, plan, None)
+            if trouble is not None or not _recalled_nothing(turn):
+                return OFFLINE, said
         if trouble is None and not self._fast_path:
             return self._provider.name, await self._with_model(turn, exchange)
         plan = self._planner.plan(turn.text, turn.fleet.known, here=turn.here)
@@ -163,6 +165,13 @@ class Assistant:
         mended = [answers.mended(language)] if repaired else []
         rows = await turn.run(calls, [[*call.doubts, *mended] for call in order])
         return Said(outcome_of(rows), "\n".join(answers.receipts(rows, language)))
+
+
+def _recalled_nothing(turn: Turn) -> bool:
+    """Whether it was only looked into the memory, in vain: a model may know what was never said here."""
+    return bool(turn.rows) and all(
+        row.tool_name == "recall" and not (row.result or {}).get("memories") for row in turn.rows
+    )
 
 
 def _only_recalls(plan: Plan) -> bool:

@@ -53,12 +53,14 @@ def act(session: Session, request: CommandRequest, *, actor: Actor, now: datetim
 
 def _remember(session: Session, request: CommandRequest, *, actor: Actor, now: datetime) -> JsonObject:
     text = str(request.arguments["text"]).strip()
+    if not text:
+        raise InvalidArguments("There is nothing to remember in that.")
     place = memories.own(actor)
     given = request.arguments.get("key")
-    key = str(given).strip() if given else None
-    if key is None:
+    key = str(given).strip() if given else ""
+    if not key:
         same = memories.listed(session, actor=actor, now=now, place=place, limit=memories.MAX_ROWS)
-        key = next((row.key for row in same if row.value == text), None)
+        key = next((row.key for row in same if row.value == text), "")
     new = NewMemory(key or f"note-{secrets.token_hex(4)}", text, place, _source(request, text))
     row = memories.remember(session, new, actor=actor, now=now)
     return {"key": row.key, "source": row.source}
