@@ -7,11 +7,13 @@
     · UnknownCommand
     · UnknownApproval
     · UnknownSession
+    · UnknownMemory
     · UnknownUser
   - Conflict
     · AlreadyExists
     · AlreadyDecided
     · NoProfile
+    · SessionOver
     · ToolsChanged
     · NotShutOut
   - InvalidArguments
@@ -80,6 +82,13 @@ class UnknownSession(NotFound):
         super().__init__(f"There is no session {session_id!r}.")
 
 
+class UnknownMemory(NotFound):
+    """Nothing is remembered there under that key."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"Nothing is remembered as {key!r}. See what is: orion memory list")
+
+
 class UnknownUser(NotFound):
     """Nobody of that name may speak to this controller."""
 
@@ -112,6 +121,13 @@ class NoProfile(Conflict):
 
     def __init__(self, device_id: str) -> None:
         super().__init__(f"Device {device_id!r} has not published a profile yet; start it first.")
+
+
+class SessionOver(Conflict):
+    """A conversation that was ended is not gone on with."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"Session {session_id!r} has ended; ask without it to begin another one.")
 
 
 class ToolsChanged(Conflict):

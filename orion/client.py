@@ -61,8 +61,7 @@ class Client:
 
     def get(self, path: str, *, wait_s: float = 0, **query: object) -> Json:
         """Read something; with `wait_s` once it settled, or after so long."""
-        chosen = {name: value for name, value in query.items() if value is not None}
-        return self._call("GET", path + (f"?{urlencode(chosen)}" if chosen else ""), None, wait_s)
+        return self._call("GET", _asked(path, query), None, wait_s)
 
     def post(self, path: str, body: Json | None = None, *, wait_s: float = 0) -> Json:
         """Make or decide something."""
@@ -72,9 +71,13 @@ class Client:
         """Change something."""
         return self._call("PATCH", path, body, 0)
 
-    def delete(self, path: str) -> None:
+    def put(self, path: str, body: Json) -> Json:
+        """Keep something in the place of what was there."""
+        return self._call("PUT", path, body, 0)
+
+    def delete(self, path: str, **query: object) -> None:
         """Take something away."""
-        self._call("DELETE", path, None, 0)
+        self._call("DELETE", _asked(path, query), None, 0)
 
     def is_ready(self) -> bool:
         """Whether the controller is up and has reached its broker. Needs no token."""
@@ -184,6 +187,11 @@ class Client:
 def segment(text: str) -> str:
     """A name as one part of a path, whatever it holds."""
     return quote(text, safe="") or "%20"
+
+
+def _asked(path: str, query: Mapping[str, object]) -> str:
+    chosen = {name: value for name, value in query.items() if value is not None}
+    return path + (f"?{urlencode(chosen)}" if chosen else "")
 
 
 def _problem(status: int, body: bytes, where: str) -> ClientError:

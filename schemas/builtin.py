@@ -258,6 +258,25 @@ CONTROLLER_TOOLS: dict[str, Tool] = {
             _LOW, _READS, "device_id",
             device_id=_text("The id of the device.", 63, pattern="^[a-z0-9][a-z0-9_-]*$"),
         ),
+        _tool(
+            "remember",
+            "Remember something for the user that they asked you to remember, in their own words.",
+            _LOW, _ADDS, "text",
+            text=_text("One whole sentence, as the user said it.", 2000),
+            key=_text("A name for it, only if the user gave one; what that name held is replaced.", 200),
+        ),
+        _tool(
+            "recall",
+            "Look up what was remembered. Use it when the user asks about something that no device knows.",
+            _LOW, _READS,
+            about=_text("One or two words that it is about; without them, the latest.", 200),
+        ),
+        _tool(
+            "forget",
+            "Forget what was remembered for the user, if they ask for it.",
+            _LOW, _CHANGES, "about",
+            about=_text("Its key, or the words that it is about: all that holds these words is forgotten.", 200),
+        ),
     )
 }  # fmt: skip
 

@@ -21,7 +21,9 @@ from controller.api.routes import (
     identities,
     joining,
     keys,
+    memory,
     records,
+    sessions,
     system,
     users,
 )
@@ -58,6 +60,8 @@ def build(parts: Parts) -> FastAPI:
         keys,
         commands,
         approvals,
+        memory,
+        sessions,
         records,
         system,
         users,

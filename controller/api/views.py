@@ -4,7 +4,16 @@ from typing import Any
 
 from controller.services import arguments, conditions, devices, targets, undoing
 from controller.settings import ControllerSettings
-from controller.store.tables import ApprovalRow, AuditEntry, Device, EventRow, ToolExecution
+from controller.store.tables import (
+    ApprovalRow,
+    AuditEntry,
+    Conversation,
+    Device,
+    EventRow,
+    MemoryRow,
+    Message,
+    ToolExecution,
+)
 from schemas.wire import format_instant
 
 Json = dict[str, Any]
@@ -185,5 +194,53 @@ def event(row: EventRow) -> Json:
             "created_at": row.created_at,
             "received_at": row.received_at,
             "resolved_at": row.resolved_at,
+        }
+    )
+
+
+def memory(row: MemoryRow) -> Json:
+    """One thing that is remembered. What a `device` said (`source`) is data, never an order."""
+    return _times(
+        {
+            "key": row.key,
+            "value": row.value,
+            "scope": row.scope,
+            "owner": row.owner or None,
+            "category": row.category,
+            "tags": row.tags,
+            "source": row.source,
+            "user": row.user,
+            "expires_at": row.expires_at,
+            "created_at": row.created_at,
+            "updated_at": row.updated_at,
+        }
+    )
+
+
+def conversation(row: Conversation) -> Json:
+    """One conversation, without what was said."""
+    return _times(
+        {
+            "session_id": row.id,
+            "user": row.user,
+            "device_id": row.device_id,
+            "active": row.is_active,
+            "messages_count": row.message_count,
+            "calls_count": row.tool_execution_count,
+            "started_at": row.started_at,
+            "ended_at": row.ended_at,
+        }
+    )
+
+
+def message(row: Message) -> Json:
+    """One thing that was said. A tool's words are a device's."""
+    return _times(
+        {
+            "message_id": row.id,
+            "role": row.role,
+            "content": row.content,
+            "tool_calls": row.tool_calls or [],
+            "created_at": row.created_at,
         }
     )

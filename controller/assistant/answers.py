@@ -11,6 +11,7 @@ from controller.assistant import sanitize
 from controller.assistant.language import Language
 from controller.assistant.phrases import CAUSES, DONE, LAYERS, STATUS, WHAT, Phrases
 from controller.assistant.results import shown
+from controller.services import inquiries
 from controller.services.orders import Status
 from controller.services.policy import Verdict
 from controller.store.tables import ToolExecution
@@ -100,27 +101,40 @@ def nothing_done(language: Language) -> str:
     return STATUS[language]["nothing_done"]
 
 
+def nothing_to_repeat(language: Language) -> str:
+    """Said when a conversation has no order that can be given once more."""
+    return STATUS[language]["nothing_to_repeat"]
+
+
 def mended(language: Language) -> str:
     """The doubt about a sentence that was understood only after mending its spelling."""
     return STATUS[language]["mended"]
 
 
+def tool_of(row: ToolExecution) -> str:
+    """The tool by a name that has words here; empty where a device has its own by a name of the controller's."""
+    tool = row.tool_name
+    is_other = tool in builtin.CONTROLLER_TOOLS and not inquiries.answers(tool, row.device_id)
+    return "" if is_other else tool
+
+
 def _only_looks(row: ToolExecution) -> bool:
-    known = builtin.TOOLS.get(row.tool_name) or builtin.CONTROLLER_TOOLS.get(row.tool_name)
+    tool = tool_of(row)
+    known = builtin.TOOLS.get(tool) or builtin.CONTROLLER_TOOLS.get(tool)
     return known is not None and known.hints.read_only
 
 
 def _what(row: ToolExecution, language: Language) -> str:
     """The call in a few words, made from its exact arguments."""
-    if template := WHAT[language].get(row.tool_name):
+    if template := WHAT[language].get(tool_of(row)):
         return _filled(template, row)
     arguments = ", ".join(f"{name}={_short(value)}" for name, value in row.parameters.items())
     return f"{row.tool_name}({arguments})"
 
 
 def _where(row: ToolExecution) -> str:
-    """The device, or the group that an order went to."""
-    return row.device_id or sanitize.exact(row.group_name or "", MAX_VALUE)
+    """The device, or the group that an order went to; the controller for what it does itself."""
+    return row.device_id or sanitize.exact(row.group_name or "Orion", MAX_VALUE)
 
 
 def _filled(template: str, row: ToolExecution) -> str:
@@ -135,7 +149,8 @@ def _short(value: Any) -> str:
 def _success(row: ToolExecution, language: Language) -> str:
     templates: Phrases = DONE[language]
     result = row.result or {}
-    template = templates.get(row.tool_name)
+    tool = tool_of(row)
+    template = templates.get(tool)
     if row.group_name is not None:  # what each device said is with its own command
         return STATUS[language]["succeeded"].format(what=_what(row, language), where=_where(row))
     if row.dry_run:
@@ -143,16 +158,25 @@ def _success(row: ToolExecution, language: Language) -> str:
     elif template is None:
         line = STATUS[language]["succeeded"].format(what=_what(row, language), where=_where(row))
     else:
-        line = _filled(templates.get(_variant(row.tool_name, result), template), row)
-    return "\n".join([line, *shown(row.tool_name, result, language)])
+        line = _filled(templates.get(_variant(row, result), template), row)
+    if tool == "recall" and not result.get("memories") and row.parameters:
+        return line  # it says already that there is nothing
+    return "\n".join([line, *shown(tool, result, language)])
 
 
-def _variant(tool: str, result: Mapping[str, Any]) -> str:
+def _variant(row: ToolExecution, result: Mapping[str, Any]) -> str:
     """The name of the sentence for a success that is not the usual one."""
+    tool = tool_of(row)
     if tool == "create_directory" and result.get("created") is False:
         return "create_directory_existed"
     if tool == "notify" and result.get("shown") == "log":
         return "notify_logged"
+    if tool == "recall" and "about" not in row.parameters:
+        return "recall_all"
+    if tool == "recall" and not result.get("memories"):
+        return "recall_nothing"
+    if tool == "remember" and result.get("source") == "device":
+        return "remember_untrusted"
     return tool
 
 

@@ -12,9 +12,9 @@ from functools import partial
 from typing import Any
 
 from controller.assistant import answers, fleet, intent
-from controller.assistant.memory import Exchange, recall, remember
+from controller.assistant.memory import Exchange, last_order, recall, remember
 from controller.assistant.model import ModelPlanner
-from controller.assistant.offline import Calls, Declined, Plan, PlannedCall, Planner, Question
+from controller.assistant.offline import Again, Calls, Declined, Plan, PlannedCall, Planner, Question
 from controller.assistant.outcome import AskedBack, CallReport, TurnReport, outcome_of
 from controller.assistant.providers.provider import Provider
 from controller.assistant.said import Said
@@ -104,17 +104,23 @@ class Assistant:
             text=said.text,
             error=said.error,
         )
-        await self._store.write(partial(remember, report, exchange, said.about, datetime.now(UTC)))
+        await self._store.write(
+            partial(remember, report, exchange, said.about, turn.ordered, datetime.now(UTC))
+        )
         await _tell_end(turn, report)
         return report
 
     async def _plan(self, turn: Turn, exchange: Exchange) -> tuple[str, Said]:
         language = intent.language_of(turn.text)
         trouble = await self._provider.trouble()
+        if (plan := self._planner.to_assistant(turn.text, turn.fleet.known)) is not None:
+            said = await self._carry_out(turn, plan, None)
+            if trouble is not None or not _recalled_nothing(turn):
+                return OFFLINE, said
         if trouble is None and not self._fast_path:
             return self._provider.name, await self._with_model(turn, exchange)
         plan = self._planner.plan(turn.text, turn.fleet.known, here=turn.here)
-        if trouble is None and isinstance(plan, Declined):
+        if trouble is None and (isinstance(plan, Declined) or _only_recalls(plan)):
             return self._provider.name, await self._with_model(turn, exchange)
         note = answers.without_model(language) if isinstance(plan, Declined) else None
         if trouble != self._last_trouble and trouble is not None:
@@ -140,12 +146,37 @@ class Assistant:
                 return Said("question", text, AskedBack(text=text, options=list(options)), about=phrase)
             case Calls(calls, repaired):
                 return await self._run_plan(turn, calls, repaired=repaired)
+            case Again(device_id, repaired):
+                return await self._again(turn, device_id, repaired=repaired)
 
     async def _run_plan(self, turn: Turn, calls: Sequence[PlannedCall], *, repaired: bool) -> Said:
         language = intent.language_of(turn.text)
         doubts = [answers.mended(language)] if repaired else []
         rows = await turn.run(calls, [doubts] * len(calls))
         return Said(outcome_of(rows), "\n".join(answers.receipts(rows, language)))
+
+    async def _again(self, turn: Turn, device_id: str, *, repaired: bool) -> Said:
+        """The last order of this conversation, on another device: decided anew, with the doubts it had."""
+        language = intent.language_of(turn.text)
+        order = await self._store.read(partial(last_order, turn.session_id))
+        if order is None:
+            return Said("declined", answers.nothing_to_repeat(language))
+        calls = [PlannedCall(device_id, call.tool, call.arguments) for call in order]
+        mended = [answers.mended(language)] if repaired else []
+        rows = await turn.run(calls, [[*call.doubts, *mended] for call in order])
+        return Said(outcome_of(rows), "\n".join(answers.receipts(rows, language)))
+
+
+def _recalled_nothing(turn: Turn) -> bool:
+    """Whether it was only looked into the memory, in vain: a model may know what was never said here."""
+    return bool(turn.rows) and all(
+        row.tool_name == "recall" and not (row.result or {}).get("memories") for row in turn.rows
+    )
+
+
+def _only_recalls(plan: Plan) -> bool:
+    """Whether the plan is to look into the memory for want of anything better: a model may know more."""
+    return isinstance(plan, Calls) and all(call.tool == "recall" for call in plan.calls)
 
 
 def _open(ask: Ask, actor: Actor, request_id: str, now: datetime, session: Any) -> Exchange:

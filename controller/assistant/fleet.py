@@ -7,11 +7,12 @@ from functools import lru_cache
 
 from controller.assistant.candidates import KnownDevice
 from controller.assistant.toolbox import Offer
-from controller.services import devices, targets
+from controller.services import arguments, devices, targets
 from controller.services.targets import Target
 from controller.store.store import Store
 from controller.store.tables import Device
 from schemas.paths import Flavour
+from schemas.wire import JsonObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,14 @@ class Fleet:
             if offered.adopted and (target.allowed_tools is None or name in target.allowed_tools)
         ]
         return Offer(device, tuple(usable) if target.adopted else ())
+
+    def has_secret(self, device_id: str, tool: str, given: JsonObject) -> bool:
+        """Whether this call holds a secret; in doubt it does."""
+        target = self.targets.get(device_id)
+        offered = target.tools.get(tool) if target else None
+        if offered is None or given != arguments.recordable(given):
+            return True
+        return given != arguments.redacted(offered.tool.parameters, given)
 
     def trusted_words(self) -> list[str]:
         """Ids, names and folders that the owner gave: arguments made of them are nobody else's."""

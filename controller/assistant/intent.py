@@ -34,7 +34,9 @@ _ASKING = re.compile(
     r"|are|am|were|does|do|did|has|have|had|may|might|shall|should|must|can|could|would|will"
     r"|isn't|aren't|doesn't|don't\s+i|any)\b"
 )
-_PLAIN_REQUEST = re.compile(r"^(?:do\s+(?:not\b|me\s+a)|have\s+(?:the|my|a)\b|hebben\s+we)")
+_PLAIN_REQUEST = re.compile(
+    r"^(?:do\s+(?:not\b|me\s+a|(?:that|this|it|the\s+same|same)\b)|have\s+(?:the|my|a)\b|hebben\s+we)"
+)
 
 
 def is_question(text: str) -> bool:

@@ -4,13 +4,18 @@ A question that was asked back is remembered with the sentence it was about, so 
 its answer completes that sentence.
 """
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic import JsonValue
+
 from controller.assistant.language import parts, word_set
 from controller.assistant.outcome import TurnReport
 from controller.assistant.providers.provider import ChatMessage
+from controller.assistant.turn import Ordered
 from controller.services import conversations
 from controller.services.actors import Actor
 from schemas.wire import JsonObject
@@ -19,6 +24,7 @@ _FILLERS = word_set(
     "op on at in bij van of de het the mijn my onze our deze this die that graag please doe do"
 )
 HISTORY = 20  # messages that a model is shown of earlier turns
+MAX_ORDER = 20_000  # characters of what can be repeated
 MAX_REMEMBERED = 2_000  # characters of one message
 
 
@@ -78,8 +84,15 @@ def _completed(text: str, about: str, chosen: str) -> str:
     return text.replace(phrase, chosen, 1) if phrase and phrase in text else text
 
 
-def remember(report: TurnReport, exchange: Exchange, about: str, now: datetime, session: Any) -> None:
-    """Keep the answer with its calls; a question with what it was about."""
+def remember(
+    report: TurnReport,
+    exchange: Exchange,
+    about: str,
+    ordered: Sequence[Ordered],
+    now: datetime,
+    session: Any,
+) -> None:
+    """Keep the answer with its calls; a question with what it was about; an order, to be given once more."""
     row = conversations.continued(session, exchange.session_id)
     calls: list[JsonObject] = [
         {
@@ -92,9 +105,34 @@ def remember(report: TurnReport, exchange: Exchange, about: str, now: datetime, 
         for call in report.calls
     ]
     conversations.say(session, row, "assistant", report.text, now=now, tool_calls=calls)
+    if ordered:
+        conversations.keep_order(row, _kept(ordered))
     if report.question is not None:
         options = list(report.question.options)
         conversations.keep_question(row, {"text": exchange.text, "options": options, "about": about})
+
+
+def _kept(ordered: Sequence[Ordered]) -> JsonObject | None:
+    """What can be repeated of an order, all or nothing: no secret is kept, and nothing long."""
+    calls: list[JsonValue] = []
+    for each in ordered:
+        call: JsonObject = {
+            "tool": each.tool,
+            "arguments": each.arguments,
+            "doubts": list(each.doubts),
+        }
+        if call not in calls:
+            calls.append(call)
+    too_long = len(json.dumps(calls)) > MAX_ORDER
+    return None if too_long or any(each.secret for each in ordered) else {"calls": calls}
+
+
+def last_order(session_id: str, session: Any) -> list[Ordered] | None:
+    """The last order of a conversation; None where there is none, or none that may be repeated."""
+    order = conversations.last_order(conversations.continued(session, session_id))
+    if order is None:
+        return None
+    return [Ordered(call["tool"], call["arguments"], tuple(call["doubts"])) for call in order["calls"]]
 
 
 def recall(session_id: str, before: str, session: Any) -> list[ChatMessage]:

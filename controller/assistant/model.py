@@ -19,6 +19,7 @@ from controller.assistant.taint import TaintGate
 from controller.assistant.toolbox import Asked, Problem, Proposed, Toolbox
 from controller.assistant.turn import Turn
 from controller.errors import ProviderError
+from controller.services import recollection
 from controller.services.orders import Status
 from controller.services.policy import Verdict
 from controller.store.tables import ToolExecution
@@ -142,7 +143,13 @@ class ModelPlanner:
         if row.status == Status.AWAITING_APPROVAL.value:
             self._messages.append(prompts.waiting(call, row.reasons))
             return
-        if row.status == Status.SUCCEEDED.value and results.says_all(row.tool_name):
+        tool, result = answers.tool_of(row), row.result or {}
+        if row.status == Status.SUCCEEDED.value and tool == "recall":
+            if not recollection.trusted(result.get("memories", ())):
+                self._gate.taint()
+            self._messages.append(prompts.remembered(call, result))
+            return
+        if row.status == Status.SUCCEEDED.value and results.says_all(tool):
             # the receipt says it all; without a word of the device's the turn stays clean
             self._messages.append(prompts.receipt(call, device_id=row.device_id, status=row.status))
             return

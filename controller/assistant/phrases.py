@@ -32,6 +32,12 @@ DONE: Mapping[Language, Phrases] = {
         "run_command": "Gedaan: “{command}” is uitgevoerd op {where}.",
         "list_devices": "De apparaten:",
         "device_status": "Stand van {where}:",
+        "remember": "Onthouden: {text}.",
+        "remember_untrusted": "Onthouden, als iets dat niet van jou zelf komt: {text}.",
+        "recall": "Onthouden over “{about}”:",
+        "recall_all": "Dit is onthouden:",
+        "recall_nothing": "Over “{about}” is niets onthouden.",
+        "forget": "Vergeten:",
     },
     "en": {
         "create_directory": "Done: the folder {path} was created on {where}.",
@@ -58,6 +64,12 @@ DONE: Mapping[Language, Phrases] = {
         "run_command": "Done: “{command}” was run on {where}.",
         "list_devices": "The devices:",
         "device_status": "State of {where}:",
+        "remember": "Remembered: {text}.",
+        "remember_untrusted": "Remembered, as something that is not your own word: {text}.",
+        "recall": "Remembered about “{about}”:",
+        "recall_all": "This is remembered:",
+        "recall_nothing": "Nothing is remembered about “{about}”.",
+        "forget": "Forgotten:",
     },
 }
 
@@ -80,6 +92,9 @@ WHAT: Mapping[Language, Phrases] = {
         "run_command": "“{command}” uitvoeren",
         "restart_device": "het apparaat herstarten",
         "shutdown_device": "het apparaat uitzetten",
+        "remember": "onthouden: {text}",
+        "recall": "nagaan wat over “{about}” onthouden is",
+        "forget": "“{about}” vergeten",
     },
     "en": {
         "create_directory": "creating the folder {path}",
@@ -99,6 +114,9 @@ WHAT: Mapping[Language, Phrases] = {
         "run_command": "running “{command}”",
         "restart_device": "restarting the device",
         "shutdown_device": "shutting the device down",
+        "remember": "remembering: {text}",
+        "recall": "looking up what is remembered about “{about}”",
+        "forget": "forgetting “{about}”",
     },
 }
 
@@ -122,6 +140,7 @@ STATUS: Mapping[Language, Phrases] = {
         "nothing_done": "Er is niets uitgevoerd.",
         "words_left_out": "Het model zei iets anders, maar riep niets aan; zijn woorden zijn weggelaten.",
         "only_looked": "(Er is alleen gekeken; er is niets veranderd.)",
+        "nothing_to_repeat": "In dit gesprek staat geen opdracht die ik kan herhalen. Een gesprek gaat verder met: orion ask --session last …",
         "mended": "De zin werd pas begrepen nadat tikfouten waren hersteld.",
     },
     "en": {
@@ -143,6 +162,7 @@ STATUS: Mapping[Language, Phrases] = {
         "nothing_done": "Nothing was carried out.",
         "words_left_out": "The model said otherwise but called nothing; its words are left out.",
         "only_looked": "(It was only looked at; nothing was changed.)",
+        "nothing_to_repeat": "There is no order in this conversation that I can repeat. Go on with one by: orion ask --session last …",
         "mended": "The sentence was understood only after mending its spelling.",
     },
 }

@@ -102,6 +102,15 @@ def receipt(call: ToolCall, *, device_id: str, status: str) -> ChatMessage:
     return _tool_message(call, {"status": status, "device_id": device_id})
 
 
+def remembered(call: ToolCall, value: Mapping[str, JsonValue]) -> ChatMessage:
+    """What the user had remembered. What a device said among it (`source`) taints the turn."""
+    kept, is_cut = sanitize.bounded(dict(value), MAX_RESULT)
+    said: dict[str, Any] = {"status": "succeeded", "remembered": kept}
+    return _tool_message(
+        call, said | ({"cut": "There was more; only the beginning is shown."} if is_cut else {})
+    )
+
+
 def denied(call: ToolCall, reasons: Sequence[str]) -> ChatMessage:
     """The controller refused the call; nothing was sent."""
     return _tool_message(call, {"status": "denied", "reasons": _sentences(reasons)})

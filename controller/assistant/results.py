@@ -30,8 +30,8 @@ def shown(tool: str, result: Result, language: Language) -> list[str]:
 
 
 def says_all(tool: str) -> bool:
-    """Whether a success of this tool leaves nothing more to be told than that it happened."""
-    return tool in _SAID
+    """Whether a model need not be shown more of a success of this tool than that it happened."""
+    return tool in _SAID or tool == "forget"
 
 
 def _line(text: str) -> str:
@@ -52,6 +52,13 @@ def _entries(result: Result) -> list[str]:
             _line(name + ("/" if is_folder else f"  ({_bytes(size)})" if isinstance(size, int) else ""))
         )
     return lines
+
+
+def _memories(result: Result) -> list[str]:
+    return [
+        _line(f"{row.get('value')}  ({row.get('key')}, {row.get('source')})")
+        for row in _rows(result, "memories") + _rows(result, "forgotten")
+    ]
 
 
 def _content(result: Result) -> list[str]:
@@ -144,6 +151,8 @@ _SHAPES: Mapping[str, Callable[[Result], list[str]]] = {
     "list_devices": _devices,
     "disk_usage": _disks,
     "network_info": _network,
+    "recall": _memories,
+    "forget": _memories,
 }
 # the sentence says it all
 _SAID = frozenset(
@@ -157,5 +166,6 @@ _SAID = frozenset(
         "close_app",
         "stop_process",
         "notify",
+        "remember",
     }
 )

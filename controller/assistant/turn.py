@@ -44,6 +44,16 @@ class Call(Protocol):
     def arguments(self) -> dict[str, JsonValue]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """A call for a device as it was planned, before anything was resolved, with what spoke against it."""
+
+    tool: str
+    arguments: JsonObject
+    doubts: tuple[str, ...] = ()
+    secret: bool = False  # it holds what must not be kept
+
+
 @dataclass(slots=True)
 class Turn:
     """The state of one turn."""
@@ -59,6 +69,7 @@ class Turn:
     emit_to: Emit
     here: str | None = None
     rows: list[ToolExecution] = field(default_factory=list)
+    ordered: list[Ordered] = field(default_factory=list)
     trace_id: str = field(default_factory=lambda: new_id().replace("-", ""))
     _seq: int = 0
 
@@ -91,6 +102,7 @@ class Turn:
             )
             for call, doubt in zip(calls, doubts, strict=True)
         ]
+        self.ordered += [self._as_planned(each) for each in requests if each.device_id]
         rows = await self.store.write(partial(_submit, requests, self.actor, self.trace_id))
         for row in rows:
             await self._tell_call(row)
@@ -101,6 +113,11 @@ class Turn:
             await self._tell_results(rows, reported)
         self.rows += rows
         return rows
+
+    def _as_planned(self, request: CommandRequest) -> Ordered:
+        secret = self.fleet.has_secret(request.device_id, request.tool, request.arguments)
+        kept = {} if secret else request.arguments
+        return Ordered(request.tool, kept, request.doubts, secret=secret)
 
     async def note_unusable(self, tool: str, problem: Problem) -> None:
         """Put on record that a call was wanted that could not even be submitted."""
@@ -149,11 +166,11 @@ def _submit(
     """Submit what devices do as one plan, answer the rest here; the rows in the order of the requests."""
     now = datetime.now(UTC)
     as_assistant = assisted(actor)
-    for_devices = [request for request in requests if not inquiries.answers(request.tool)]
+    for_devices = [each for each in requests if not inquiries.answers(each.tool, each.device_id)]
     planned = iter(commands.submit_plan(session, for_devices, actor=as_assistant, now=now, trace_id=trace_id))
     return [
         inquiries.answer(session, request, actor=as_assistant, now=now, trace_id=trace_id)
-        if inquiries.answers(request.tool)
+        if inquiries.answers(request.tool, request.device_id)
         else next(planned)
         for request in requests
     ]

@@ -9,14 +9,16 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
-from controller.errors import UnknownSession
-from controller.services.actors import FORGEABLE, Actor
+from controller.errors import SessionOver, UnknownSession
+from controller.services import audit, memories
+from controller.services.actors import FORGEABLE, Actor, Role
 from controller.store.tables import Conversation, Json, Message
 from schemas.ids import new_id
 from schemas.wire import JsonObject
 
 _DOOR = "via"
 _QUESTION = "question"
+_ORDER = "order"
 
 
 def begin(session: Session, *, actor: Actor, now: datetime, device_id: str | None = None) -> Conversation:
@@ -29,16 +31,61 @@ def begin(session: Session, *, actor: Actor, now: datetime, device_id: str | Non
 
 
 def get(session: Session, session_id: str, *, actor: Actor) -> Conversation:
-    """The user's own conversation.
+    """The user's own conversation, to go on with.
 
     Raises:
         UnknownSession: there is none of that id, or it is somebody else's, or of another door.
+        SessionOver: it was ended.
     """
     row = session.get(Conversation, session_id)
     if row is None or row.user != actor.user:
         raise UnknownSession(session_id)
     if (row.context or {}).get(_DOOR) != (actor.via.value if actor.via in FORGEABLE else None):
         raise UnknownSession(session_id)
+    if not row.is_active:
+        raise SessionOver(session_id)
+    return row
+
+
+def look(session: Session, session_id: str, *, actor: Actor) -> Conversation:
+    """A conversation to be looked at: one's own, and an admin anybody's.
+
+    Raises:
+        UnknownSession: there is none of that id for this user.
+    """
+    row = session.get(Conversation, session_id)
+    if row is None or (row.user != actor.user and actor.role is not Role.ADMIN):
+        raise UnknownSession(session_id)
+    return row
+
+
+def listed(
+    session: Session, *, actor: Actor, user: str | None = None, active: bool = False, limit: int = 50
+) -> list[Conversation]:
+    """Conversations, the last begun first: one's own; an admin sees everybody's, or those of one `user`."""
+    whose = user if actor.role is Role.ADMIN else actor.user
+    query = select(Conversation).order_by(col(Conversation.started_at).desc(), col(Conversation.id).desc())
+    if whose is not None:
+        query = query.where(Conversation.user == whose)
+    if active:
+        query = query.where(col(Conversation.is_active))
+    return list(session.exec(query.limit(limit)))
+
+
+def end(session: Session, session_id: str, *, actor: Actor, now: datetime) -> Conversation:
+    """End a conversation, and with it what was remembered for it alone; what was said stays on record.
+
+    One that has ended already is left as it is.
+
+    Raises:
+        UnknownSession: there is none of that id for this user; an admin may end anybody's.
+    """
+    row = look(session, session_id, actor=actor)
+    if row.is_active:
+        row.is_active, row.ended_at, row.context = False, now, _door_only(row)
+        memories.forget_session(session, row.id)
+        detail: JsonObject = {"session_id": row.id, "user": row.user}
+        audit.record(session, "session.ended", now=now, actor=actor, detail=detail)
     return row
 
 
@@ -50,8 +97,28 @@ def open_question(row: Conversation) -> Json | None:
 
 def keep_question(row: Conversation, question: Json | None) -> None:
     """Remember what was asked back, or that it is over."""
-    kept = {name: value for name, value in (row.context or {}).items() if name != _QUESTION}
-    row.context = (kept if question is None else kept | {_QUESTION: question}) or None
+    _keep(row, _QUESTION, question)
+
+
+def last_order(row: Conversation) -> Json | None:
+    """What was ordered last in it, as `keep_order` got it."""
+    found: Json | None = (row.context or {}).get(_ORDER)
+    return found
+
+
+def keep_order(row: Conversation, order: Json | None) -> None:
+    """Remember what was ordered last; None: it cannot be repeated."""
+    _keep(row, _ORDER, order)
+
+
+def _keep(row: Conversation, name: str, value: Json | None) -> None:
+    kept = {known: held for known, held in (row.context or {}).items() if known != name}
+    row.context = (kept if value is None else kept | {name: value}) or None
+
+
+def _door_only(row: Conversation) -> Json | None:
+    door = (row.context or {}).get(_DOOR)
+    return None if door is None else {_DOOR: door}
 
 
 def continued(session: Session, session_id: str) -> Conversation:

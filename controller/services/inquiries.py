@@ -1,4 +1,4 @@
-"""What the controller answers itself: which devices there are, and how one of them is.
+"""What the controller answers itself: which devices there are, how one of them is, what is remembered.
 
 Recorded and audited like a command, so that a conversation's record has no holes.
 """
@@ -8,37 +8,43 @@ from typing import Any
 
 from sqlmodel import Session
 
-from controller.services import arguments, audit, devices
+from controller.errors import OrionError, Refused
+from controller.services import arguments, audit, devices, recollection
 from controller.services.actors import Actor
 from controller.services.commands import CommandRequest
 from controller.services.orders import Status
 from controller.services.policy import Verdict
 from controller.store.tables import Device, ToolExecution
 from schemas import builtin
-from schemas.errors import ErrorBody, ErrorCode
+from schemas.devices import Tool
+from schemas.errors import ErrorBody
 from schemas.ids import new_id
 from schemas.wire import JsonObject, format_instant
 
 MAX_LISTED = 200
 
 
-def answers(tool: str) -> bool:
-    """Whether the controller answers this tool by itself."""
-    return tool in builtin.CONTROLLER_TOOLS
+def answers(tool: str, device_id: str = "") -> bool:
+    """Whether the controller answers this call by itself; a device may have a tool of the same name."""
+    known = builtin.CONTROLLER_TOOLS.get(tool)
+    return known is not None and (not device_id or _takes_a_device(known))
 
 
 def answer(
     session: Session, request: CommandRequest, *, actor: Actor, now: datetime, trace_id: str
 ) -> ToolExecution:
-    """Look into the registry and keep a record of the look."""
+    """Look into the registry or the memory, and keep a record of that."""
     result: JsonObject | None = None
     error: ErrorBody | None = None
-    if request.tool == "list_devices":
-        result = _fleet(session)
-    elif (row := devices.find(session, request.device_id)) is not None:
-        result = _state(row)
-    else:
-        error = ErrorBody(code=ErrorCode.UNKNOWN_DEVICE, message=f"There is no device {request.device_id!r}.")
+    refused = False
+    try:
+        result = _result(session, request, actor=actor, now=now)
+    except OrionError as found:
+        error, refused = found.body(), isinstance(found, Refused)
+    verdict = Verdict.DENY if refused else Verdict.ALLOW
+    reason = error.message if error and refused else "the controller answers this from its own records"
+    layer = {"layer": "controller", "verdict": verdict.value, "reason": reason}
+    status = Status.DENIED if refused else Status.FAILED if error else Status.SUCCEEDED
     record = ToolExecution(
         id=new_id(),
         session_id=request.session_id,
@@ -50,11 +56,11 @@ def answer(
         role=actor.role.value,
         via=actor.via.value,
         trace_id=trace_id,
-        decision=Verdict.ALLOW.value,
-        reasons=["the controller answers this from its own registry"],
-        layers=[{"layer": "controller", "verdict": "allow", "reason": "it only looks into the registry"}],
+        decision=verdict.value,
+        reasons=[reason],
+        layers=[layer | ({"code": str(error.code)} if error and refused else {})],
         risk=builtin.CONTROLLER_TOOLS[request.tool].risk.value,
-        status=(Status.FAILED if error else Status.SUCCEEDED).value,
+        status=status.value,
         success=error is None,
         result=result,
         error=error.to_json() if error else None,
@@ -68,6 +74,19 @@ def answer(
     session.add(record)
     audit.record(session, f"command.{record.status}", now=now, actor=actor, command=record)
     return record
+
+
+def _takes_a_device(tool: Tool) -> bool:
+    declared = tool.parameters.get("properties")
+    return isinstance(declared, dict) and "device_id" in declared
+
+
+def _result(session: Session, request: CommandRequest, *, actor: Actor, now: datetime) -> JsonObject:
+    if request.tool == "list_devices":
+        return _fleet(session)
+    if request.tool == "device_status":
+        return _state(devices.get(session, request.device_id))
+    return recollection.act(session, request, actor=actor, now=now)
 
 
 def _fleet(session: Session) -> JsonObject:

@@ -15,3 +15,13 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, An
     words = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = words.insert(table).on_conflict_do_nothing()
     return len(connection.execute(statement.returning(*table.primary_key), rows).all())
+
+
+def put(
+    connection: Connection, table: Table, row: dict[str, Any], *, key: Sequence[str], keep: Sequence[str] = ()
+) -> None:
+    """Add this row, or make the one with its `key` the same; what is in `keep` stays as it was there."""
+    words = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = words.insert(table).values(row)
+    changed = {name: statement.excluded[name] for name in row if name not in {*key, *keep}}
+    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changed))

@@ -15,6 +15,7 @@ from orion.terminal import Terminal
 from orion.verbs import Failure, Invocation, verb
 
 MAX_INPUT = 100_000  # characters that are read from stdin; the controller says what is too long
+LAST = "last"  # of `--session`
 MAX_SHOWN = 300  # characters of one step
 REPORT = (
     "request_id", "session_id", "outcome", "planner", "calls", "question", "text", "error",
@@ -31,7 +32,12 @@ def ask(
     text: Annotated[
         str, typer.Argument(metavar="TEXT", help="What should happen, in Dutch or English; - for stdin.")
     ],
-    session: Annotated[str | None, typer.Option("--session", help="Go on with this conversation.")] = None,
+    session: Annotated[
+        str | None,
+        typer.Option(
+            "--session", metavar="ID", help="Go on with this conversation, or with your `last` one."
+        ),
+    ] = None,
     here: Annotated[str | None, typer.Option("--here", help="The device that you sit at.")] = None,
 ) -> Exit:
     """Say what should happen and see each step: the tool chosen, its way, the answer.
@@ -43,6 +49,8 @@ def ask(
     if not text.strip():
         raise typer.BadParameter("there is nothing in it", param_hint="TEXT")
     terminal = invocation.terminal
+    if session == LAST:
+        session = _last(invocation)
     while True:
         report = _turn(invocation, text, session, here)
         if terminal.answer({name: report[name] for name in REPORT if name in report}):
@@ -53,6 +61,15 @@ def ask(
         if said is None:
             return _decide(invocation, report)
         text, session = said, report["session_id"]
+
+
+def _last(invocation: Invocation) -> str:
+    """The conversation that the caller began last and that goes on."""
+    found = invocation.client.get("/sessions", mine=True, active=True, limit=1)["items"]
+    if not found:
+        raise Failure("You have no conversation to go on with; leave --session out.", code="not_found")
+    last: str = found[0]["session_id"]
+    return last
 
 
 def _turn(invocation: Invocation, text: str, session: str | None, here: str | None) -> Json:

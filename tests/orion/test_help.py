@@ -20,6 +20,8 @@ NOUNS = (
     "approvals list", "approvals show", "approvals approve", "approvals deny",
     "audit list", "events list", "debug-user create", "debug-user remove", "config show",
     "devices invite", "devices certificate", "node join", "keys list", "keys rotate", "keys new",
+    "memory set", "memory get", "memory list", "memory search", "memory forget",
+    "sessions list", "sessions show", "sessions end",
     "conform", "devices revoke", "devices rotate", "identities list", "identities rotate",
     "db status", "db migrate", "db clean",
 )  # fmt: skip

@@ -3,7 +3,7 @@
 It serves when no model is configured or none answers, and as the fast path before one.
 """
 
-from controller.assistant.offline.plan import READ_ONLY, Calls, Declined, Plan, PlannedCall, Question
+from controller.assistant.offline.plan import READ_ONLY, Again, Calls, Declined, Plan, PlannedCall, Question
 from controller.assistant.offline.planner import Planner
 
-__all__ = ["READ_ONLY", "Calls", "Declined", "Plan", "PlannedCall", "Planner", "Question"]
+__all__ = ["READ_ONLY", "Again", "Calls", "Declined", "Plan", "PlannedCall", "Planner", "Question"]

@@ -9,8 +9,8 @@ import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from dataclasses import dataclass
+from functools import cached_property
 from importlib import resources
 from typing import Any
 
@@ -19,16 +19,10 @@ from hassil.expression import Alternative, Expression, Group, ListReference, Rul
 from hassil.parse_expression import parse_sentence
 
 from controller.assistant.language import fold
-from controller.assistant.offline.tokens import GLOB, PATH, QUOTED, STOP, Token
+from controller.assistant.offline.slots import Names
+from controller.assistant.offline.tokens import STOP, Token
 
 LANGUAGES = ("nl", "en")
-
-_W = rf" [^ {STOP},:;{QUOTED}-{GLOB}][^ ]*"
-_PART = rf"(?: {PATH}|{_W})"
-_NAME = rf"(?: {QUOTED}|{_PART}(?:{_PART}){{0,6}}?)"
-_AND = rf"(?: ,)?(?: {STOP}(?:en|and|plus|&)| ,)"
-_IT = rf" {STOP}(?:it|hem|het|die|deze|dat|that|this)"
-_DET = rf" {STOP}?(?:de|het|een|the|a|an|my|mijn)"
 
 
 @dataclass(eq=False)
@@ -93,6 +87,12 @@ class Grammar:
                     self._add(block["intent"], block.get("with", {}), said, order)
         for group in (*self._by_first.values(), self._open):
             group.sort(key=lambda template: template.order)
+        self._talk = [
+            Template(block["intent"], {}, self._pattern(parse_sentence(said).expression, Names()) + "$", 0)
+            for each in files
+            for block in each["talk"]
+            for said in block["say"]
+        ]
         self.prefix = self._phrases(files, "prefix", r"^(?: ,| :| ;)*(?P<phrase>{})(?= |$)")
         self.wish = self._phrases(files, "wish", r"^(?P<phrase>{})(?= |$)")
         self.suffix = self._phrases(files, "suffix", r"(?P<phrase>(?: ,| ;)*(?:{}))(?: ,| ;)*$")
@@ -118,20 +118,26 @@ class Grammar:
         coded, starts = encode(words)
         chosen = self._by_first.get(words[0].word, ())
         merged = sorted((*chosen, *self._open), key=lambda template: template.order)
-        for template in merged:
-            if (found := template.pattern.match(coded)) is not None:
-                yield Match(template.intent, template.fixed, _slots(found, starts))
+        yield from _matching(merged, coded, starts)
+
+    def talk(self, words: Sequence[Token]) -> Match | None:
+        """What these words say to the assistant itself, about no device; the first that fits."""
+        return next(_matching(self._talk, *encode(words)), None)
 
     def warm(self, go_on: Callable[[], bool]) -> None:
         """Compile every template now rather than when a sentence first needs it, as long as `go_on` says so."""
-        for template in (*self._open, *(each for group in self._by_first.values() for each in group)):
+        for template in (
+            *self._talk,
+            *self._open,
+            *(each for group in self._by_first.values() for each in group),
+        ):
             if not go_on():
                 return
             _ = template.pattern
 
     def _add(self, intent: str, fixed: dict[str, str], said: str, order: int) -> None:
         expression = parse_sentence(said).expression
-        template = Template(intent, fixed, self._pattern(expression, _Names()) + "$", order)
+        template = Template(intent, fixed, self._pattern(expression, Names()) + "$", order)
         firsts, open_ended = self._firsts(expression)
         if open_ended:
             self._open.append(template)
@@ -144,10 +150,10 @@ class Grammar:
         for each in files:
             lines = each[key]
             if isinstance(lines, list):
-                said.extend(self._pattern(parse_sentence(str(line)).expression, _Names()) for line in lines)
+                said.extend(self._pattern(parse_sentence(str(line)).expression, Names()) for line in lines)
         return re.compile(shape.format("|".join(said)))
 
-    def _pattern(self, expression: Expression, names: "_Names") -> str:
+    def _pattern(self, expression: Expression, names: "Names") -> str:
         if isinstance(expression, TextChunk):
             return "".join(self._literal(word) for word in expression.text.split())
         if isinstance(expression, Alternative):
@@ -221,46 +227,6 @@ class Grammar:
         return set(), True
 
 
-@dataclass
-class _Names:
-    """Pattern groups need names of their own; a slot may stand in several alternatives."""
-
-    used: dict[str, int] = field(default_factory=dict)
-
-    def slot(self, name: str, nouns: frozenset[str]) -> str:
-        number = self.used[name] = self.used.get(name, 0) + 1
-        return f"(?P<{name}__{number}>{_slot_pattern(name, nouns)})"
-
-
-@lru_cache(maxsize=64)
-def _slot_pattern(name: str, nouns: frozenset[str]) -> str:
-    noun = f"(?: (?:{'|'.join(sorted(map(re.escape, nouns)))}))"
-    each = rf"(?:(?:{_DET})?{noun}?{_NAME})"
-    own = rf"(?: {STOP}?(?:mijn|my|the|de|het|our|onze))?"
-    patterns = {
-        "paths": rf"(?:{each}(?:{_AND}{each}){{0,9}})",
-        "path": rf"(?:{_NAME}|{_IT})",
-        "newname": rf"(?:{own}{_NAME})",
-        "newnames": rf"(?:{own}{each}(?:{_AND}{each}){{0,9}})",
-        "parent": rf"(?:{_NAME}|{_IT})",
-        "text": rf" {QUOTED}",
-        "words": rf"(?:{_W}){{1,8}}?",
-        "tail": r"(?: \S+){1,40}?",
-        "pattern": rf"(?: {GLOB}| {QUOTED}| {PATH}|{_W})",
-        "number": r" \d{1,9}",
-        "bare": rf"(?: {QUOTED}| {PATH}|{_W})",
-        "title": rf" {QUOTED}",
-        "globs": rf" {GLOB}",
-        "filepattern": rf" [{QUOTED}-{GLOB}]",
-        "filepath": rf"(?: {QUOTED}|(?:{_W}){{0,4}}? {PATH})",
-        "filepaths": rf"(?: [{QUOTED}{PATH}](?:{_AND} [{QUOTED}{PATH}]){{0,9}})",
-        "sources": rf"(?:(?:{each}(?:{_AND}{each}){{0,9}})|{_IT})",
-        "source": rf"(?:{_NAME}|{_IT})",
-        "device": rf"(?: {QUOTED}|(?: {STOP}?(?:de|het|the|my|mijn|our|onze|this|deze|dit|that|die|jouw|your))?(?:{_PART}){{1,5}}?)",
-    }
-    return patterns.get(name, _NAME)
-
-
 def encode(words: Sequence[Token]) -> tuple[str, list[int]]:
     """The words as patterns see them, and where each begins."""
     starts: list[int] = []
@@ -271,6 +237,12 @@ def encode(words: Sequence[Token]) -> tuple[str, list[int]]:
         coded.append(" " + each.code)
         at += len(each.code) + 1
     return "".join(coded), starts
+
+
+def _matching(templates: Sequence[Template], coded: str, starts: list[int]) -> Iterator[Match]:
+    for template in templates:
+        if (found := template.pattern.match(coded)) is not None:
+            yield Match(template.intent, template.fixed, _slots(found, starts))
 
 
 def _slots(found: re.Match[str], starts: list[int]) -> dict[str, tuple[int, int]]:

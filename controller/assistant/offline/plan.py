@@ -1,6 +1,6 @@
-"""What the planner can answer: calls, a question back, or a refusal with examples.
+"""What the planner can answer: calls, the last order again, a question back, or a refusal with examples.
 
-A plan is only ever one of the three; nothing here runs or decides anything.
+A plan is only ever one of these; nothing here runs or decides anything.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ READ_ONLY = frozenset(
 
 @dataclass(frozen=True)
 class PlannedCall:
-    """One tool call. `device_id` is empty for `list_devices`, which the controller answers."""
+    """One tool call. `device_id` is empty for what the controller answers without one."""
 
     device_id: str
     tool: str
@@ -55,4 +55,12 @@ class Declined:
     text: str
 
 
-Plan = Calls | Question | Declined
+@dataclass(frozen=True)
+class Again:
+    """What was ordered last in this conversation, on another device."""
+
+    device_id: str
+    repaired: bool = False
+
+
+Plan = Calls | Question | Declined | Again

@@ -13,9 +13,10 @@ from controller.assistant.intent import is_question
 from controller.assistant.language import Language, fold, language_of
 from controller.assistant.offline import answers, names, own_tools, places, refusals
 from controller.assistant.offline.clause import Clause
+from controller.assistant.offline.conversing import Conversing
 from controller.assistant.offline.draft import Draft, Trouble
 from controller.assistant.offline.grammar import Grammar
-from controller.assistant.offline.plan import READ_ONLY, Calls, Plan, PlannedCall
+from controller.assistant.offline.plan import READ_ONLY, Calls, Declined, Plan, PlannedCall
 from controller.assistant.offline.repair import repairs
 from controller.assistant.offline.steps import Steps, strip, wonders
 from controller.assistant.offline.tokens import Token, Unreadable, tokens
@@ -61,7 +62,21 @@ class Planner:
             words = tokens(text, self._grammar.words.stop)
         except Unreadable as error:
             return answers.decline(error.reason, language, devices)
-        return _Sentence(self._grammar, text, language, devices, here).plan(words)
+        conversing = Conversing(self._grammar, text, language, devices)
+        if (plan := conversing.plan(words)) is not None:
+            return plan
+        plan = _Sentence(self._grammar, text, language, devices, here).plan(words)
+        return conversing.perhaps(words) or plan if isinstance(plan, Declined) else plan
+
+    def to_assistant(self, text: str, devices: Sequence[KnownDevice]) -> Plan | None:
+        """What a text plainly says to the assistant itself, whoever plans the rest: remember, forget, again."""
+        if len(text) > MAX_TEXT:
+            return None
+        try:
+            words = tokens(text, self._grammar.words.stop)
+        except Unreadable:
+            return None
+        return Conversing(self._grammar, text, language_of(text), devices).plan(words)
 
 
 class _Sentence:

@@ -36,7 +36,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """A call that can be submitted. `device_id` is empty for `list_devices`."""
+    """A call that can be submitted. `device_id` is empty for what the controller answers without one."""
 
     device_id: str
     tool: str
@@ -90,7 +90,7 @@ class Toolbox:
         if entry is None:
             return self._unknown_tool(call.name)
         if not entry.devices:
-            return Proposed("", entry.tool.name, {})
+            return Proposed("", entry.tool.name, entry.arguments(call.arguments, ""))
         device = self._device(entry, call.arguments)
         if isinstance(device, Problem):
             return device

@@ -80,7 +80,10 @@ class Entry:
         tool's default.
         """
         if self.tool.name in builtin.CONTROLLER_TOOLS and self.name == self.tool.name:
-            return {DEVICE: device_id}
+            known = flat.properties(self.tool.parameters)
+            if DEVICE in known:
+                return {DEVICE: device_id}
+            return {name: value for name, value in given.items() if name in known and value is not None}
         declared = flat.properties(self.tool.parameters)
         is_builtin = builtin.TOOLS.get(self.tool.name) == self.tool
         kept: dict[str, JsonValue] = {}
@@ -166,12 +169,12 @@ def _entry(name: str, tool: Tool, having: Sequence[KnownDevice]) -> Entry:
 
 def _controller_entry(tool: Tool, devices: Sequence[KnownDevice]) -> Entry:
     needs_device = DEVICE in flat.properties(tool.parameters)
-    shown = {DEVICE: _which(devices)} if needs_device else {}
+    shown = {DEVICE: _which(devices)} if needs_device else flat.flatten(tool.parameters)
     return Entry(
         name=tool.name,
         tool=tool,
         devices=tuple(device.device_id for device in devices) if needs_device else (),
-        spec=_spec(tool.name, tool, shown, [DEVICE] if needs_device else []),
+        spec=_spec(tool.name, tool, shown, flat.required(tool.parameters)),
     )
 
 

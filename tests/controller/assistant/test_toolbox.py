@@ -109,7 +109,7 @@ def test_a_question_sees_read_only_tools_only() -> None:
 
     names = {spec.name for spec in box.specs}
     reading = {name for name, tool in builtin.TOOLS.items() if tool.hints.read_only}
-    assert names == reading | {"look", "list_devices", "device_status", "ask_user"}
+    assert names == reading | {"look", "list_devices", "device_status", "recall", "ask_user"}
 
 
 def test_a_withheld_tool_is_refused_with_the_reason() -> None:
@@ -170,13 +170,15 @@ def test_an_unknown_tool_is_a_problem_that_lists_what_there_is() -> None:
 
     assert isinstance(answer, Problem)
     assert answer.code == ErrorCode.UNKNOWN_TOOL
-    assert "ask_user, blink, device_status, list_devices" in answer.message
+    assert "ask_user, blink, device_status, forget, list_devices, recall, remember" in answer.message
 
 
 def test_the_controllers_own_tools_are_there_without_any_device() -> None:
     box = a_box()
 
-    assert [spec.name for spec in box.specs] == ["ask_user", "list_devices"]
+    own = ["ask_user", "forget", "list_devices", "recall", "remember"]
+    assert [spec.name for spec in box.specs] == own
+    assert box.read(a_call("recall", about="NAS", key=1)) == Proposed("", "recall", {"about": "NAS"})
     assert box.read(a_call("list_devices", device_id="x")) == Proposed("", "list_devices", {})
     assert isinstance(box.read(a_call("device_status", device_id="x")), Problem)
 
@@ -200,13 +202,14 @@ def test_one_name_with_two_meanings_becomes_two_functions() -> None:
 
 
 def test_a_device_cannot_take_the_place_of_our_own_tools() -> None:
-    names = ("ask_user", "list_devices", "device_status")
+    names = ("ask_user", "list_devices", "device_status", "forget")
     box = a_box(("evil", tuple(a_tool(name) for name in names)))
 
-    assert len({spec.name for spec in box.specs}) == 6
+    assert len({spec.name for spec in box.specs}) == 2 * len(names) + len(("recall", "remember"))
     assert isinstance(box.read(a_call("ask_user", question="Which?")), Asked)
     assert box.read(a_call("list_devices")) == Proposed("", "list_devices", {})
     assert box.read(a_call("list_devices_on_evil")) == Proposed("evil", "list_devices", {})
+    assert box.read(a_call("forget_on_evil")) == Proposed("evil", "forget", {})
 
 
 def test_long_and_equal_names_stay_apart() -> None:

@@ -27,3 +27,14 @@ def test_many_are_counted_too(session: Session) -> None:
 
     assert upserts.insert_new(connection, METADATA.tables["users"], many[:3_000]) == 3_000
     assert upserts.insert_new(connection, METADATA.tables["users"], many) == 2_000
+
+
+def test_a_row_is_added_or_made_the_same_but_for_what_is_kept(session: Session) -> None:
+    users, connection = METADATA.tables["users"], session.connection()
+
+    upserts.put(connection, users, a_user("ada"), key=("username",), keep=("added_by",))
+    changed = a_user("ada", "admin") | {"added_by": "bo"}
+    upserts.put(connection, users, changed, key=("username",), keep=("added_by",))
+
+    (row,) = session.exec(select(User))
+    assert (row.role, row.added_by) == ("admin", "ada")

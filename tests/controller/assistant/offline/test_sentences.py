@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from controller.assistant.candidates import KnownDevice
-from controller.assistant.offline import Calls, Declined, Planner, Question
+from controller.assistant.offline import Again, Calls, Declined, Planner, Question
 
 DEVICES = (
     KnownDevice("laptop", "Laptop", ("notebook",), "thinkpad.local", apps=("Firefox", "Code")),
@@ -50,6 +50,8 @@ def told(planner: Planner, text: str, section: str) -> tuple[str, ...]:
     if isinstance(plan, Declined):
         return ("declined",)
     mark = "~" if plan.repaired else ""
+    if isinstance(plan, Again):
+        return (f"{mark}again {plan.device_id}",)
     return tuple(
         mark
         + f"{call.device_id} {call.tool} ".rstrip(" ")

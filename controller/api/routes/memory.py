@@ -1,0 +1,100 @@
+"""What is remembered: keep, look, search, forget."""
+
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from controller.api import views
+from controller.api.deps import Asking, Controller
+from controller.services import memories
+from controller.services.actors import Actor
+from controller.services.memories import NewMemory, Place, Scope
+
+router = APIRouter(prefix="/memory", tags=["memory"])
+
+MAX_LIFE = 10 * 365 * 24 * 3600.0  # seconds
+
+Key = Annotated[str, Path(max_length=memories.MAX_KEY)]
+Owner = Annotated[str | None, Query(max_length=64)]
+Limit = Annotated[int, Query(ge=1, le=memories.MAX_ROWS)]
+
+
+class Remembered(BaseModel):
+    """Something to be remembered under the key in the path. Without an owner it is the caller's own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    value: JsonValue
+    scope: Scope = Scope.USER
+    owner: Annotated[str, Field(max_length=64)] | None = None
+    category: str | None = None
+    tags: list[str] = []
+    expires_in_s: Annotated[float, Field(gt=0, le=MAX_LIFE)] | None = None
+
+
+@router.get("")
+async def listed(
+    controller: Controller,
+    actor: Asking,
+    scope: Scope | None = None,
+    owner: Owner = None,
+    category: Annotated[str | None, Query(max_length=64)] = None,
+    q: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Limit = 100,
+) -> dict[str, Any]:
+    """What the caller may see, the latest first; `q`: what holds all of these words."""
+    place = None if scope is None else _place(scope, owner, actor)
+    now = datetime.now(UTC)
+    if q is not None:
+        wanted = partial(memories.search, text=q, actor=actor, now=now, place=place, limit=limit)
+    else:
+        wanted = partial(memories.listed, actor=actor, now=now, place=place, category=category, limit=limit)
+    return {"items": [views.memory(row) for row in await controller.store.read(wanted)]}
+
+
+@router.get("/{key:path}")
+async def one(
+    controller: Controller, actor: Asking, key: Key, scope: Scope = Scope.USER, owner: Owner = None
+) -> dict[str, Any]:
+    """What one key holds."""
+    place = _place(scope, owner, actor)
+    row = await controller.store.read(
+        lambda session: memories.get(session, key, place, actor=actor, now=datetime.now(UTC))
+    )
+    return views.memory(row)
+
+
+@router.put("/{key:path}")
+async def put(controller: Controller, actor: Asking, key: Key, wanted: Remembered) -> dict[str, Any]:
+    """Remember it, in the place of what the key held."""
+    now = datetime.now(UTC)
+    new = NewMemory(
+        key=key,
+        value=wanted.value,
+        place=_place(wanted.scope, wanted.owner, actor),
+        category=wanted.category,
+        tags=tuple(wanted.tags),
+        expires_at=None if wanted.expires_in_s is None else now + timedelta(seconds=wanted.expires_in_s),
+    )
+    row = await controller.store.write(lambda session: memories.remember(session, new, actor=actor, now=now))
+    return views.memory(row)
+
+
+@router.delete("/{key:path}", status_code=204)
+async def forget(
+    controller: Controller, actor: Asking, key: Key, scope: Scope = Scope.USER, owner: Owner = None
+) -> None:
+    """Forget what the key holds."""
+    place = _place(scope, owner, actor)
+    await controller.store.write(
+        lambda session: memories.forget(session, key, place, actor=actor, now=datetime.now(UTC))
+    )
+
+
+def _place(scope: Scope, owner: str | None, actor: Actor) -> Place:
+    if scope is Scope.USER and owner is None:
+        return memories.own(actor)
+    return Place(scope, owner or "")

@@ -1,0 +1,64 @@
+"""Conversations with the assistant: look at them, and end one."""
+
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+
+from controller.api import views
+from controller.api.deps import Asking, Controller
+from controller.services import conversations
+from controller.services.actors import Actor
+from controller.store.store import Session
+from controller.store.tables import Conversation, Message
+
+router = APIRouter(prefix="/sessions", tags=["sessions"])
+
+SessionId = Annotated[str, Path(min_length=1, max_length=64)]
+Limit = Annotated[int, Query(ge=1, le=500)]
+
+
+@router.get("")
+async def listed(
+    controller: Controller,
+    actor: Asking,
+    user: Annotated[str | None, Query(max_length=64)] = None,
+    limit: Limit = 50,
+    *,
+    mine: bool = False,
+    active: bool = False,
+) -> dict[str, Any]:
+    """Conversations, the last begun first; an admin sees everybody's. `active`: not ended yet."""
+    whose = actor.user if mine else user
+    rows = await controller.store.read(
+        partial(conversations.listed, actor=actor, user=whose, active=active, limit=limit)
+    )
+    return {"items": [views.conversation(row) for row in rows]}
+
+
+@router.get("/{session_id}")
+async def one(
+    controller: Controller, actor: Asking, session_id: SessionId, limit: Limit = 100
+) -> dict[str, Any]:
+    """One conversation with its last messages, the oldest of them first."""
+    row, messages = await controller.store.read(
+        partial(_with_messages, session_id=session_id, actor=actor, limit=limit)
+    )
+    return views.conversation(row) | {"messages": [views.message(each) for each in messages]}
+
+
+@router.post("/{session_id}/end")
+async def end(controller: Controller, actor: Asking, session_id: SessionId) -> dict[str, Any]:
+    """End a conversation; what was said stays on record."""
+    row = await controller.store.write(
+        lambda session: conversations.end(session, session_id, actor=actor, now=datetime.now(UTC))
+    )
+    return views.conversation(row)
+
+
+def _with_messages(
+    session: Session, *, session_id: str, actor: Actor, limit: int
+) -> tuple[Conversation, list[Message]]:
+    row = conversations.look(session, session_id, actor=actor)
+    return row, conversations.history(session, session_id, limit=limit)

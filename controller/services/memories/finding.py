@@ -1,0 +1,133 @@
+"""Looking up what is remembered. What has expired is not there, whether it was removed yet or not."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Text, and_, cast, func, or_
+from sqlmodel import Session, col, select
+
+from controller.errors import UnknownMemory
+from controller.services.actors import Actor
+from controller.services.memories.places import Place, Scope, may_see
+from controller.store.tables import MemoryRow
+
+MAX_TERMS = 8  # words of a search that are looked for
+
+
+def get(session: Session, key: str, place: Place, *, actor: Actor, now: datetime) -> MemoryRow:
+    """What this key holds there.
+
+    Raises:
+        UnknownMemory: nothing, or nothing any more, or nothing that this user may see.
+    """
+    row = find(session, key, place)
+    if row is None or is_over(row, now=now) or not may_see(session, place, actor=actor):
+        raise UnknownMemory(key)
+    return row
+
+
+def listed(
+    session: Session,
+    *,
+    actor: Actor,
+    now: datetime,
+    place: Place | None = None,
+    category: str | None = None,
+    limit: int = 100,
+) -> list[MemoryRow]:
+    """What this user may see, the latest first: global, their own and every device's, or one place."""
+    if place is not None and not may_see(session, place, actor=actor):
+        return []
+    query = select(MemoryRow).where(live(now), within(place) if place else visible(actor))
+    if category is not None:
+        query = query.where(MemoryRow.category == category)
+    return list(session.exec(query.order_by(*latest()).limit(limit)))
+
+
+def search(
+    session: Session,
+    text: str,
+    *,
+    actor: Actor,
+    now: datetime,
+    place: Place | None = None,
+    session_id: str | None = None,
+    limit: int = 50,
+) -> list[MemoryRow]:
+    """What holds each of these words in its key, value or tags, the latest first.
+
+    Besides what `listed` shows, the conversation `session_id` of this user is looked through.
+    """
+    terms = text.split()[:MAX_TERMS]
+    if not terms or (place is not None and not may_see(session, place, actor=actor)):
+        return []
+    where = within(place) if place else visible(actor)
+    if place is None and session_id is not None:
+        here = Place(Scope.SESSION, session_id)
+        where = or_(where, within(here)) if may_see(session, here, actor=actor) else where
+    query = select(MemoryRow).where(live(now), where)
+    for term in terms:
+        query = query.where(_holds(session, term))
+    return list(session.exec(query.order_by(*latest()).limit(limit)))
+
+
+def find(session: Session, key: str, place: Place) -> MemoryRow | None:
+    """The row of this key there, expired or not."""
+    return session.exec(select(MemoryRow).where(within(place), MemoryRow.key == key)).first()
+
+
+def count(session: Session, place: Place, *, now: datetime) -> int:
+    """How many live rows there are there."""
+    return session.exec(select(func.count()).select_from(MemoryRow).where(within(place), live(now))).one()
+
+
+def within(place: Place) -> ColumnElement[bool]:
+    """The rows of one place."""
+    return and_(col(MemoryRow.scope) == place.scope.value, col(MemoryRow.owner) == place.owner)
+
+
+def visible(actor: Actor) -> ColumnElement[bool]:
+    """The rows that a user sees when they name no place."""
+    return or_(
+        col(MemoryRow.scope).in_((Scope.GLOBAL.value, Scope.DEVICE.value)),
+        within(Place(Scope.USER, actor.user)),
+    )
+
+
+def live(now: datetime) -> ColumnElement[bool]:
+    """The rows that have not expired."""
+    return or_(col(MemoryRow.expires_at).is_(None), col(MemoryRow.expires_at) > now)
+
+
+def over(now: datetime) -> ColumnElement[bool]:
+    """The rows that have expired."""
+    return col(MemoryRow.expires_at) <= now
+
+
+def is_over(row: MemoryRow, *, now: datetime) -> bool:
+    """Whether this row has expired."""
+    return row.expires_at is not None and row.expires_at <= now
+
+
+def latest() -> Sequence[Any]:
+    """The order in which memories are shown."""
+    return col(MemoryRow.updated_at).desc(), col(MemoryRow.id).desc()
+
+
+def _holds(session: Session, term: str) -> ColumnElement[bool]:
+    # beyond ASCII, SQLite compares letters as they are written
+    cases = dict.fromkeys((term, term.lower(), term.upper(), term.capitalize()))
+    return or_(*(_spelled(session, case) for case in cases))
+
+
+def _spelled(session: Session, term: str) -> ColumnElement[bool]:
+    # SQLite keeps JSON as it was written, in ASCII; PostgreSQL keeps the characters
+    in_ascii = session.connection().dialect.name == "sqlite"
+    inside = json.dumps(term, ensure_ascii=in_ascii)[1:-1]
+    return or_(
+        col(MemoryRow.key).icontains(term, autoescape=True),
+        cast(col(MemoryRow.value), Text).icontains(inside, autoescape=True),
+        cast(col(MemoryRow.tags), Text).icontains(inside, autoescape=True),
+    )
