@@ -11,7 +11,7 @@ from functools import partial
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from controller.errors import OrionError
-from controller.services import approvals, devices, mqtt_inputs, settling
+from controller.services import approvals, devices, memories, mqtt_inputs, settling
 from controller.store.store import Store
 
 logger = logging.getLogger(__name__)
@@ -93,6 +93,8 @@ class Scheduler:
                 await self._store.write(partial(approvals.expire, now=self._now()))
             if await self._store.read(partial(mqtt_inputs.old, now=self._now())):
                 await self._store.write(partial(mqtt_inputs.forget, now=self._now()))
+            if await self._store.read(partial(memories.expired, now=self._now())):
+                await self._store.write(partial(memories.drop_expired, now=self._now()))
             await self._look_for_silence()
             if await self._store.read(partial(devices.conflicts_over, now=self._now())):
                 await self._store.write(partial(devices.end_conflicts, now=self._now()))

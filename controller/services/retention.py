@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, SQLColumnExpression, Table, and_, delete, 
 from sqlmodel import Session, col
 
 from controller.services import orders
-from controller.store.tables import METADATA, EventRow, MemoryRow, Message, Metric, ToolExecution
+from controller.store.tables import METADATA, EventRow, Message, Metric, ToolExecution
 
 RAW_FOR = timedelta(hours=24)  # of what devices measured
 FINE_FOR = timedelta(days=30)  # five minutes a row
@@ -48,13 +48,8 @@ class Rule:
 
 def rules(keep: Keep) -> list[Rule]:
     """All of them, for these times."""
-    found = [
-        _rule("memory", MemoryRow, lambda now: col(MemoryRow.expires_at) <= now, col(MemoryRow.expires_at)),
-        *(
-            _of_metrics(seconds, age)
-            for seconds, age in ((0, RAW_FOR), (FINE, FINE_FOR), (COARSE, COARSE_FOR))
-        ),
-    ]
+    kept = ((0, RAW_FOR), (FINE, FINE_FOR), (COARSE, COARSE_FOR))
+    found = [_of_metrics(seconds, age) for seconds, age in kept]
     if (age := keep.commands) is not None:
         found.append(_rule("commands", ToolExecution, _older_commands(age), col(ToolExecution.expires_at)))
     if (age := keep.events) is not None:
@@ -92,7 +87,7 @@ def step(session: Session, rule: Rule, *, now: datetime, at_most: int) -> Step:
 
 def _rule(
     name: str,
-    model: type[ToolExecution | EventRow | Message | MemoryRow | Metric],
+    model: type[ToolExecution | EventRow | Message | Metric],
     is_over: Callable[[datetime], ColumnElement[bool]],
     by_age: SQLColumnExpression[Any],
 ) -> Rule:

@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
+from sqlmodel import select
 
 from controller.scheduler import Scheduler
-from controller.services import approvals, commands, devices, settling
+from controller.services import approvals, commands, devices, memories, settling
 from controller.services.cards import ApprovalStatus
 from controller.services.orders import Status
 from controller.store.store import Session, Store
-from controller.store.tables import Device, ToolExecution
+from controller.store.tables import Device, MemoryRow, ToolExecution
 from device_node import spool
 from tests.controller.store.test_store import set_read_only
 from tests.factories import ADMIN, NOON, a_heartbeat, a_place, a_presence, a_profile, a_request, later
@@ -261,3 +262,20 @@ async def test_who_is_silent_is_found_by_an_index(store: Store, watch: Watch) ->
     found = await store.read(plan)
     assert found.by_index
     assert any("ix_devices_silent_since" in step for step in found.steps)
+
+
+async def test_what_was_to_be_remembered_until_now_goes_at_once(store: Store) -> None:
+    place = memories.Place(memories.Scope.GLOBAL)
+    new = memories.NewMemory("guest wifi", "abc", place, expires_at=later(10))
+    await store.write(lambda session: memories.remember(session, new, actor=ADMIN, now=NOON))
+    moment = [later(9)]
+    scheduler = Scheduler(store, now=lambda: moment[0])
+
+    def kept(session: Session) -> int:
+        return len(session.exec(select(MemoryRow.id)).all())
+
+    await scheduler.sweep()
+    assert await store.read(kept) == 1
+    moment[0] = later(11)
+    await scheduler.sweep()
+    assert await store.read(kept) == 0

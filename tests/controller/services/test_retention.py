@@ -12,7 +12,7 @@ from controller.services import audit, conversations, devices, events, retention
 from controller.services.orders import Status
 from controller.services.retention import Keep
 from controller.store.store import Store
-from controller.store.tables import AuditEntry, EventRow, MemoryRow, Message, Metric, ToolExecution
+from controller.store.tables import AuditEntry, EventRow, Message, Metric, ToolExecution
 from tests.factories import ADMIN, NOON, OPERATOR, a_place, an_event
 
 KEEP = Keep.for_days(commands=90, events=30, messages=365)
@@ -69,20 +69,6 @@ def fill(session: Session) -> None:
                     device_id="laptop", measure="cpu", seconds=seconds, at=before(age), mean=1, low=1, high=1
                 )
             )
-        for kept in (None, before(age), NOON + timedelta(seconds=1)):
-            session.add(
-                MemoryRow(
-                    id=f"{age}-{kept}",
-                    key=f"{age}-{kept}",
-                    value="x",
-                    scope="global",
-                    user="ada",
-                    source="person",
-                    expires_at=kept,
-                    created_at=before(age),
-                    updated_at=before(age),
-                )
-            )
         audit.record(session, "something", now=before(age))
 
 
@@ -92,7 +78,6 @@ def left(session: Session) -> dict[str, set[str]]:
         "events": set(session.exec(select(EventRow.id))),
         "messages": set(session.exec(select(Message.content))),
         "metrics": {f"{row.seconds} {row.at}" for row in session.exec(select(Metric))},
-        "memory": set(session.exec(select(MemoryRow.key))),
     }
 
 
@@ -108,7 +93,6 @@ def expected() -> dict[str, set[str]]:
         "metrics": {
             f"{sec} {before(age)}" for sec, days in metric_days.items() for age in AGES if age <= days
         },
-        "memory": {f"{age}-{end}" for age in AGES for end in (None, NOON + timedelta(seconds=1))},
     }
 
 
@@ -139,7 +123,7 @@ async def test_what_is_kept_for_ever_stays(store: Store) -> None:
 
     gone = await cleaner.clean()
 
-    assert set(gone) == {"memory", "metrics"}
+    assert set(gone) == {"metrics"}
 
 
 async def test_others_have_their_turn_while_much_is_deleted(
