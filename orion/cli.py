@@ -20,6 +20,7 @@ from orion.exits import INTERRUPTED, Exit
 from orion.nouns import (
     approvals,
     ask,
+    audit,
     commands,
     config,
     conform,
@@ -66,6 +67,7 @@ def build() -> typer.Typer:
         run,
         undo,
         approvals,
+        audit,
         records,
         doctor,
         conform,
