@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from sqlmodel import Session
 
+from controller.services import proof
+from controller.store import engine
 from tests.faults import marks
 from tests.faults.ledger import Noted
 from tests.faults.marks import Marks
@@ -211,6 +214,14 @@ def _audit(found: Judgement, on: Stand, table: dict[str, Row]) -> None:
     numbers = [entry[0] for entry in entries]
     if numbers != list(range(1, len(numbers) + 1)):
         found.faults.append("the audit's numbers have holes or doubles")
+    reader = engine.reader(engine.sqlite_url(on.database))
+    try:
+        chains = proof.walk(proof.Stored(lambda: Session(reader)), (), believed=frozenset())
+    finally:
+        reader.dispose()
+    found.unless(
+        (each.fault for each in chains if each.fault is not None), "rows of the audit that do not fit"
+    )
     ends: defaultdict[str, list[str]] = defaultdict(list)
     for _, action, command_id in entries:
         if command_id and action.removeprefix("command.") in FINAL and action.startswith("command."):

@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from controller.api.routes.commands import wanted_wait
-from controller.services import devices, events, settling
+from controller.services import devices, events, heads, settling
+from controller.services.heads import SignedHead
 from controller.services.orders import Status
 from controller.store.store import Session
 from schemas.assistant import MAX_TEXT, Response
@@ -307,3 +308,14 @@ async def test_a_real_installation_gives_identities_and_outlives_who_goes_away(
                 await asyncio.sleep(0.01)
         assert (await orion.http.get("health")).json()["status"] == "ready"
         assert (await orion.http.delete("devices/pump")).status_code == 204
+
+
+async def test_the_end_of_the_audit_is_signed_when_somebody_asks(api: Api, laptop: str) -> None:
+    last = (await api.http.get("audit", params={"limit": 1})).json()["items"][0]
+
+    signed = await api.http.post("audit/heads")
+
+    (head,) = signed.json()["items"]
+    assert signed.status_code == 201
+    assert (head["instance"], head["position"], head["hash"]) == ("main", last["position"], last["hash"])
+    assert heads.is_genuine(SignedHead.model_validate(head, strict=False))
