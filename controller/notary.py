@@ -90,6 +90,7 @@ class Notary:
             signed = heads.sign(ends, self._keyring.signer, by=self._instance, now=self._now())
             fresh = [head for head in signed if self._kept.get(head.instance) != (head.hash, head.key_id)]
             if fresh:
+                await self._store.write_through()  # what is signed must not be gone after a power cut
                 await self._keep([head.model_dump_json() for head in fresh])
                 self._kept |= {head.instance: (head.hash, head.key_id) for head in fresh}
             return signed

@@ -1,9 +1,11 @@
 """The notary: what it signs is kept, and found again by the next life."""
 
 import asyncio
+import shutil
+import sqlite3
 import stat
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -66,6 +68,11 @@ def actions(session: Session) -> list[str]:
 
 def kept(path: Path) -> list[SignedHead]:
     return heads.read(headfile.lines_of(path))[0]
+
+
+def rows_in(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as database:
+        return int(database.execute("SELECT count(*) FROM audit_log").fetchone()[0])
 
 
 async def until_signed(path: Path, *positions: int) -> None:
@@ -151,6 +158,18 @@ async def test_a_chain_that_is_whole_is_not_complained_of_at_the_start(
         await until_signed(path, 1, 2)
 
     assert await store.read(actions) == ["noted", "noted"]
+
+
+async def test_what_is_signed_has_reached_the_disk(
+    store: Store, new_life: Callable[..., Notary], tmp_path: Path
+) -> None:
+    await store.write(noted)
+    await new_life().sign()
+
+    if store.url.startswith("sqlite"):  # a server flushes with each COMMIT
+        alone = tmp_path / "without_its_log.db"
+        await asyncio.to_thread(shutil.copyfile, store.url.removeprefix("sqlite:///"), alone)
+        assert await asyncio.to_thread(rows_in, alone) == 1
 
 
 async def test_a_file_that_cannot_be_written_is_said_and_does_not_stop_the_program(
