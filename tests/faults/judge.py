@@ -4,6 +4,7 @@ Every sentence of it is a way to go red. Whatever the product claims is believed
 something outside of it agrees.
 """
 
+import asyncio
 import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -83,7 +84,7 @@ def unsettled(on: Stand) -> list[str]:
 
 async def judge(on: Stand, still_open: list[str]) -> Judgement:
     """Judge a run that has come to rest."""
-    found = books(on)
+    found = await asyncio.to_thread(books, on)
     found.unless(still_open, "did not come to rest")
     await _api(found, on)
     return found
