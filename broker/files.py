@@ -6,7 +6,7 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 if sys.platform == "win32":
@@ -42,10 +42,15 @@ def make_private(path: Path) -> bool:
 
 def replace(path: Path, content: str) -> None:
     """Write `content` with mode 0600 such that a reader sees the old file or the new one."""
+    replace_by_lines(path, (content,), end="")
+
+
+def replace_by_lines(path: Path, lines: Iterable[str], *, end: str = "\n") -> None:
+    """The same for a file that is too long to be held in memory."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(content)
+            file.writelines(f"{line}{end}" for line in lines)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)

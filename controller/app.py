@@ -22,6 +22,7 @@ from controller.mqtt.outbox import Outbox
 from controller.mqtt.people import People
 from controller.mqtt.trust import Trust
 from controller.mqtt.warden import Warden
+from controller.notary import Notary
 from controller.pacer import Pacer
 from controller.scheduler import Scheduler
 from controller.services import devices
@@ -122,6 +123,7 @@ async def _serve(
     assistant = Assistant(store, replies, planner, provider, fast_path=model.fast_path)
     pacer = Pacer(store)
     people = People(store, assistant)
+    notary = Notary(store, keyring, settings.heads_path, instance=settings.instance)
 
     def hear(notices: list[Notice]) -> None:
         for notice in notices:
@@ -132,6 +134,7 @@ async def _serve(
                 replies.hear(notice)
                 pacer.hear(notice)
                 people.hear(notice)
+                notary.hear(notice)
             except Exception:  # the next notice is about something else
                 logger.exception("A notice could not be told: %s", type(notice).__name__)
 
@@ -169,6 +172,7 @@ async def _serve(
                 assistant=assistant,
                 administration=administration,
                 keyring=keyring,
+                notary=notary,
                 token=await asyncio.to_thread(token.ensure, settings.token_path),
                 tasks=tasks,
             )
@@ -181,6 +185,7 @@ async def _serve(
                 tasks.create_task(pacer.run(), name="pacer"),
                 tasks.create_task(joining.run(), name="joining"),
                 tasks.create_task(people.run(), name="people"),
+                tasks.create_task(notary.run(), name="notary"),
                 tasks.create_task(warden.run(), name="warden"),
                 tasks.create_task(identity.make_name(administration, settings, named), name="name"),
                 tasks.create_task(_tell_ready(link, listener.getsockname()[1], ready), name="ready"),
@@ -195,12 +200,17 @@ async def _serve(
         logger.info("Stopped")
     finally:
         scheduler.stop()
+        await notary.close()
         await provider.close()
 
 
 def _open(settings: ControllerSettings) -> Store:
     settings.directory.mkdir(parents=True, exist_ok=True)
-    rules = HouseRules(mqtt_max_risk=settings.mqtt_max_risk, mqtt_decisions=settings.mqtt_decisions)
+    rules = HouseRules(
+        instance=settings.instance,
+        mqtt_max_risk=settings.mqtt_max_risk,
+        mqtt_decisions=settings.mqtt_decisions,
+    )
     store = Store(settings.database_url, rules)
     store.open()
     return store

@@ -73,6 +73,11 @@ class ControllerSettings(BaseModel):
         return self.directory / "keys.json"
 
     @property
+    def heads_path(self) -> Path:
+        """The signed heads of the audit, readable by its owner only."""
+        return self.directory / "heads.jsonl"
+
+    @property
     def token_path(self) -> Path:
         """The administrator's token for the HTTP API, readable by its owner only."""
         return self.directory / "token"

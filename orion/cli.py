@@ -20,6 +20,7 @@ from orion.exits import INTERRUPTED, Exit
 from orion.nouns import (
     approvals,
     ask,
+    audit,
     commands,
     config,
     conform,
@@ -71,6 +72,7 @@ def build() -> typer.Typer:
         approvals,
         memory,
         sessions,
+        audit,
         records,
         doctor,
         conform,

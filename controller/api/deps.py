@@ -11,6 +11,7 @@ from broker.administration import Administration
 from controller.api.problems import Unauthorized
 from controller.assistant.chat import Assistant
 from controller.services.actors import Actor, Role
+from controller.services.heads import SignedHead
 from controller.services.replies import Replies
 from controller.settings import ControllerSettings
 from controller.store.keyring import KeyRing
@@ -58,6 +59,13 @@ class Cleaner(Protocol):
         """Delete it; how much, by kind."""
 
 
+class Notary(Protocol):
+    """Who signs the ends of the audit's chains."""
+
+    async def sign(self) -> list[SignedHead]:
+        """Sign them as they are now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What `app` built and the routes use."""
@@ -70,6 +78,7 @@ class Parts:
     cleaner: Cleaner
     assistant: Assistant
     keyring: KeyRing
+    notary: Notary
     administration: Administration | None  # None: the broker is administered elsewhere
     token: str
     tasks: asyncio.TaskGroup  # for work that outlives its request

@@ -177,6 +177,10 @@ def audit(row: AuditEntry) -> Json:
             "approval_id": row.approval_id,
             "trace_id": row.trace_id,
             "detail": row.detail,
+            "instance": row.instance,
+            "position": row.position,
+            "previous": row.previous,
+            "hash": row.hash,
         }
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import insert
 from sqlmodel import Session, col, select
 
+from controller.services import chain
 from controller.services.actors import Actor
 from controller.store import notices
 from controller.store.tables import METADATA, AuditEntry, ToolExecution
@@ -29,7 +30,7 @@ def record(
     trace_id: str | None = None,
     detail: JsonObject | None = None,
 ) -> None:
-    """Add one row in the caller's transaction. `detail` must hold no secret."""
+    """Add one row to the chain, in the caller's transaction. `detail` must hold no secret."""
     entry: dict[str, Any] = {
         "at": now,
         "actor": actor.user if actor else SYSTEM,
@@ -42,6 +43,7 @@ def record(
         "trace_id": trace_id or (command.trace_id if command else None),
         "detail": detail,
     }
+    chain.link(session, entry)
     session.connection().execute(_ADD, entry)  # on the way of every command: not by way of an object
     notices.announce(session, notices.Audited(_line(entry)))
 

@@ -14,7 +14,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from controller.errors import OrionError
 from controller.store import server
 
-SQLITE = "sqlite"
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
 READ_ONLY = "25006"  # PostgreSQL's state of a database or transaction that takes no changes
 BUSY_TIMEOUT = 5_000  # milliseconds that SQLite waits for another program's lock
 
@@ -116,6 +116,18 @@ def empty_log(engine: Engine) -> None:
     with engine.connect() as connection:
         raw: Any = connection.connection.dbapi_connection
         raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def write_through(engine: Engine) -> None:
+    """Have on the disk what is committed. SQLite alone leaves that for later: a power cut may take the last changes.
+
+    Somebody who is reading is not waited for: the write-ahead log itself is flushed whatever they do.
+    """
+    if engine.dialect.name != SQLITE:
+        return
+    with engine.connect() as connection:
+        raw: Any = connection.connection.dbapi_connection
+        raw.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def _pragmas(*, query_only: bool) -> tuple[str, ...]:

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from sqlmodel import Session
 
 from schemas.devices import Risk
+from schemas.ids import Instance
 
 _KEY = "house rules"
 
 
 @dataclass(frozen=True, slots=True)
 class HouseRules:
-    """Settings that decide what may happen; they change with a restart only."""
+    """Who we are, and what may happen here; it changes with a restart only."""
 
+    instance: Instance = "main"  # the controller whose chain the audit goes into
     mqtt_max_risk: Risk = Risk.LOW  # what a person's words that came by MQTT may cause at most
     mqtt_decisions: bool = False  # whether approvals may be decided by MQTT
 

@@ -187,6 +187,24 @@ class KeyRing:
         self._held = tuple((entry, Signer.restore(entry.secret)) for entry in entries)
 
 
+def held(path: Path, now: datetime) -> list[Key]:
+    """What counts now of a file of keys, only looked at: nothing is made or mended. None where there is none.
+
+    Raises:
+        KeysUnusable: it is there and cannot be read.
+    """
+    try:
+        entries = _ENTRIES.validate_json(path.read_bytes())
+        known = [_public(entry, Signer.restore(entry.secret)) for entry in entries]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise KeysUnusable(path, error.strerror or "it cannot be read") from error
+    except (ValidationError, BadKey) as error:
+        raise KeysUnusable(path, "it is damaged") from error
+    return [key for key in known if now < key.not_after]
+
+
 def _entry(signer: Signer, begins: datetime, ends: datetime) -> _Entry:
     return _Entry(secret=signer.secret, not_before=begins, not_after=ends, introduces_until=ends)
 

@@ -158,6 +158,19 @@ class Store:
         self._check_open()
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._look, work)
 
+    async def write_through(self) -> None:
+        """Return once what is committed is on the disk and outlives a power cut too.
+
+        Raises:
+            StoreFailed: it cannot be brought there now, or the store is closed.
+        """
+        self._check_open()
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._readers, engines.write_through, self._writer)
+        except (DBAPIError, sqlite3.Error) as error:
+            raise StoreFailed("The database could not be brought to the disk now.") from error
+
     def _look(self, work: Callable[[Session], T]) -> T:
         try:
             with self._session(self._reader) as session:

@@ -52,6 +52,11 @@ def keys_path(settings: Settings) -> Path:
     return settings.data_dir / "controller" / "keys.json"
 
 
+def heads_path(settings: Settings) -> Path:
+    """The signed heads of the audit, as it keeps them."""
+    return settings.data_dir / "controller" / "heads.jsonl"
+
+
 def is_anonymous(settings: Settings) -> bool:
     """Whether a broker that is run elsewhere lets everybody in without a name."""
     return settings.mqtt_url is not None and not urlsplit(settings.mqtt_url).username

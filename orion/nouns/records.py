@@ -1,4 +1,4 @@
-"""`orion audit` and `orion events`: what is on record."""
+"""`orion events`: what devices noticed."""
 
 from typing import Annotated, Any
 
@@ -14,33 +14,9 @@ Device = Annotated[str | None, typer.Option("--device", help="Of this device onl
 
 
 def register(app: typer.Typer) -> None:
-    """Add the nouns."""
-    audit = noun(app, "audit", "Who did what: requests, decisions, commands, outcomes.")
-    verb(audit, "list", example="orion audit list --device laptop --limit 20")(audit_list)
+    """Add the noun."""
     events = noun(app, "events", "What devices noticed.")
     verb(events, "list", example="orion events list --device laptop --severity critical --open")(events_list)
-
-
-def audit_list(
-    invocation: Invocation,
-    limit: Limit = 50,
-    device: Device = None,
-    action: Annotated[
-        str | None, typer.Option("--action", help="Of this kind only, as decision.deny.")
-    ] = None,
-) -> None:
-    """The audit, newest first."""
-    found = invocation.client.get("/audit", limit=limit, device_id=device, action=action)
-    columns = {
-        "at": "at",
-        "actor": "who",
-        "via": "via",
-        "action": "action",
-        "device_id": "device",
-        "tool": "tool",
-        "command_id": "command",
-    }
-    invocation.terminal.items(found["items"], columns, none="Nothing is on record.")
 
 
 def events_list(

@@ -4,6 +4,7 @@ Every sentence of it is a way to go red. Whatever the product claims is believed
 something outside of it agrees.
 """
 
+import asyncio
 import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -12,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from sqlmodel import Session
 
+from controller.services import proof
+from controller.store import engine
 from tests.faults import marks
 from tests.faults.ledger import Noted
 from tests.faults.marks import Marks
@@ -80,7 +84,7 @@ def unsettled(on: Stand) -> list[str]:
 
 async def judge(on: Stand, still_open: list[str]) -> Judgement:
     """Judge a run that has come to rest."""
-    found = books(on)
+    found = await asyncio.to_thread(books, on)
     found.unless(still_open, "did not come to rest")
     await _api(found, on)
     return found
@@ -211,6 +215,14 @@ def _audit(found: Judgement, on: Stand, table: dict[str, Row]) -> None:
     numbers = [entry[0] for entry in entries]
     if numbers != list(range(1, len(numbers) + 1)):
         found.faults.append("the audit's numbers have holes or doubles")
+    reader = engine.reader(engine.sqlite_url(on.database))
+    try:
+        chains = proof.walk(proof.Stored(lambda: Session(reader)), (), believed=frozenset())
+    finally:
+        reader.dispose()
+    found.unless(
+        (each.fault for each in chains if each.fault is not None), "rows of the audit that do not fit"
+    )
     ends: defaultdict[str, list[str]] = defaultdict(list)
     for _, action, command_id in entries:
         if command_id and action.removeprefix("command.") in FINAL and action.startswith("command."):

@@ -187,6 +187,10 @@ WRONG: dict[str, tuple[Change, str]] = {
     "no end in the audit": (sql("DELETE FROM audit_log"), "without exactly one final entry"),
     "two ends in the audit": (add(an_end(ORDER, "failed")), "without exactly one final entry"),
     "a hole in the audit": (sql("UPDATE audit_log SET number = 2"), "numbers have holes or doubles"),
+    "a row in no chain": (
+        sql("UPDATE audit_log SET instance = 'main', position = 1, previous = '', hash = ''"),
+        "rows of the audit that do not fit",
+    ),
     "an end of no order": (add(an_end("order-9", "failed")), "ends in the audit of no command"),
 }
 

@@ -18,7 +18,7 @@ NOUNS = (
     "users list", "users add", "users role", "users rotate", "users remove",
     "commands list", "commands queue", "commands show", "commands cancel",
     "approvals list", "approvals show", "approvals approve", "approvals deny",
-    "audit list", "events list", "debug-user create", "debug-user remove", "config show",
+    "audit export", "audit list", "audit verify", "events list", "debug-user create", "debug-user remove", "config show",
     "devices invite", "devices certificate", "node join", "keys list", "keys rotate", "keys new",
     "memory set", "memory get", "memory list", "memory search", "memory forget",
     "sessions list", "sessions show", "sessions end",

@@ -20,6 +20,7 @@ from controller.mqtt.inbox import Inbox, utc_now
 from controller.mqtt.link import Link
 from controller.mqtt.outbox import Outbox
 from controller.mqtt.warden import Warden
+from controller.notary import Notary
 from controller.services import devices
 from controller.services.replies import Replies
 from controller.services.retention import Keep
@@ -85,6 +86,7 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
             warden=warden,
             assistant=Assistant(store, replies, planner, provider, fast_path=False),
             keyring=keyring,
+            notary=Notary(store, keyring, settings.heads_path, instance=settings.instance),
             administration=None,
             token=await asyncio.to_thread(token.ensure, settings.token_path),
             tasks=tasks,

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from controller.api.routes.commands import wanted_wait
-from controller.services import devices, events, settling
+from controller.services import devices, events, heads, settling
+from controller.services.heads import SignedHead
 from controller.services.orders import Status
 from controller.store import migrate
 from controller.store.store import Session
@@ -331,3 +332,14 @@ async def test_what_is_kept_no_longer_is_shown_first_and_then_deleted(api: Api, 
 
     assert (await api.http.post("system/clean", json={})).json()["rows"]["events"] == 1
     assert (await api.http.get("events")).json()["items"] == []
+
+
+async def test_the_end_of_the_audit_is_signed_when_somebody_asks(api: Api, laptop: str) -> None:
+    last = (await api.http.get("audit", params={"limit": 1})).json()["items"][0]
+
+    signed = await api.http.post("audit/heads")
+
+    (head,) = signed.json()["items"]
+    assert signed.status_code == 201
+    assert (head["instance"], head["position"], head["hash"]) == ("main", last["position"], last["hash"])
+    assert heads.is_genuine(SignedHead.model_validate(head, strict=False))
