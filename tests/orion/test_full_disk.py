@@ -1,5 +1,6 @@
 """A disk without room: a sentence with the remedy, and nothing is used up or lost."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from device_node import vault
 from tests.faults import disk
-from tests.orion.installation import Installation
+from tests.orion.installation import Installation, orion
 from tests.orion.test_join import join, where_of
 
 
@@ -55,3 +56,27 @@ def test_a_device_that_joins_again_without_room_keeps_its_identity(
     assert join(small, where_of(installation), "--no-run", code=second).returncode == 0
     assert vault.load(small / "node" / "again") != before
     installation.data("devices", "remove", "again")
+
+
+@pytest.mark.parametrize("program", ["broker", "up"])
+def test_a_first_start_without_room_says_so_and_the_next_one_with_room_works(
+    tmp_path: Path, small: Path, program: str
+) -> None:
+    fresh = Installation(tmp_path)
+    fresh.environment["ORION_DATA_DIR"] = str(small)
+    disk.fill(small)
+
+    refused = orion(program, environment=fresh.environment)
+
+    assert refused.returncode == 1
+    assert "No space left on device" in refused.stderr
+    assert "Free some room there" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+    disk.free(small)
+    try:
+        fresh.start()
+        assert fresh.stop() == 0
+    finally:
+        if fresh.up is not None and fresh.up.poll() is None:
+            fresh.stop(signal.SIGTERM)
