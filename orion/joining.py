@@ -41,7 +41,13 @@ def run(invocation: Invocation, host: str, *, code: str | None, then_run: bool) 
         terminal.say("Start it with: orion node")
         return Exit.DONE
     terminal.say("The node runs until Ctrl-C; later start it with: orion node", "dim")
-    return alone.node(invocation, led=False)
+    try:
+        return alone.node(invocation, led=False)
+    except Failure as failure:
+        if failure.code != alone.IN_USE:
+            raise
+        terminal.say(f"The node that runs here already goes on as {known.device_id} within half a minute.")
+        return Exit.DONE
 
 
 def _address(text: str) -> tuple[str, int]:
