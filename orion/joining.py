@@ -47,6 +47,7 @@ def run(invocation: Invocation, host: str, *, code: str | None, then_run: bool) 
         if failure.code != alone.IN_USE:
             raise
         terminal.say(f"The node that runs here already goes on as {known.device_id} within half a minute.")
+        terminal.say("Restart it if it belonged to another controller, or does not come back.", "dim")
         return Exit.DONE
 
 

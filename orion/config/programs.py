@@ -169,6 +169,8 @@ def renewed(loaded: Loaded, before: NodeSettings) -> NodeSettings | None:
     except ConfigError as error:
         logger.warning("The identity of %s cannot be read again: %s", before.device_id, error)
         return None
+    if loaded.settings.node_password is not None:
+        endpoint = replace(endpoint, password=before.endpoint.password)
     signer = Signer.restore(known.signing_secret)
     is_same_key = before.signer is not None and before.signer.public == signer.public
     if is_same_key and endpoint.password == before.endpoint.password:

@@ -93,6 +93,12 @@ def test_a_node_that_runs_takes_its_new_identity_after_it_was_revoked(
         assert "The node that runs here already goes on as back" in joined.stderr
         until(lambda: is_online(installation, "back"))
         assert installation.data("run", "back", "system_info")["status"] == "succeeded"
+
+        code = installation.data("devices", "invite", "back")["code"]  # and again, while it is connected
+        assert join(tmp_path, where_of(installation), "--no-run", code=code).returncode == 0
+        until(lambda: log.read_text().count("has joined anew") == 2)
+        until(lambda: is_online(installation, "back"))
+        assert installation.data("run", "back", "system_info")["status"] == "succeeded"
     installation.data("devices", "remove", "back")
 
 
