@@ -18,7 +18,7 @@ from device_node.complaints import Complaints
 from device_node.events import Events
 from device_node.intake import Intake
 from device_node.journal import Journal, JournalUnusable, Limits
-from device_node.link import Link
+from device_node.link import Link, Renew, stay_the_same
 from device_node.mending import Mending
 from device_node.refusals import Refusals
 from device_node.replies import Replies
@@ -104,11 +104,13 @@ async def run(
     own_time: Callable[[], datetime] = clock.own_time,
     pulse: Pulse | None = None,
     keep_keys: Keep = keep_nowhere,
+    renew: Renew = stay_the_same,
 ) -> int:
     """Be the node until `stop`; the exit code says whether to start again.
 
     `own_time` is the device's own clock, right or wrong; `pulse` notices when the machine slept;
-    `keep_keys` makes durable what the controller will sign with.
+    `keep_keys` makes durable what the controller will sign with; `renew` is who this device is now, if it
+    was enrolled and has joined anew since the start.
 
     Raises:
         PolicyError: the owner's policy file cannot be used.
@@ -144,7 +146,7 @@ async def run(
             profile.build, settings.device_id, boot_id, context, name=settings.name
         )
 
-    link = Link(settings, boot_id, spool, say_what_we_are, now=time.own)
+    link = Link(settings, boot_id, spool, say_what_we_are, now=time.own, renew=_renewing(trust, time, renew))
     control.context, control.link = context, link
     runner = Runner(
         intake=Intake(settings.device_id, topics, complaints, time),
@@ -218,6 +220,21 @@ def _prepare(settings: NodeSettings, control: Control, time: clock.Clock) -> Nod
     )
     unfinished.recover(context)
     return context
+
+
+def _renewing(trust: Trust, time: clock.Clock, renew: Renew) -> Renew:
+    """Believe whom a device that has joined anew was told to believe, before it connects as that."""
+
+    async def renewed() -> NodeSettings | None:
+        known = await renew() if trust.enrolled else None
+        if known is not None:
+            trust.renew(known.controller_keys)
+            if known.joined_at is not None:
+                time.passed(known.joined_at, arrived_at=time.steady())
+            logger.info("%s has joined anew, and uses what it was given", known.device_id)
+        return known
+
+    return renewed
 
 
 async def _tell_forged(events: Events, topic: str, reason: str) -> None:

@@ -35,19 +35,33 @@ ANSWERED_WITHIN = 30.0  # seconds
 ASK_EVERY = 3.0  # seconds; the controller may have been restarted meanwhile
 
 
+REMEDY = "Ask for a new one: orion devices invite ID"
+
+
 class JoinFailed(Exception):
-    """This device did not join; the message is a sentence for a person, with the remedy."""
+    """This device did not join; the message is a sentence for a person, with the remedy.
+
+    `unanswered`: the place may have been given to its key all the same.
+    """
+
+    def __init__(self, sentence: str, *, unanswered: bool = False) -> None:
+        super().__init__(sentence)
+        self.unanswered = unanswered
 
 
-async def join(code: JoinCode, host: str, port: int, *, topics: Topics, hostname: str) -> Identity:
+async def join(
+    code: JoinCode, host: str, port: int, *, topics: Topics, hostname: str, signer: Signer | None = None
+) -> Identity:
     """Ask the controller behind this broker for the place that the code is for.
+
+    With a `signer` that was kept before, whoever got no answer can ask again with the same code.
 
     Raises:
         JoinFailed: not reached, not the right broker, or not let in.
     """
     ca = await _authority(code, host, port)
     endpoint = Endpoint(host, port, code.username, code.password, tls.context(ca or None))
-    signer = Signer.generate()
+    signer = signer or Signer.generate()
     session = Session(endpoint, client_id=code.username, session_expiry_s=0, clean_start=True)
     try:
         await session.connect(within_s=REACHED_WITHIN)
@@ -59,12 +73,12 @@ async def join(code: JoinCode, host: str, port: int, *, topics: Topics, hostname
         if error.not_let_in:
             raise JoinFailed(
                 "The broker does not know this code: it was used, has expired, was replaced by a newer one, "
-                "or was voided by requests that did not prove it. Ask for a new one: orion devices invite ID"
+                f"or was voided by requests that did not prove it. {REMEDY}"
             ) from error
         raise JoinFailed(f"The broker at {host}:{port} {error}.") from error
     except SessionError as error:
         raise JoinFailed(
-            f"The line to the broker broke before the answer came: {error}. Try again."
+            f"The line to the broker broke before the answer came: {error}. Try again.", unanswered=True
         ) from error
     return _identity(answer, code, host, port, ca, signer)
 
@@ -95,7 +109,8 @@ async def _asked(
     except TimeoutError:
         raise JoinFailed(
             f"The controller did not answer within {ANSWERED_WITHIN:.0f} s. Is it running, under the same prefix "
-            "(ORION_PREFIX)? Then try again with the same code."
+            "(ORION_PREFIX)? Then try again with the same code.",
+            unanswered=True,
         ) from None
 
 
@@ -121,7 +136,8 @@ def _read(message: Received) -> JoinResponse:
             refused = JoinRefused.decode(message.payload)
         except MalformedMessage:
             raise JoinFailed(f"The controller's answer cannot be read: {malformed.reason}.") from malformed
-        raise JoinFailed(f"{refused.error.message} Ask for a new one: orion devices invite ID") from None
+        said = refused.error.message  # of some refusals the controller says the remedy itself
+        raise JoinFailed(said if said.endswith(REMEDY) else f"{said} {REMEDY}") from None
 
 
 def _identity(

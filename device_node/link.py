@@ -15,6 +15,7 @@ from operator import attrgetter
 
 from broker.session import (
     Connected,
+    ConnectFailed,
     ConnectionLost,
     PublishProperties,
     Received,
@@ -24,6 +25,7 @@ from broker.session import (
     Will,
     keep_connected,
 )
+from broker.session.reconnect import REMEDY
 from device_node import monitors
 from device_node.journal import JournalUnusable
 from device_node.settings import NodeSettings
@@ -41,7 +43,12 @@ BATCH = 50  # messages taken at once
 MAX_WITHHELD = 50  # PUBACKs; the broker sends no more than so many without one
 
 After = Callable[[], object] | None
+Renew = Callable[[], Awaitable[NodeSettings | None]]
 Handler = Callable[[Received], Awaitable[After]]  # what it returns is done once the message was acknowledged
+
+
+async def stay_the_same() -> None:
+    """For a device that has one identity for all of its life."""
 
 
 class Verdict(Enum):
@@ -53,7 +60,11 @@ class Verdict(Enum):
 
 
 class Link:
-    """One node's connection, for as long as the program lives."""
+    """One node's connection, for as long as the program lives.
+
+    `renew` is asked before the next attempt when the broker did not let the device in: who it is now, if
+    it has joined anew meanwhile.
+    """
 
     def __init__(
         self,
@@ -63,8 +74,11 @@ class Link:
         profile: Callable[[], Awaitable[Profile]],
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        renew: Renew = stay_the_same,
     ) -> None:
         self._settings = settings
+        self._renew = renew
+        self._tried: Session | None = None  # the latest, whatever became of it
         self._boot_id = boot_id
         self._spool = spool
         self._profile = profile
@@ -129,7 +143,7 @@ class Link:
             while not stop.is_set():
                 self._leave.clear()
                 self._gone.clear()
-                await keep_connected(self._open, serve, stop=self._leave)
+                await keep_connected(self._open, serve, stop=self._leave, remedy=self._remedy)
                 self._gone.set()
                 if self._why_rest is not None:
                     resuming = asyncio.create_task(self._resume.wait(), name="link-resume")
@@ -159,7 +173,24 @@ class Link:
             topic, payload = self._topic(Kind.PROFILE), profile.encode()
             self._session.publish(topic, payload, retain=True, properties=self._signed(topic, payload))
 
-    def _open(self) -> Session:
+    @property
+    def _remedy(self) -> str:
+        if not self._settings.controller_keys:
+            return REMEDY
+        return (
+            "if it was revoked, or its place was given to another computer, let it join anew: `orion devices invite "
+            f"{self._settings.device_id}` on the controller's computer, then `orion node join HOST` here, "
+            "while this node runs"
+        )
+
+    async def _open(self) -> Session:
+        failed = None if self._tried is None else self._tried.error
+        if isinstance(failed, ConnectFailed) and failed.not_let_in:
+            self._settings = await self._renew() or self._settings
+        self._tried = self._opened()
+        return self._tried
+
+    def _opened(self) -> Session:
         presence = self._presence("offline", "connection_lost")
         return Session(
             self._settings.endpoint,

@@ -64,6 +64,12 @@ class Trust:
         self._told: dict[str, float] = {}
         self._answered: list[float] = []
 
+    def renew(self, keys: Sequence[Key]) -> None:
+        """Believe these from now on: the device has joined anew."""
+        self._keys, self._verifier = tuple(keys), Verifier.of(key.public for key in keys)
+        self._ends = {key.key_id: key.not_after for key in keys}
+        self._heard_at = None  # what another controller said is no measure for this one
+
     async def refuses(self, message: Received) -> bool:
         """Whether a message is not the controller's; then it is counted and told."""
         if not self.enrolled:

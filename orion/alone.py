@@ -13,6 +13,8 @@ from orion.exits import Exit
 from orion.verbs import Failure, Invocation
 from schemas.keys import Key
 
+IN_USE = "conflict"  # the code of a failure: a node of this folder runs already
+
 
 def broker(invocation: Invocation, *, led: bool) -> int:
     """The supervised Mosquitto."""
@@ -70,6 +72,7 @@ def node(invocation: Invocation, *, led: bool) -> int:
     from device_node import app
     from device_node.journal import JournalInUse
     from device_node.safety.policy import PolicyError
+    from device_node.settings import NodeSettings
     from orion.config import identity
 
     async def program(stop: asyncio.Event, ready: serving.Ready) -> int:
@@ -80,12 +83,18 @@ def node(invocation: Invocation, *, led: bool) -> int:
         async def keep_keys(keys: Sequence[Key]) -> None:
             await asyncio.to_thread(identity.believe, told.directory, keys)
 
+        async def renew() -> NodeSettings | None:
+            nonlocal told
+            found = await asyncio.to_thread(programs.renewed, invocation.loaded, told)
+            told = found or told
+            return found
+
         try:
-            return await app.run(told, stop, keep_keys=keep_keys)
+            return await app.run(told, stop, keep_keys=keep_keys, renew=renew)
         except PolicyError as error:
             raise Failure(str(error), code="policy", exit_code=Exit.USAGE) from error
         except JournalInUse as error:
-            raise Failure(str(error), code="conflict") from error
+            raise Failure(str(error), code=IN_USE) from error
 
     return serving.serve(invocation, "node", program, led=led)
 

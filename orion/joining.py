@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import socket
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from device_node import joining, vault
+from broker import files
+from device_node import joining, pending, vault
 from device_node.joining import JoinFailed
 from orion import alone, logs
 from orion.config import identity
@@ -39,7 +41,14 @@ def run(invocation: Invocation, host: str, *, code: str | None, then_run: bool) 
         terminal.say("Start it with: orion node")
         return Exit.DONE
     terminal.say("The node runs until Ctrl-C; later start it with: orion node", "dim")
-    return alone.node(invocation, led=False)
+    try:
+        return alone.node(invocation, led=False)
+    except Failure as failure:
+        if failure.code != alone.IN_USE:
+            raise
+        terminal.say(f"The node that runs here already goes on as {known.device_id} within half a minute.")
+        terminal.say("Restart it if it belonged to another controller, or does not come back.", "dim")
+        return Exit.DONE
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -75,19 +84,46 @@ def _code(invocation: Invocation, given: str | None) -> JoinCode:
 
 
 def _join(invocation: Invocation, code: JoinCode, host: str, port: int) -> vault.Identity:
-    topics = Topics(invocation.settings.prefix)
-    with invocation.terminal.waiting(f"{host}:{port}"):
-        try:
-            return asyncio.run(joining.join(code, host, port, topics=topics, hostname=socket.gethostname()))
-        except JoinFailed as error:
-            raise Failure(str(error), code="not_joined") from error
+    topics, folder = Topics(invocation.settings.prefix), _folder(invocation)
+    try:
+        signer = pending.prepare(folder, code)
+    except OSError as error:
+        raise Failure(
+            f"An identity cannot be kept in {folder}: {error.strerror}. Nothing was asked of the broker, and the "
+            "code is still good: free some room there, or name another folder (ORION_DATA_DIR), and try again.",
+            code="not_kept",
+        ) from None
+    try:
+        with invocation.terminal.waiting(f"{host}:{port}"):
+            return asyncio.run(
+                joining.join(code, host, port, topics=topics, hostname=socket.gethostname(), signer=signer)
+            )
+    except JoinFailed as error:
+        pending.release(folder, key=not error.unanswered)
+        raise Failure(str(error), code="not_joined") from error
+    except BaseException:
+        pending.release(folder, key=False)
+        raise
 
 
 def _keep(invocation: Invocation, known: vault.Identity) -> vault.Where:
     settings = invocation.settings
-    where = vault.keep(identity.folder(settings, known.device_id), known, keyring=True)
+    try:
+        with pending.giving_way(_folder(invocation)):
+            where = vault.keep(identity.folder(settings, known.device_id), known, keyring=True)
+    except (OSError, files.Locked) as error:
+        raise Failure(
+            f"{known.device_id} was let in, but what it was given cannot be kept: {error}. Once that is mended, "
+            f"let it join with a new code: orion devices invite {known.device_id}",
+            code="not_kept",
+        ) from None
     for path in (settings.data_dir / "node").glob(f"*/{vault.FILE}"):
         if path.parent.name != known.device_id:
             logger.warning("This computer is no longer %s", path.parent.name)
             vault.forget(path.parent)
     return where
+
+
+def _folder(invocation: Invocation) -> Path:
+    """Where the folders of this computer's devices are: the disk that an identity will stand on."""
+    return invocation.settings.data_dir / "node"

@@ -7,6 +7,7 @@ when whoever leads is killed.
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -16,7 +17,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from orion import logs
-from orion.verbs import Invocation
+from orion.verbs import Failure, Invocation
 
 if sys.platform != "win32":
     import resource
@@ -24,11 +25,17 @@ if sys.platform != "win32":
 Ready = Callable[[dict[str, Any]], None]
 Program = Callable[[asyncio.Event, Ready], Coroutine[Any, Any, int]]
 
+# A folder that nothing can be written to; what else an OSError may say is a fault of ours.
+UNWRITABLE = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES))
 STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 def serve(invocation: Invocation, name: str, program: Program, *, led: bool) -> int:
-    """Run `program` until it is told to stop; its exit code."""
+    """Run `program` until it is told to stop; its exit code.
+
+    Raises:
+        Failure: its own, or the data folder has no room or may not be written.
+    """
     logs.configure(invocation.settings.log_level)
     _leave_no_core()
     invocation.terminal.talks = not led
@@ -47,8 +54,18 @@ def serve(invocation: Invocation, name: str, program: Program, *, led: bool) -> 
                 await begin.wait()
             return 0 if stop.is_set() else await program(stop, ready)
 
-    with asyncio.Runner(loop_factory=_loop_factory(name)) as runner:
-        return runner.run(body())
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory(name)) as runner:
+            return runner.run(body())
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        where = error.filename or invocation.settings.data_dir
+        raise Failure(
+            f"The {name} cannot keep what it needs ({where}: {error.strerror}). Free some room there and see that "
+            "this user may write to it, or name another data folder (ORION_DATA_DIR); then start it again.",
+            code="data_folder",
+        ) from error
 
 
 @asynccontextmanager

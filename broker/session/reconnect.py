@@ -28,6 +28,7 @@ DISPUTED_WITHIN = 5.0  # seconds that each of them lived at most: a broker that 
 SETTLED_AFTER = 60.0  # seconds of one connection after which a dispute is over
 UNDISPUTED_AFTER = 3600.0  # seconds of one connection after which earlier takeovers are forgotten
 REMIND_EVERY = 300.0  # seconds between two lines about a broker that stays away
+REMEDY = "check its username and password"  # for whoever is not let in
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ async def keep_connected(
     stop: asyncio.Event | None = None,
     backoff: Backoff | None = None,
     connect_within_s: float = 10.0,
+    remedy: str = REMEDY,
 ) -> None:
     """Connect, serve, and connect again whenever the connection is lost.
 
@@ -69,10 +71,11 @@ async def keep_connected(
     the connection is closed cleanly and this returns. Any other exception goes out, and
     the broker publishes the will. `stop` ends
     connecting and waiting at once; a `serve` that goes on is cancelled after `STOP_WITHIN`.
+    `remedy` is said when the broker does not let us in.
     """
     stop = stop or asyncio.Event()
     backoff = backoff or Backoff()
-    outage = _Outage()
+    outage = _Outage(remedy)
     loop = asyncio.get_running_loop()
     while not stop.is_set():
         opened = open_session()
@@ -177,7 +180,8 @@ def _is_takeover(error: SessionError) -> bool:
 class _Outage:
     """Says once that the broker is away, now and then that it still is, and once that it is back."""
 
-    def __init__(self) -> None:
+    def __init__(self, remedy: str) -> None:
+        self._remedy = remedy
         self._failures = 0
         self._takeovers = 0  # that the broker told us of
         self._unexplained = 0  # ends in a row
@@ -236,10 +240,11 @@ class _Outage:
         where = (session.endpoint.host, session.endpoint.port)
         if error.not_let_in:
             logger.error(
-                "The broker at %s:%d does not let %s in (%s); check its username and password",
+                "The broker at %s:%d does not let %s in (%s); %s",
                 *where,
                 session.client_id,
                 error.reason,
+                self._remedy,
             )
         else:
             logger.warning("Broker at %s:%d cannot be reached (%s), trying on", *where, error.reason)

@@ -162,6 +162,26 @@ def for_node(loaded: Loaded) -> NodeSettings:
     )
 
 
+def renewed(loaded: Loaded, before: NodeSettings) -> NodeSettings | None:
+    """The same node with the identity that is kept now; None while that is no other one, or cannot be used."""
+    try:
+        known = identity.load(before.directory)
+        if known is None or not known.signing_secret or not known.controller_keys:
+            return None
+        endpoint = identity.endpoint(known, loaded.settings)
+    except ConfigError as error:
+        logger.warning("The identity of %s cannot be read again: %s", before.device_id, error)
+        return None
+    if loaded.settings.node_password is not None:
+        endpoint = replace(endpoint, password=before.endpoint.password)
+    signer = Signer.restore(known.signing_secret)
+    is_same_key = before.signer is not None and before.signer.public == signer.public
+    if is_same_key and endpoint.password == before.endpoint.password:
+        return None
+    facts = {"controller_keys": known.controller_keys, "joined_at": known.joined_at}
+    return before.model_copy(update={"endpoint": endpoint, "signer": signer, **facts})
+
+
 def _named(loaded: Loaded) -> str:
     """The id of a device that did not join: a broker lets nobody in under one name as another.
 

@@ -163,6 +163,19 @@ async def test_a_newer_code_voids_the_older(site: Site) -> None:
     assert (await site.join(newer)).device_id == "nas"
 
 
+async def test_the_remedy_for_a_code_that_is_over_is_said_once(site: Site) -> None:
+    refused = ""
+    while (
+        "has expired, or was replaced" not in refused
+    ):  # the broker may know it no more: that is said otherwise
+        code = await site.invite()
+        await site.invite()
+        with pytest.raises(JoinFailed) as failed:
+            await site.join(code)
+        refused = str(failed.value)
+        assert refused.count("Ask for a new one: orion devices invite ID") == 1
+
+
 async def test_a_code_without_its_secret_opens_nothing(site: Site) -> None:
     code = await site.invite()
     wrong = replace(code, secret=bytes(16))

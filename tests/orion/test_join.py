@@ -39,8 +39,9 @@ def where_of(installation: Installation) -> str:
 
 
 @contextmanager
-def node(home: Path, *words: str) -> Iterator[None]:
-    running = subprocess.Popen([*ORION, "node", *words], env=elsewhere(home), stderr=subprocess.DEVNULL)
+def node(home: Path, *words: str, log: Path = Path(os.devnull)) -> Iterator[None]:
+    with log.open("w", encoding="utf-8") as said:
+        running = subprocess.Popen([*ORION, "node", *words], env=elsewhere(home), stderr=said)
     try:
         yield
     finally:
@@ -70,6 +71,35 @@ def test_a_computer_joins_and_stays_that_device(installation: Installation, tmp_
         assert (shown["signed"], shown["name"]) == (True, "NAS")
         assert installation.data("run", "nas", "system_info")["status"] == "succeeded"
     installation.data("devices", "remove", "nas")
+
+
+def test_a_node_that_runs_takes_its_new_identity_after_it_was_revoked(
+    installation: Installation, tmp_path: Path
+) -> None:
+    code = installation.data("devices", "invite", "back", "--adopt")["code"]
+    assert join(tmp_path, where_of(installation), "--no-run", code=code).returncode == 0
+    log = tmp_path / "log"
+    with node(tmp_path, log=log):
+        until(lambda: is_online(installation, "back"))
+        installation.data("devices", "revoke", "back", "--yes")
+        until(lambda: "does not let back in" in log.read_text())
+        assert "orion devices invite back" in log.read_text()
+        assert "username and password" not in log.read_text()
+
+        code = installation.data("devices", "invite", "back", "--adopt")["code"]
+        joined = join(tmp_path, where_of(installation), code=code)
+
+        assert joined.returncode == 0, joined.stderr
+        assert "The node that runs here already goes on as back" in joined.stderr
+        until(lambda: is_online(installation, "back"))
+        assert installation.data("run", "back", "system_info")["status"] == "succeeded"
+
+        code = installation.data("devices", "invite", "back")["code"]  # and again, while it is connected
+        assert join(tmp_path, where_of(installation), "--no-run", code=code).returncode == 0
+        until(lambda: log.read_text().count("has joined anew") == 2)
+        until(lambda: is_online(installation, "back"))
+        assert installation.data("run", "back", "system_info")["status"] == "succeeded"
+    installation.data("devices", "remove", "back")
 
 
 def test_keys_that_are_replaced_at_once_twice_reach_whoever_was_there_and_whoever_was_away(
