@@ -17,6 +17,7 @@
   - InvalidArguments
   - Refused
   - ProviderError
+  - Incomplete
 """
 
 from collections.abc import Sequence
@@ -157,3 +158,7 @@ class ProviderError(OrionError):
         super().__init__(message)
         self.retryable = retryable
         self.code = code
+
+
+class Incomplete(OrionError):
+    """A part of it was done, and the disk or the broker did not take the rest; the message says which, and what to do."""

@@ -12,7 +12,7 @@ from typing import TypeVar
 from broker import certificates
 from broker.identities import names
 from broker.identities.activity import ACTIVE_EVERY, await_active
-from broker.identities.errors import BrokerUnreachable, IdentityError, UnknownIdentity
+from broker.identities.errors import BrokerUnreachable, IdentityError, NotWritten, UnknownIdentity
 from broker.identities.keeping import held
 from broker.identities.register import CHANGES, KEEPER, Identities
 from broker.rights import ANYBODY, Role
@@ -67,8 +67,13 @@ class Local:
         def write() -> None:
             self._identities.remove(username, among=among, tell=False)
 
-        # Mosquitto keeps a removed user's session and what is queued in it, for whoever gets the name next
-        await self._changed(username, write, among, queue=False)
+        try:
+            # Mosquitto keeps a removed user's session and what is queued in it, for whoever gets the name next
+            await self._changed(username, write, among, queue=False)
+        except UnknownIdentity:
+            # its name is gone already; for its certificates there may have been no room then
+            await self._with_certificates(certificates.revoke, username)
+            raise
         await self._with_certificates(certificates.revoke, username)
 
     async def all(self) -> dict[str, Role]:
@@ -82,6 +87,8 @@ class Local:
             await change(self._identities.directory, username, now=datetime.now(UTC))
         except ConnectFailed as error:
             raise _unreachable(error) from error
+        except OSError as error:
+            raise NotWritten(self._identities.directory, error.strerror) from error
         except certificates.CertificateError as error:
             raise IdentityError(f"The certificates of {username!r} could not be changed: {error}") from error
 

@@ -45,6 +45,16 @@ class KeysLost(KeysUnusable):
         )
 
 
+class KeysNotWritten(OrionError):
+    """The file of keys cannot be written: its disk is full or protected. The keys stay as they were."""
+
+    def __init__(self, path: Path, reason: str | None) -> None:
+        super().__init__(
+            f"{path} cannot be written ({reason or 'for an unknown reason'}): no key was made, and the present one "
+            "still signs and counts. Make room there, then: orion keys rotate"
+        )
+
+
 class _Entry(BaseModel):
     """`introduces_until`: until then it signs the announcement of its successors."""
 
@@ -180,7 +190,10 @@ class KeyRing:
         self._write((_entry(Signer.generate(), now, now + LASTS),))
 
     def _write(self, entries: tuple[_Entry, ...]) -> None:
-        files.replace(self._path, _ENTRIES.dump_json(entries, indent=1).decode() + "\n")
+        try:
+            files.replace(self._path, _ENTRIES.dump_json(entries, indent=1).decode() + "\n")
+        except OSError as error:
+            raise KeysNotWritten(self._path, error.strerror) from error
         self._hold(entries)
 
     def _hold(self, entries: tuple[_Entry, ...]) -> None:
