@@ -56,7 +56,7 @@ async def revoke(controller: Controller, actor: Asking, device_id: DeviceIdPath)
             f"{unrecorded.said} Until it is, a join code for it still holds, and what waits for it is kept. "
             f"Make room, then revoke it once more so that it is recorded: orion devices revoke {device_id}"
         ) from unrecorded
-    return views.device(row)
+    return views.device(row) | {"can_join": bool(controller.settings.join_port)}
 
 
 def _not_out(device_id: str, error: IdentityError, unrecorded: StoreFailed | None) -> Incomplete:
