@@ -12,7 +12,7 @@ from typing import TypeVar
 from broker import certificates
 from broker.identities import names
 from broker.identities.activity import ACTIVE_EVERY, await_active
-from broker.identities.errors import BrokerUnreachable, IdentityError, NotWritten, UnknownIdentity
+from broker.identities.errors import BrokerUnreachable, IdentityError, UnknownIdentity
 from broker.identities.keeping import held
 from broker.identities.register import CHANGES, KEEPER, Identities
 from broker.rights import ANYBODY, Role
@@ -88,7 +88,9 @@ class Local:
         except ConnectFailed as error:
             raise _unreachable(error) from error
         except OSError as error:
-            raise NotWritten(self._identities.directory, error.strerror) from error
+            raise IdentityError(  # its name is another matter: that was written before
+                f"The certificates of {username!r} could not be changed: {error.strerror}. Make room for the broker's files."
+            ) from error
         except certificates.CertificateError as error:
             raise IdentityError(f"The certificates of {username!r} could not be changed: {error}") from error
 

@@ -67,7 +67,7 @@ def _not_out(device_id: str, error: IdentityError, unrecorded: StoreFailed | Non
         else f"Nor is it recorded: {unrecorded.said}"
     )
     if not isinstance(error, NotWritten):
-        again = f"Revoke it once more as soon as the broker answers: orion devices revoke {device_id}"
+        again = f"Revoke it once more when that is mended: orion devices revoke {device_id}"
         return Incomplete(f"{device_id} may still be let in: {error} {recorded} {again}")
     return Incomplete(
         f"{device_id} is NOT out: {error.said}, so its session goes on and its password still opens the broker. "
