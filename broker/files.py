@@ -6,7 +6,7 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 if sys.platform == "win32":
@@ -42,20 +42,34 @@ def make_private(path: Path) -> bool:
 
 def replace(path: Path, content: str) -> None:
     """Write `content` with mode 0600 such that a reader sees the old file or the new one."""
-    replace_by_lines(path, (content,), end="")
+    _replace_all({path: (content,)})
 
 
-def replace_by_lines(path: Path, lines: Iterable[str], *, end: str = "\n") -> None:
+def replace_all(contents: Mapping[Path, str]) -> None:
+    """The same for several files, in their order; where there is no room for all, each stays as it was."""
+    _replace_all({path: (content,) for path, content in contents.items()})
+
+
+def replace_by_lines(path: Path, lines: Iterable[str]) -> None:
     """The same for a file that is too long to be held in memory."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    _replace_all({path: (f"{line}\n" for line in lines)})
+
+
+def _replace_all(contents: Mapping[Path, Iterable[str]]) -> None:
+    written: list[tuple[Path, Path]] = []
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.writelines(f"{line}{end}" for line in lines)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        for path, pieces in contents.items():
+            descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+            written.append((Path(temporary), path))
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.writelines(pieces)
+                file.flush()
+                os.fsync(file.fileno())
+        for new, path in written:
+            new.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        for new, _ in written:
+            new.unlink(missing_ok=True)
         raise
 
 

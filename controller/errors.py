@@ -19,6 +19,7 @@
   - InvalidArguments
   - Refused
   - ProviderError
+  - Incomplete
 """
 
 from collections.abc import Sequence
@@ -173,3 +174,7 @@ class ProviderError(OrionError):
         super().__init__(message)
         self.retryable = retryable
         self.code = code
+
+
+class Incomplete(OrionError):
+    """A part of it was done, and the disk or the broker did not take the rest; the message says which, and what to do."""

@@ -29,7 +29,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
 }
 
 
-def duration(text: str, *, longest: float = LONGEST) -> float:
+def duration(text: str, *, longest: float = LONGEST, shortest: float = 0.0) -> float:
     """The seconds of `30s`, `10m`, `2h`, `1d` or `90`."""
     found = _DURATION.fullmatch(text.strip())
     if found is None:
@@ -37,6 +37,8 @@ def duration(text: str, *, longest: float = LONGEST) -> float:
     seconds = float(found[1]) * _UNITS[found[2]]
     if not 0 < seconds <= longest:
         raise typer.BadParameter(f"{text!r} must be more than 0 and at most {longest / _UNITS['d']:.0f}d")
+    if seconds < shortest:
+        raise typer.BadParameter(f"{text!r} is too short: it must be at least {shortest:g}s")
     return seconds
 
 

@@ -5,7 +5,14 @@ Devices, controllers and all others share one name space, and a name is given on
 """
 
 from broker.identities.activity import await_active
-from broker.identities.errors import BadName, BrokerUnreachable, IdentityError, NameTaken, UnknownIdentity
+from broker.identities.errors import (
+    BadName,
+    BrokerUnreachable,
+    IdentityError,
+    NameTaken,
+    NotWritten,
+    UnknownIdentity,
+)
 from broker.identities.local import Local
 from broker.identities.passwords import ROUNDS, hash_password, verify_password
 from broker.identities.register import CHANGES, KEPT, PROBES, Credentials, Identities
@@ -22,6 +29,7 @@ __all__ = [
     "IdentityError",
     "Local",
     "NameTaken",
+    "NotWritten",
     "UnknownIdentity",
     "await_active",
     "hash_password",

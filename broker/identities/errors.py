@@ -6,6 +6,7 @@
   - UnknownIdentity
   - BrokerUnreachable
   - ListUnusable
+  - NotWritten
 """
 
 from pathlib import Path
@@ -66,3 +67,13 @@ class ListUnusable(IdentityError):
         super().__init__(
             f"{path} {reason}. Restore it from a backup; or move it away, and add every device and user anew."
         )
+
+
+class NotWritten(IdentityError):
+    """The broker's files cannot be written: its disk is full or protected. Nothing that it goes by has changed."""
+
+    def __init__(self, directory: Path, reason: str | None) -> None:
+        self.said = (
+            f"the broker's files in {directory} cannot be written ({reason or 'for an unknown reason'})"
+        )
+        super().__init__(f"{self.said[0].upper()}{self.said[1:]}. Make room there, and try again.")

@@ -67,8 +67,13 @@ class Local:
         def write() -> None:
             self._identities.remove(username, among=among, tell=False)
 
-        # Mosquitto keeps a removed user's session and what is queued in it, for whoever gets the name next
-        await self._changed(username, write, among, queue=False)
+        try:
+            # Mosquitto keeps a removed user's session and what is queued in it, for whoever gets the name next
+            await self._changed(username, write, among, queue=False)
+        except UnknownIdentity:
+            # its name is gone already; for its certificates there may have been no room then
+            await self._with_certificates(certificates.revoke, username)
+            raise
         await self._with_certificates(certificates.revoke, username)
 
     async def all(self) -> dict[str, Role]:
@@ -82,6 +87,10 @@ class Local:
             await change(self._identities.directory, username, now=datetime.now(UTC))
         except ConnectFailed as error:
             raise _unreachable(error) from error
+        except OSError as error:
+            raise IdentityError(  # its name is another matter: that was written before
+                f"The certificates of {username!r} could not be changed: {error.strerror}. Make room for the broker's files."
+            ) from error
         except certificates.CertificateError as error:
             raise IdentityError(f"The certificates of {username!r} could not be changed: {error}") from error
 

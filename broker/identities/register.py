@@ -18,7 +18,7 @@ from pathlib import Path
 
 from broker import config, files, process, rights
 from broker.identities import names
-from broker.identities.errors import ListUnusable, NameTaken, UnknownIdentity
+from broker.identities.errors import ListUnusable, NameTaken, NotWritten, UnknownIdentity
 from broker.identities.passwords import hash_password, new_password, verify_password
 from broker.rights import ANYBODY, Role
 from schemas.topics import DEFAULT_PREFIX, Topics
@@ -231,11 +231,14 @@ class Identities:
 
     @contextmanager
     def _writing(self) -> Iterator[dict[str, _Entry]]:
-        with files.locked(self.directory / "identities.lock"):
-            entries = self._read()
-            yield entries
-            self._renew(entries, CHANGES, Role.PROBE)
-            self._write(entries)
+        try:
+            with files.locked(self.directory / "identities.lock"):
+                entries = self._read()
+                yield entries
+                self._renew(entries, CHANGES, Role.PROBE)
+                self._write(entries)
+        except OSError as error:
+            raise NotWritten(self.directory, error.strerror) from error
 
     def _read(self) -> dict[str, _Entry]:
         try:
@@ -259,14 +262,18 @@ class Identities:
             username: {"role": entry.role, "password_hash": entry.password_hash, "state": entry.state}
             for username, entry in sorted(entries.items())
         }
-        files.replace(self._list_path, json.dumps(listed, indent=1) + "\n")
         # Rights first: the broker reads passwords first, and may do so between the two. Nobody
         # is let in by a new password before the rights are there that go with it.
         roles = {username: entry.role for username, entry in entries.items() if entry.state is _State.ACTIVE}
         shut_out = [username for username in entries if username not in roles]
-        files.replace(self.directory / config.RIGHTS, rights.render(roles, self._topics, shut_out=shut_out))
         passwords = [f"{name}:{entries[name].password_hash}\n" for name in roles]
-        files.replace(self.directory / config.PASSWORDS, "".join(passwords))
+        files.replace_all(  # a list that says more than the broker's files would never be put into them
+            {
+                self._list_path: json.dumps(listed, indent=1) + "\n",
+                self.directory / config.RIGHTS: rights.render(roles, self._topics, shut_out=shut_out),
+                self.directory / config.PASSWORDS: "".join(passwords),
+            }
+        )
 
     def _password_path(self, username: str) -> Path:
         return self.directory / f"{username}.password"

@@ -11,9 +11,18 @@ from pydantic_core import from_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from broker.identities import BrokerUnreachable, IdentityError, NameTaken, UnknownIdentity
+from broker.identities import BrokerUnreachable, IdentityError, NameTaken, NotWritten, UnknownIdentity
 from controller.assistant.chat import TextTooLong
-from controller.errors import Conflict, InvalidArguments, NotFound, OrionError, ProviderError, Refused
+from controller.errors import (
+    Conflict,
+    Incomplete,
+    InvalidArguments,
+    NotFound,
+    OrionError,
+    ProviderError,
+    Refused,
+)
+from controller.store.keyring import KeysNotWritten
 from controller.store.store import StoreBusy, StoreFailed, StoreRefused
 from schemas.errors import ErrorCode
 from schemas.wire import MAX_PAYLOAD
@@ -32,6 +41,8 @@ STATUSES: dict[type[OrionError], int] = {
     StoreBusy: 503,
     StoreFailed: 503,
     StoreRefused: 422,
+    Incomplete: 503,
+    KeysNotWritten: 503,
     TextTooLong: 413,
     OrionError: 500,
 }
@@ -73,7 +84,7 @@ async def _identity(_request: Request, error: Exception) -> Response:
         return problem(409, ErrorCode.ALREADY_EXISTS, str(error))
     if isinstance(error, UnknownIdentity):
         return problem(404, ErrorCode.NOT_FOUND, str(error))
-    if isinstance(error, BrokerUnreachable):
+    if isinstance(error, BrokerUnreachable | NotWritten):
         return problem(503, ErrorCode.INTERNAL, str(error))
     return problem(422, ErrorCode.INVALID_ARGUMENTS, str(error))
 

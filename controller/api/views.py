@@ -78,6 +78,7 @@ def device_whole(row: Device) -> Json:
         for tool in (profile.tools if profile else [])
     ]
     more = {
+        "public_key": row.public_key,
         "os_version": row.os_version,
         "cpu": row.cpu_info,
         "ram_gb": row.ram_gb,

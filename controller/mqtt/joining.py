@@ -137,6 +137,11 @@ class Joining:
                 taken = f"The name {claim.device_id!r} belongs to a user: ask for a code for another one."
                 await self._refuse(invite_id, claim, ErrorCode.ALREADY_EXISTS, taken)
                 await self._close(invite_id)
+            case Verdict.CLOSED:
+                closed = (
+                    "a request to join with a code that counts no more: it was used, replaced, or is over"
+                )
+                self._complaints.add(username(invite_id), closed)
             case Verdict.UNPROVEN:
                 self._complaints.add(username(invite_id), "a request to join without the code")
 

@@ -29,7 +29,10 @@ class Verdict(StrEnum):
     EXPIRED = "expired"  # or replaced by a newer one
     VOIDED = "voided"  # by requests that did not prove it
     TAKEN = "taken"  # the place has the name of a user
-    UNPROVEN = "unproven"  # unknown, void, or not made by somebody who has the code: not answered
+    CLOSED = (
+        "closed"  # what would prove the answer is gone with the code, which was used or is over: not answered
+    )
+    UNPROVEN = "unproven"  # unknown, or not made by somebody who has the code: not answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ def claim(
     """
     row = session.get(Invitation, invite_id)
     if row is None or row.proof_key is None:
-        return Claim(Verdict.UNPROVEN)
+        return Claim(Verdict.UNPROVEN if row is None else Verdict.CLOSED)
     if not is_proven(row.proof_key, topic, payload, properties):
         row.faults += 1
         if row.faults >= MAX_FAULTS:

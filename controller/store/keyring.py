@@ -45,6 +45,16 @@ class KeysLost(KeysUnusable):
         )
 
 
+class KeysNotWritten(OrionError):
+    """The file of keys cannot be written: its disk is full or protected. The keys stay as they were."""
+
+    def __init__(self, path: Path, reason: str | None) -> None:
+        super().__init__(
+            f"{path} cannot be written ({reason or 'for an unknown reason'}): no key was made, and the present one "
+            "still signs and counts. Make room there, then: orion keys rotate"
+        )
+
+
 class _Entry(BaseModel):
     """`introduces_until`: until then it signs the announcement of its successors."""
 
@@ -143,14 +153,20 @@ class KeyRing:
         """Make the next key. `at_once`: the present one is in wrong hands and stops counting now.
 
         Raises:
-            Conflict: the last rotation still overlaps.
+            Conflict: the last rotation still overlaps. One at once has no overlap, and ends that of another.
+            KeysNotWritten: there is no room for it; nothing has changed.
         """
         with files.locked(self._path.with_suffix(".lock")):
             now = self._now()
             kept = [entry for entry, _ in self._held if now < entry.introduces_until]
-            if len(kept) > 1 and not at_once:
-                until = f"{min(entry.introduces_until for entry in kept):%Y-%m-%d %H:%M} UTC"
-                raise Conflict(f"The last rotation overlaps until {until}; a stolen key is replaced at once.")
+            counting = [entry for entry in kept if now < entry.not_after]  # not those that only introduce
+            if len(counting) > 1 and not at_once:
+                until = f"{min(entry.not_after for entry in counting):%Y-%m-%d %H:%M} UTC"
+                raise Conflict(
+                    f"The last rotation overlaps until {until}: its old key counts until then, for devices that are "
+                    "away, and the next ordinary rotation waits for that. A key that is in wrong hands is replaced "
+                    "now: orion keys rotate --at-once"
+                )
             begins = now if at_once else now + settle
             ends = now if at_once else begins + overlap
             older = [
@@ -180,7 +196,10 @@ class KeyRing:
         self._write((_entry(Signer.generate(), now, now + LASTS),))
 
     def _write(self, entries: tuple[_Entry, ...]) -> None:
-        files.replace(self._path, _ENTRIES.dump_json(entries, indent=1).decode() + "\n")
+        try:
+            files.replace(self._path, _ENTRIES.dump_json(entries, indent=1).decode() + "\n")
+        except OSError as error:
+            raise KeysNotWritten(self._path, error.strerror) from error
         self._hold(entries)
 
     def _hold(self, entries: tuple[_Entry, ...]) -> None:

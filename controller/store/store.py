@@ -39,6 +39,7 @@ logger = logging.getLogger(__name__)
 MAX_QUEUED = 10_000  # units that wait for the writer; beyond that the caller is told
 MAX_BATCH = 256  # units in one transaction
 READERS = 4  # threads
+_FULL = "disk is full"  # SQLite's words
 
 T = TypeVar("T")
 
@@ -50,7 +51,12 @@ class StoreBusy(OrionError):
 
 
 class StoreFailed(OrionError):
-    """The database did not take a transaction: disk full, locked, or gone."""
+    """The database did not take a transaction: disk full, locked, or gone. `said`: that alone, as a sentence."""
+
+    def __init__(self, said: str) -> None:
+        remedy = " Make room on the controller's disk, and try again." if _FULL in said else ""
+        super().__init__(said + remedy)
+        self.said = said
 
 
 class StoreRefused(OrionError):

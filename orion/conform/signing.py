@@ -10,12 +10,13 @@ from schemas.signing import BadSignature, Signer
 from schemas.topics import Kind, with_article
 
 UNSIGNED = "the device does not sign: it was added by hand"
+UNVERIFIED = "signatures are there, and its public key is not known here: the controller that it joined tells it while it runs"
 SIGNED = (Kind.PROFILE, Kind.EVENT, Kind.REPLY)
 
 
 async def signs(examination: Examination) -> Verdict:
     """Profile, events and replies carry its signature."""
-    if not examination.enrolled:
+    if not examination.enrolled and examination.verifier is None:
         return untried(UNSIGNED)
     faults: dict[str, None] = {}
     keys: set[str] = set()
@@ -33,8 +34,9 @@ async def signs(examination: Examination) -> Verdict:
                 faults[f"{with_article(kind)}: {error}"] = None
     if len(keys) > 1:
         faults["it signs with several keys"] = None
-    told = "" if examination.verifier is not None else "they are there; its public key is not known here"
-    return judged(list(faults), told)
+    if examination.verifier is None and not faults:
+        return untried(UNVERIFIED)
+    return judged(list(faults))
 
 
 async def unsigned(examination: Examination) -> Verdict:

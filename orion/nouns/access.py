@@ -32,7 +32,8 @@ def revoke(
     device = invocation.client.post(f"{path}/revoke")
     if not terminal.answer(device):
         terminal.say(f"Revoked {device_id}: it is not let in any more")
-        terminal.say(f"Let it in again with: orion devices {'invite' if joined else 'rotate'} {device_id}")
+        how = "invite" if joined and device["can_join"] else "rotate"
+        terminal.say(f"Let it in again with: orion devices {how} {device_id}")
     return Exit.DONE
 
 
@@ -58,7 +59,7 @@ def rotate(invocation: Invocation, device_id: Id) -> None:
     if not terminal.answer(made):
         terminal.say(f"{device_id} has another password. It connects with:")
         terminal.facts(made["mqtt"])
-        if joined:
+        if joined and made["mqtt"].get("tls_port"):  # else nobody can join here
             terminal.say(
                 f"A computer that joined takes it by joining again: orion devices invite {device_id}"
             )

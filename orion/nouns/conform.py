@@ -18,7 +18,7 @@ from schemas.ids import DeviceId
 
 if TYPE_CHECKING:  # loaded by this command alone: it brings the broker's package
     from orion.conform import Check, Examination, Finding
-    from schemas.signing import Signer
+    from schemas.signing import Signer, Verifier
 
 ALARMS = (
     "{} signs, so it is tried whether it refuses what is not the controller's. It may tell of that as a critical event "
@@ -97,6 +97,7 @@ def conform(
                 line, within_s=within, heartbeat_s=settings.heartbeat_s, mqtt3=mqtt3, disconnects=disconnect
             )
             examination.say = invocation.terminal.say
+            examination.verifier = verifier
             if not await checks.first_words(examination):
                 raise _silent(device_id)
             if await examination.is_offline():
@@ -109,6 +110,7 @@ def conform(
                 async with contextlib.aclosing(checks.examine(examination, begins)) as found:
                     findings.extend([each async for each in found])
 
+    verifier = _verifier(invocation, device_id)
     try:
         asyncio.run(look(checks.signer_of(settings)))
     except asyncio.CancelledError:
@@ -122,6 +124,17 @@ def conform(
         recorded = [_record(invocation, each, findings) for each in examinations]
     alarms = {"recorded": all(recorded), "events": examinations[0].alarms()}
     return _report(invocation.terminal, device_id, findings, alarms)
+
+
+def _verifier(invocation: Invocation, device_id: str) -> "Verifier | None":
+    """What verifies the device's signatures; None where no controller that runs here knows its key."""
+    from schemas.signing import BadKey, Verifier
+
+    try:
+        public = invocation.client.get(f"/devices/{segment(device_id)}").get("public_key")
+        return None if public is None else Verifier.of([public])
+    except (ClientError, BadKey):
+        return None
 
 
 def _leave_nothing_when_told_to_end() -> None:

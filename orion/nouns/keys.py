@@ -49,7 +49,11 @@ def rotate(
     ] = None,
     at_once: Annotated[
         bool,
-        typer.Option("--at-once", help="The present key is in wrong hands: it counts no more from now on."),
+        typer.Option(
+            "--at-once",
+            help="The present key is in wrong hands: it counts no more from now on, and only tells devices that are "
+            "away which key follows, for as long as --overlap says.",
+        ),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> Exit:

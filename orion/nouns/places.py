@@ -13,6 +13,7 @@ from orion.verbs import Invocation, verb
 from schemas.topics import DEFAULT_PREFIX
 
 MAX_CSR = 16_384  # characters
+SHORTEST = 10.0  # seconds that a code is good at least, as the controller wants it
 
 
 def register(group: typer.Typer) -> None:
@@ -86,7 +87,11 @@ def invite(
 
     The code is good once. It is said here and never again; an earlier one for the device is void.
     """
-    body: Json = {"adopt": adopt, "valid_s": words.duration(valid)}
+    try:
+        valid_s = words.duration(valid, shortest=SHORTEST)
+    except typer.BadParameter as wrong:
+        raise typer.BadParameter(wrong.message, param_hint="--valid") from None
+    body: Json = {"adopt": adopt, "valid_s": valid_s}
     body |= said(name, alias, group, area, profile, allow_path, allow_app, allow_tool)
     made = invocation.client.post(f"/devices/{segment(device_id)}/invite", body)
     host, port = invited_to(invocation.settings), made["port"]

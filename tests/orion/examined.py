@@ -8,7 +8,7 @@ from broker.identities import UnknownIdentity, await_active
 from broker.session import Endpoint
 from orion import conform
 from orion.conform import Finding
-from schemas.signing import Signer
+from schemas.signing import Signer, Verifier
 from schemas.topics import DEFAULT_PREFIX
 from tests.broker.running import RunningBroker
 from tests.examples.lamps import Lamp
@@ -38,6 +38,7 @@ async def examined(
     mqtt3: bool = False,
     cut: bool = False,
     signer: Signer | None = None,
+    verifier: Verifier | None = None,
 ) -> dict[str, Finding]:
     """Run a lamp and what is found about it; with `cut` its program dies and is started when that is asked for."""
     endpoint = await examiner(broker, name)
@@ -53,6 +54,7 @@ async def examined(
                 line, within_s=WITHIN, watch_s=WATCHED, heartbeat_s=HEARTBEAT, mqtt3=mqtt3, disconnects=cut
             )
             examination.patience_s = PATIENCE
+            examination.verifier = verifier
             examination.say = act
             async with asyncio.timeout(THERE_WITHIN):
                 while not await conform.first_words(examination):

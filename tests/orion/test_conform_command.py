@@ -42,7 +42,8 @@ def test_our_node_passes_and_nothing_is_left(quick: Installation) -> None:
     assert found["holds"], found
     assert list(states(found)) == [check.name for check in CHECKS]
     assert found["passed"] + found["not_tried"] == len(CHECKS)
-    assert states(found)["signing.forged"] == "passed"  # `orion up` has it join
+    assert states(found)["signing.signs"] == "passed"  # `orion up` has it join
+    assert states(found)["signing.forged"] == "passed"
     assert not list((quick.home / "data" / "broker").glob("controller-conform*"))
     assert "controller-conform" not in (quick.home / "data" / "broker" / "passwords").read_text()
 

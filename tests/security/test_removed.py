@@ -64,7 +64,7 @@ def test_its_last_words(stand: Stand, seen: Seen) -> None:
         topic = f"{device.topic}/{kind}"
         until(lambda: stand.spy.all(topic)[-1].payload == b"", what=f"an empty {kind}")  # noqa: B023
 
-    seen.became("what was retained is cleared; nothing of it is left")
+    seen.became("with its removal what was retained is cleared; nothing of it is left")
 
 
 @attempt(

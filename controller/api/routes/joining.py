@@ -47,7 +47,12 @@ async def invite(
     administration = _administration(controller)
     settings = controller.settings
     if not settings.join_port:
-        raise Conflict("Nobody can join: the broker has no encrypted listener (ORION_MQTT_TLS_PORT).")
+        raise Conflict(
+            "Nobody can join: the broker has no encrypted listener (ORION_MQTT_TLS_PORT)."
+            if settings.administrator is None
+            else "Nobody can join: this controller reaches its broker without TLS. Where that broker has an encrypted "
+            "listener, name it with mqtts:// in ORION_MQTT_URL; otherwise: orion devices add"
+        )
     ca = await asyncio.to_thread(authority.read, settings.ca_path)
     new = place(wanted, device_id, adopt=wanted.adopt)
     valid = timedelta(seconds=wanted.valid_s)

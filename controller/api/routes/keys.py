@@ -8,9 +8,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from controller.api.deps import Asking, Controller
+from controller.errors import Incomplete
 from controller.services import audit
 from controller.store.keyring import OVERLAP, SETTLE
-from controller.store.store import Session
+from controller.store.store import Session, StoreFailed
 
 router = APIRouter(prefix="/keys", tags=["keys"])
 
@@ -59,6 +60,13 @@ async def rotate(controller: Controller, actor: Asking, wanted: Rotation) -> dic
         detail: dict[str, Any] = {"key_id": made.key_id, "at_once": wanted.at_once}
         audit.record(session, "keys.rotated", now=datetime.now(UTC), actor=actor, detail=detail)
 
-    await controller.store.write(note)
-    controller.devices_door.announce_keys()
+    try:
+        await controller.store.write(note)
+    except StoreFailed as error:
+        raise Incomplete(
+            f"Made the key {made.key_id}, which counts and is told to devices; only the record of it is missing. "
+            f"{error.said} Make room on the controller's disk; nothing has to be rotated again."
+        ) from error
+    finally:
+        controller.devices_door.announce_keys()  # it counts: devices have to know
     return made.to_json()

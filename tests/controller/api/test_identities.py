@@ -225,6 +225,19 @@ async def test_names_are_shown_and_only_our_own_are_replaced_there(orion: Orion)
         assert (await orion.http.post(f"identities/{name}/rotate")).status_code == status
 
 
+async def test_where_nobody_can_join_no_code_is_made_and_none_advised(orion: Orion) -> None:
+    await orion.device()
+
+    revoked = (await orion.http.post("devices/lamp/revoke")).json()
+    invited = await orion.http.post("devices/lamp/invite", json={})
+
+    assert revoked["can_join"] is False
+    assert invited.status_code == 409
+    remote, told = orion.broker.kind == DYNSEC, invited.json()["detail"]
+    assert ("mqtts:// in ORION_MQTT_URL" in told) == remote
+    assert ("ORION_MQTT_TLS_PORT" in told) != remote
+
+
 @pytest.mark.parametrize("verb", ["revoke", "rotate"])
 async def test_what_does_not_exist_cannot_be_revoked_or_replaced(orion: Orion, verb: str) -> None:
     assert (await orion.http.post(f"devices/nobody/{verb}")).status_code == 404

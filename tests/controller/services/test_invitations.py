@@ -60,7 +60,7 @@ def test_once_it_is_closed_nobody_may(session: Session) -> None:
     code = invite(session)
     claim(session, code)
     invitations.close(session, code.invite_id)
-    assert claim(session, code).verdict is Verdict.UNPROVEN
+    assert claim(session, code).verdict is Verdict.CLOSED
 
 
 def test_after_its_time_it_lets_nobody_in_and_is_to_be_tidied(session: Session) -> None:

@@ -96,6 +96,29 @@ def test_each_key_that_was_replaced_at_once_says_who_follows(ring: KeyRing, hour
     assert introducers(ring) == [third]
 
 
+def test_after_one_at_once_an_ordinary_rotation_is_possible_again(ring: KeyRing, hour: Hour) -> None:
+    stolen = ring.signer.key_id
+    second = ring.rotate(at_once=True).key_id
+    third = ring.rotate().key_id
+    assert ids(ring) == {second, third}
+    assert ring.signer.key_id == second
+    assert introducers(ring) == [stolen, second]  # whoever was away learns of both
+    with pytest.raises(Conflict, match="orion keys rotate --at-once"):
+        ring.rotate()
+    hour.now += SETTLE + OVERLAP
+    assert ids(ring) == {third}
+    assert introducers(ring) == [third]
+
+
+def test_one_at_once_ends_the_overlap_before_it(ring: KeyRing) -> None:
+    first = ring.signer.key_id
+    second = ring.rotate().key_id
+    third = ring.rotate(at_once=True).key_id
+    fourth = ring.rotate().key_id
+    assert ids(ring) == {third, fourth}
+    assert introducers(ring) == [first, second, third]
+
+
 def test_what_was_rotated_survives_a_restart(ring: KeyRing, tmp_path: Path, hour: Hour) -> None:
     ring.rotate()
     again = KeyRing(tmp_path / "controller" / "keys.json", hour)
