@@ -1,5 +1,6 @@
 """The programs together on a real broker."""
 
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -7,13 +8,18 @@ from pathlib import Path
 import pytest
 
 from tests.broker.running import RunningBroker
-from tests.databases import Databases
+from tests.databases import POSTGRESQL, SQLITE, Databases
 from tests.flows.installation import Installation, RunningNode, installation, running_node
 
 
 @pytest.fixture(autouse=True)
-def databases_of_the_test(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every story is told on SQLite and on PostgreSQL: a database a folder, for as long as the test runs."""
+def databases_of_the_test(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Half of the stories are told on SQLite, half on PostgreSQL: a database a folder, while the test runs.
+
+    Its name decides, so that it is always the same one. What the stories are made of is tried on both.
+    """
+    kind = (SQLITE, POSTGRESQL)[zlib.crc32(request.node.nodeid.encode()) % 2]
+    databases: Databases = request.getfixturevalue(f"{kind}_databases")
     with ExitStack() as stack:
         urls: dict[Path, str] = {}
 
