@@ -15,6 +15,7 @@ RECORDS = 1_000
 # expiry, status, length of the id, the id, length of the topic of its answer, the topic
 _BODY = struct.Struct("<dBH256sH256s")
 LONGEST_TOPIC = 256  # bytes; an answer to a longer one is remembered without it
+_BODY_WITHOUT_TOPIC = struct.Struct("<dBH256s")  # of the first releases
 _CHECK = struct.Struct("<I")
 SIZE = _BODY.size + _CHECK.size  # bytes of one record
 _EMPTY = bytes(SIZE)
@@ -49,13 +50,16 @@ class Reserve:
         A file that is not as it was written is made anew with what of it can be read, and `spoilt` is set.
         """
         content = self.path.read_bytes() if self.path.exists() else b""
-        pieces = [content[place * SIZE : (place + 1) * SIZE] for place in range(RECORDS)]
-        read = [_read(piece) for piece in pieces]
-        whole = len(content) == RECORDS * SIZE and all(
-            refused is not None or piece == _EMPTY for refused, piece in zip(read, pieces, strict=True)
+        is_old = len(content) == RECORDS * (_BODY_WITHOUT_TOPIC.size + _CHECK.size)
+        body = _BODY_WITHOUT_TOPIC if is_old else _BODY
+        size = body.size + _CHECK.size
+        pieces = [content[place * size : (place + 1) * size] for place in range(RECORDS)]
+        read = [_read(piece, body) for piece in pieces]
+        whole = len(content) == RECORDS * size and all(
+            refused is not None or not any(piece) for refused, piece in zip(read, pieces, strict=True)
         )
         self.spoilt = self.path.exists() and not whole
-        if not whole:
+        if is_old or not whole:
             self._make(b"".join(_EMPTY if refused is None else _record(refused) for refused in read))
         self._free = [place for place in reversed(range(RECORDS)) if read[place] is None]
         found = {place: refused for place, refused in enumerate(read) if refused is not None}
@@ -110,13 +114,14 @@ def _record(refused: Refused) -> bytes:
     return body + _CHECK.pack(zlib.crc32(body))
 
 
-def _read(record: bytes) -> Refused | None:
-    if len(record) != SIZE:
+def _read(record: bytes, form: struct.Struct) -> Refused | None:
+    if len(record) != form.size + _CHECK.size:
         return None
-    body, check = record[: _BODY.size], record[_BODY.size :]
-    expires_at, status, length, name, topic_length, topic = _BODY.unpack(body)
+    body, check = record[: form.size], record[form.size :]
+    expires_at, status, length, name, *told = form.unpack(body)
     if status not in (1, 2) or _CHECK.pack(zlib.crc32(body)) != check:
         return None
+    topic_length, topic = told or (0, b"")
     try:
         return Refused(name[:length].decode(), expires_at, status == 2, topic[:topic_length].decode())
     except UnicodeDecodeError:

@@ -1,7 +1,9 @@
 """What was answered without the journal is remembered, in memory and in room that was taken before."""
 
 import asyncio
+import struct
 import threading
+import zlib
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -132,6 +134,31 @@ async def test_file_that_was_overwritten_is_told_and_made_anew(tmp_path: Path, l
     later = refusals_at(path)
     assert await later.load(said_again) is True
     assert len(later) == RECORDS
+
+
+@pytest.mark.parametrize("refused", [{}, {3: ("a", 1), 700: ("é", 2)}])
+async def test_what_an_earlier_release_refused_is_taken_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, refused: dict[int, tuple[str, int]]
+) -> None:
+    """Its records had no topic; what it refused must not run because the program was updated."""
+    body, check = struct.Struct("<dBH256s"), struct.Struct("<I")
+    content = bytearray((body.size + check.size) * RECORDS)
+    for place, (name, status) in refused.items():
+        record = body.pack(1.0, status, len(name.encode()), name.encode())
+        start = place * (body.size + check.size)
+        content[start : start + body.size + check.size] = record + check.pack(zlib.crc32(record))
+    path = tmp_path / "refused"
+    await asyncio.to_thread(path.write_bytes, content)
+
+    for _ in range(2):
+        refusals = refusals_at(path)
+        assert await refusals.load(said_again) is True
+        assert len(refusals) == len(refused)
+        for name, status in refused.values():
+            reply = b"interrupted" if status == 2 else b"rejected"
+            assert refusals.get(name) == Answer(name, "", 1.0, reply)
+    assert (await asyncio.to_thread(path.stat)).st_size == RECORDS * SIZE
+    assert caplog.records == []
 
 
 async def test_first_life_has_nothing_to_tell(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
