@@ -16,7 +16,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
-from controller.errors import Conflict
+from controller.errors import Conflict, OrionError
 from controller.store import engine as engines
 
 logger = logging.getLogger(__name__)
@@ -41,6 +41,16 @@ class SchemaOlder(Conflict):
         super().__init__(
             f"The database has the schema {revision}, and this Orion needs {newest()}. Stop what uses it, make "
             "a copy of it (pg_dump), and bring it up to date: orion db migrate"
+        )
+
+
+class NotCopied(OrionError):
+    """A database file could not be copied, so its schema was left as it is."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"{path} has an older schema and could not be copied before it changes ({reason}), so it was left as "
+            "it is. Make room beside it, and start again."
         )
 
 
@@ -76,6 +86,7 @@ def prepare(engine: Engine) -> None:
     Raises:
         SchemaNewer: a newer Orion made this database.
         SchemaOlder: it is a server's and has to be migrated first.
+        NotCopied: it is a file, and there is no room to copy it before it changes.
     """
     found = current(engine)
     if found == newest():
@@ -101,15 +112,23 @@ def upgrade(engine: Engine) -> None:
 
 
 def copied(engine: Engine, revision: str) -> Path:
-    """A copy of a database file beside it, as whole as it is now; for its owner's eyes only."""
+    """A copy of a database file beside it, as whole as it is now; for its owner's eyes only.
+
+    Raises:
+        NotCopied: there is no room for it, or the file cannot be read.
+    """
     path = Path(engine.url.database or "")
     copy = path.with_name(f"{path.stem}-{revision}{path.suffix}")
     draft = copy.with_name(f"{copy.name}.new")
-    draft.unlink(missing_ok=True)
-    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(draft)) as target:
-        source.backup(target)
-    draft.replace(copy)
+    try:
+        draft.unlink(missing_ok=True)
+        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(draft)) as target:
+            source.backup(target)
+        draft.replace(copy)
+    except (OSError, sqlite3.Error) as error:
+        draft.unlink(missing_ok=True)
+        raise NotCopied(path, str(error)) from error
     return copy
 
 

@@ -1,8 +1,10 @@
 """A database of any earlier release, with rows in every table, comes up to date and may go back."""
 
+import asyncio
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from sqlalchemy import JSON, Boolean, Column, DateTime, Engine, Float, Integer, 
 
 from controller.store import engine, migrate
 from tests.databases import Databases
+from tests.device_node.journal.disk import small_disk
 from tests.factories import NOON
 
 REVISIONS = sorted(each.revision for each in ScriptDirectory(str(migrate.SCRIPTS)).walk_revisions())
@@ -107,6 +110,26 @@ def test_a_file_of_an_earlier_release_is_copied_before_it_changes(sqlite_databas
         assert stat.S_IMODE(path.with_name("orion-0008.db").stat().st_mode) == 0o600
         migrate.prepare(writer)  # a second start has nothing to copy
         assert sorted(each.name for each in path.parent.glob("orion-*")) == ["orion-0008.db"]
+
+
+async def test_a_file_that_cannot_be_copied_is_left_as_it_is(tmp_path: Path) -> None:
+    async with small_disk(tmp_path / "disk") as disk:
+        writer = engine.writer(engine.sqlite_url(disk.path / "orion.db"))
+        await asyncio.to_thread(lambda: command.upgrade(migrate.configuration(writer), "0008"))
+        await asyncio.to_thread(fill, writer)
+        before = await asyncio.to_thread(contents, writer)
+        await disk.fill()
+
+        with pytest.raises(migrate.NotCopied, match="Make room"):
+            await asyncio.to_thread(migrate.prepare, writer)
+
+        assert await asyncio.to_thread(contents, writer) == before
+        left = await asyncio.to_thread(lambda: sorted(each.name for each in disk.path.glob("orion-*")))
+        assert left == []
+        await disk.free()
+        await asyncio.to_thread(migrate.prepare, writer)
+        assert await asyncio.to_thread(partial(contents, writer, only=before)) == before
+        writer.dispose()
 
 
 def test_a_servers_database_is_migrated_only_when_somebody_says_so(postgresql_databases: Databases) -> None:
