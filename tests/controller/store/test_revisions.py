@@ -114,7 +114,8 @@ def test_a_file_of_an_earlier_release_is_copied_before_it_changes(sqlite_databas
 
 async def test_a_file_that_cannot_be_copied_is_left_as_it_is(tmp_path: Path) -> None:
     async with small_disk(tmp_path / "disk") as disk:
-        writer = engine.writer(engine.sqlite_url(disk.path / "orion.db"))
+        url = engine.sqlite_url(disk.path / "orion.db")
+        writer = await asyncio.to_thread(engine.writer, url)
         await asyncio.to_thread(lambda: command.upgrade(migrate.configuration(writer), "0008"))
         await asyncio.to_thread(fill, writer)
         before = await asyncio.to_thread(contents, writer)
