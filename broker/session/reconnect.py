@@ -10,9 +10,9 @@ only in connections that are let in at once and ended at once, again and again.
 import asyncio
 import contextlib
 import logging
-import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from random import SystemRandom
 
 from broker.session.connection import Session
 from broker.session.errors import ConnectFailed, ConnectionLost, SessionError
@@ -20,6 +20,7 @@ from broker.session.messages import Connected
 
 logger = logging.getLogger(__name__)
 
+_RANDOM = SystemRandom()
 GRACE = 1.0  # seconds that `serve` gets to notice a lost connection by itself
 STOP_WITHIN = 4.0  # seconds that it gets to end after `stop`
 STABLE_AFTER = 10.0  # seconds; a connection that lived less counts as a failed attempt
@@ -52,7 +53,7 @@ class Backoff:
 
 
 def _jitter() -> float:
-    return random.uniform(0.5, 1.0)  # noqa: S311  # nosec B311 # spreading load, not hiding
+    return _RANDOM.uniform(0.5, 1.0)
 
 
 async def keep_connected(

