@@ -233,6 +233,11 @@ class Peer:
         )
         return self.all(topic, after=after, **fields)[0]
 
+    def expect_cleared(self, topic: str, *, within: float = WITHIN) -> Seen:
+        """The empty message that ends what was retained on this topic; fails when none comes in time."""
+        self._wait(lambda: any(not seen.payload for seen in self.all(topic)), within, f"the end of {topic}")
+        return next(seen for seen in self.all(topic) if not seen.payload)
+
     def topics(self, *, after: int = 0) -> set[str]:
         with self._changed:
             return {seen.topic for seen in self.seen[after:]}

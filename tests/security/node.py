@@ -19,6 +19,7 @@ from tests.conformance.wire_peer import PREFIX, Json, Seen, fresh
 if TYPE_CHECKING:
     from tests.security.stand import Stand
 
+INSTANCE = "main"  # of the controller that everything here answers to
 ONLINE_WITHIN = 30.0  # seconds, on a machine that is busy
 STOPPED_WITHIN = 10.0
 
@@ -61,9 +62,12 @@ class Node:
         return self.stand.order(self.name, "create_directory", path=str(path))
 
     def fence(self) -> None:
-        """What was sent to it before has been looked at when this returns."""
+        """What was sent to it before has been looked at, and what it said has been seen, when this returns."""
         made = self.make(self.path())
         assert made["status"] == "succeeded", made
+        self.stand.spy.expect(
+            f"{self.topic}/reply/{INSTANCE}", command_id=made["command_id"], status="succeeded"
+        )
 
     def final(self, command: Json, *, after: int = 0) -> Seen:
         """Its final reply to a command, which no controller waits for."""

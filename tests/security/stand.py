@@ -23,10 +23,9 @@ from tests.conformance.installation import Installation, Program
 from tests.conformance.wire_peer import PREFIX, Json, Peer, Refused, Seen, fresh, stamp, until
 from tests.ports import free_port
 from tests.security.forgery import Message, controllers_key, copied, signed
-from tests.security.node import Node
+from tests.security.node import INSTANCE, Node
 from tests.security.signing_device import SigningDevice
 
-INSTANCE = "main"
 ONLINE_WITHIN = 30.0  # seconds, on a machine that is busy
 DONE_WITHIN = 15
 

@@ -191,7 +191,7 @@ def test_a_made_up_card(stand: Stand, seen: Seen) -> None:
     stand.overseer.publish(topic, card, retain=True)
     answer = stand.http.post(f"approvals/{made_up}/decision", json={"decision": "approve"})
     assert answer.status_code == 404
-    until(lambda: stand.spy.all(topic)[-1].payload == b"", what="the end of the made-up card")
+    stand.spy.expect_cleared(topic)
 
     real = stand.order(stand.lamp.id, "open_door", wait=0)
     stand.http.post(f"approvals/{real['approval_id']}/decision", json={"decision": "approve"})
@@ -253,9 +253,9 @@ def test_replayed_words(stand: Stand, seen: Seen, kind: str, worse: str) -> None
     event = device.event()
     device.fence()
     past = {
-        "profile": stand.spy.all(f"{device.topic}/profile")[0],
-        "event": stand.spy.all(f"{device.topic}/event", id=event)[0],
-        "reply": stand.spy.all(command["reply_to"], command_id=command["id"])[0],
+        "profile": stand.spy.expect(f"{device.topic}/profile"),
+        "event": stand.spy.expect(f"{device.topic}/event", id=event),
+        "reply": stand.spy.expect(command["reply_to"], command_id=command["id"]),
     }[kind]
     device.boot_id = f"boot-{fresh()[:8]}"  # another life, which has learned something
     device.profile([a_tool(), a_tool("dim")])

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conformance.fake_device import a_tool
-from tests.conformance.wire_peer import PREFIX, Json, fresh, stamp, until
+from tests.conformance.wire_peer import PREFIX, Json, fresh, stamp
 from tests.security.rows import Attacker, Seen, attempt
 from tests.security.stand import Stand, a_command
 
@@ -308,6 +308,5 @@ def test_clearing_a_card(stand: Stand, seen: Seen) -> None:
     assert stand.spy.all(topic)[-1].payload
 
     stand.http.post(f"approvals/{card}/decision", json={"decision": "deny"}).raise_for_status()
-    until(lambda: stand.spy.all(topic)[-1].payload == b"", what="the end of the card")
-    seen.control(stand.spy.all(topic)[-1].retain)
+    seen.control(stand.spy.expect_cleared(topic).retain)
     seen.became(f"PUBACK “{answer}”", "the card stays")

@@ -62,7 +62,7 @@ def test_its_last_words(stand: Stand, seen: Seen) -> None:
     seen.control(stand.spy.expect(f"{honest.topic}/presence", boot_id=truth))
     for kind in ("presence", "profile"):
         topic = f"{device.topic}/{kind}"
-        until(lambda: stand.spy.all(topic)[-1].payload == b"", what=f"an empty {kind}")  # noqa: B023
+        stand.spy.expect_cleared(topic)
 
     seen.became("with its removal what was retained is cleared; nothing of it is left")
 
@@ -97,7 +97,7 @@ def test_its_queue(stand: Stand, seen: Seen) -> None:
 )
 def test_its_rights(stand: Stand, seen: Seen) -> None:
     device = stand.device()
-    seen.control(device.event() and stand.spy.all(f"{device.topic}/event"))
+    seen.control(stand.spy.expect(f"{device.topic}/event", id=device.event()))
     stand.http.delete(f"devices/{device.id}").raise_for_status()
     until(lambda: device.peer.gone, what="the end of its line")
     mark = stand.spy.mark()

@@ -12,6 +12,7 @@ from controller.assistant.language import Language, word_set
 from controller.assistant.offline import answers, refusals
 from controller.assistant.offline.grammar import Grammar, Match, encode
 from controller.assistant.offline.plan import Again, Calls, Plan, PlannedCall
+from controller.assistant.offline.repair import like_a_negation
 from controller.assistant.offline.tokens import COMMA, END, GLOB, PATH, QUOTED, Token
 from controller.assistant.offline.wording import DETERMINERS
 
@@ -41,6 +42,11 @@ class Conversing:
     def _asks(self) -> bool:
         return is_question(self._text)
 
+    def _denied(self, words: Sequence[Token]) -> bool:
+        """Whether a word says that it should not be, misspelt too ("neit")."""
+        vocabulary = self._grammar.words
+        return refusals.denies(words, vocabulary) or like_a_negation(words, vocabulary)
+
     def _declined(self, reason: str) -> Plan:
         return answers.decline(reason, self._language, self._devices)
 
@@ -62,7 +68,7 @@ class Conversing:
         match match.intent:
             case "remember" if surely:
                 return self._remember(rest)
-            case "forget" | "again" if surely and refusals.denies(kept, self._grammar.words):
+            case "forget" | "again" if surely and self._denied(kept):
                 return self._declined("negation")
             case "forget" if surely:
                 return self._declined("question") if self._asks else self._about("forget", rest)
