@@ -51,8 +51,13 @@ def replace_all(contents: Mapping[Path, str]) -> None:
 
 
 def replace_by_lines(path: Path, lines: Iterable[str]) -> None:
-    """The same for a file that is too long to be held in memory."""
+    """The same for a file that is too long to be held in memory. It is there after a power cut too."""
     _replace_all({path: (f"{line}\n" for line in lines)})
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def _replace_all(contents: Mapping[Path, Iterable[str]]) -> None:

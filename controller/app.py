@@ -8,6 +8,7 @@ from collections.abc import Callable
 from controller.api import app as http
 from controller.api import token
 from controller.api.deps import Parts
+from controller.archivist import Archivist
 from controller.assistant.chat import Assistant
 from controller.assistant.offline import Planner
 from controller.assistant.providers.ollama import Ollama, OllamaConfig
@@ -151,7 +152,8 @@ async def _serve(
         events=settings.keep_events_days,
         messages=settings.keep_messages_days,
     )
-    cleaner = Cleaner(store, keep)
+    cleaner = Cleaner(store, keep, keys=lambda: keyring.known)
+    archivist = Archivist(store, keyring, cleaner, instance=settings.instance)
     scheduler = Scheduler(
         store,
         heartbeat_s=settings.heartbeat_s,
@@ -173,6 +175,7 @@ async def _serve(
                 administration=administration,
                 keyring=keyring,
                 notary=notary,
+                archivist=archivist,
                 token=await asyncio.to_thread(token.ensure, settings.token_path),
                 tasks=tasks,
             )
@@ -186,6 +189,7 @@ async def _serve(
                 tasks.create_task(joining.run(), name="joining"),
                 tasks.create_task(people.run(), name="people"),
                 tasks.create_task(notary.run(), name="notary"),
+                tasks.create_task(archivist.run(), name="archivist"),
                 tasks.create_task(warden.run(), name="warden"),
                 tasks.create_task(identity.make_name(administration, settings, named), name="name"),
                 tasks.create_task(_tell_ready(link, listener.getsockname()[1], ready), name="ready"),

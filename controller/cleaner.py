@@ -10,10 +10,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
-from controller.services import audit, retention
+from controller.services import audit, cuts, retention
 from controller.services.actors import Actor
 from controller.services.retention import Keep, Rule
-from controller.store.store import Store
+from controller.store.store import Session, Store
 
 logger = logging.getLogger(__name__)
 
@@ -23,26 +23,32 @@ REST = 0.01  # seconds between two steps
 
 
 class Cleaner:
-    """Cleans one store; one cleaning at a time."""
+    """Cleans one store; one cleaning at a time. `keys`: whose word it is that rows of the audit are archived."""
 
     def __init__(
-        self, store: Store, keep: Keep, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        store: Store,
+        keep: Keep,
+        *,
+        keys: Callable[[], frozenset[str]] = frozenset,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
         self._keep = keep
+        self._keys = keys
         self._now = now
         self._turn = asyncio.Lock()
 
     async def count(self) -> dict[str, int]:
         """What `clean` would delete now."""
-        return await self._store.read(partial(retention.count, keep=self._keep, now=self._now()))
+        return await self._store.read(partial(self._count, now=self._now()))
 
     async def clean(self, *, actor: Actor | None = None) -> dict[str, int]:
         """Delete what is kept no longer; how many rows of what. Audited, if anything went."""
         async with self._turn:
             now = self._now()
             gone: dict[str, int] = {}
-            for rule in retention.rules(self._keep):
+            for rule in await self._store.read(self._rules):
                 gone[rule.name] = gone.get(rule.name, 0) + await self._clean(rule, now)
             if any(gone.values()):
                 detail = {name: rows for name, rows in gone.items() if rows}
@@ -53,6 +59,18 @@ class Cleaner:
                 )
                 logger.info("Cleaned: %s", ", ".join(f"{rows} {name}" for name, rows in detail.items()))
             return gone
+
+    async def clear_archived(self) -> int:
+        """Delete what of the audit is in an archive; how many rows. That it was cut is on record already."""
+        async with self._turn:
+            rules = await self._store.read(partial(cuts.rules, believed=self._keys()))
+            return sum([await self._clean(rule, self._now()) for rule in rules])
+
+    def _rules(self, session: Session) -> list[Rule]:
+        return [*retention.rules(self._keep), *cuts.rules(session, believed=self._keys())]
+
+    def _count(self, session: Session, *, now: datetime) -> dict[str, int]:
+        return retention.count(session, self._rules(session), now=now)
 
     async def _clean(self, rule: Rule, now: datetime) -> int:
         gone, at_most = 0, FIRST

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from controller.errors import OrionError
-from controller.services import audit, heads
+from controller.services import audit, cuts, heads
 from controller.services.heads import SignedHead
 from controller.store import headfile
 from controller.store.keyring import KeyRing
@@ -60,7 +60,8 @@ class Notary:
         """Count the rows that are committed."""
         if isinstance(notice, Audited):
             self._rows += 1
-            if self._rows >= self._sign_after_rows or not self._kept:  # an unsigned chain is no proof at all
+            is_due = self._rows >= self._sign_after_rows or not self._kept  # unsigned, it proves nothing
+            if is_due or notice.line["action"] == "keys.rotated":
                 self._wake.set()
 
     async def run(self) -> None:
@@ -87,6 +88,7 @@ class Notary:
         async with self._signing:
             self._rows = 0
             ends = await self._store.read(heads.ends)
+            await self._renew_cuts()
             signed = heads.sign(ends, self._keyring.signer, by=self._instance, now=self._now())
             fresh = [head for head in signed if self._kept.get(head.instance) != (head.hash, head.key_id)]
             if fresh:
@@ -94,6 +96,13 @@ class Notary:
                 await self._keep([head.model_dump_json() for head in fresh])
                 self._kept |= {head.instance: (head.hash, head.key_id) for head in fresh}
             return signed
+
+    async def _renew_cuts(self) -> None:
+        """Have what was archived signed by the present key: an old one is believed for a while only."""
+        signer, known = self._keyring.signer, self._keyring.known
+        renewed = partial(cuts.renewed, signer=signer, believed=known)
+        if await self._store.read(renewed):
+            await self._store.write(lambda session: cuts.keep(session, renewed(session)))
 
     async def _keep(self, lines: list[str]) -> None:
         try:
@@ -111,7 +120,7 @@ class Notary:
         """Compare the last signed head of each chain with the row that it is of."""
         kept, _ = heads.read(await asyncio.to_thread(headfile.lines_of, self._path))
         for head in {head.instance: head for head in kept if heads.is_genuine(head)}.values():
-            if await self._store.read(partial(heads.fits, head=head)):
+            if await self._store.read(partial(self._is_there, head=head)):
                 self._kept[head.instance] = (head.hash, head.key_id)
                 continue
             logger.error(
@@ -120,6 +129,12 @@ class Notary:
                 head.position,
             )
             await self._store.write(partial(self._note_broken, head=head))
+
+    def _is_there(self, session: Session, head: SignedHead) -> bool:
+        """Whether the row that was signed is still there, or in an archive of ours."""
+        if heads.fits(session, head):
+            return True
+        return cuts.covers(cuts.of(session), head, believed=self._keyring.known)
 
     def _note_broken(self, session: Session, head: SignedHead) -> None:
         detail: JsonObject = {"instance": head.instance, "position": head.position, "hash": head.hash}

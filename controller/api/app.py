@@ -13,6 +13,7 @@ from controller.api import problems
 from controller.api.deps import Parts
 from controller.api.routes import (
     approvals,
+    archive,
     ask,
     certificates,
     commands,
@@ -62,6 +63,7 @@ def build(parts: Parts) -> FastAPI:
         approvals,
         memory,
         sessions,
+        archive,
         records,
         system,
         users,

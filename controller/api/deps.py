@@ -2,7 +2,9 @@
 
 import asyncio
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Header, Request
@@ -11,7 +13,8 @@ from broker.administration import Administration
 from controller.api.problems import Unauthorized
 from controller.assistant.chat import Assistant
 from controller.services.actors import Actor, Role
-from controller.services.heads import SignedHead
+from controller.services.cuts import SignedCut
+from controller.services.heads import Head, SignedHead
 from controller.services.replies import Replies
 from controller.settings import ControllerSettings
 from controller.store.keyring import KeyRing
@@ -59,6 +62,16 @@ class Cleaner(Protocol):
         """Delete it; how much, by kind."""
 
 
+class Archivist(Protocol):
+    """Who takes the oldest rows of the audit away, once they are archived."""
+
+    async def offer(self, until: datetime) -> list[SignedHead]:
+        """Sign the last rows that may go."""
+
+    async def cut(self, archived: Sequence[Head], archive: str, *, actor: Actor) -> list[SignedCut]:
+        """Let the rows up to these go."""
+
+
 class Notary(Protocol):
     """Who signs the ends of the audit's chains."""
 
@@ -79,6 +92,7 @@ class Parts:
     assistant: Assistant
     keyring: KeyRing
     notary: Notary
+    archivist: Archivist
     administration: Administration | None  # None: the broker is administered elsewhere
     token: str
     tasks: asyncio.TaskGroup  # for work that outlives its request

@@ -33,12 +33,16 @@ class Head(BaseModel):
     by: Instance
 
 
-class SignedHead(Head):
+class Signature(BaseModel):
     """`public` is told so that nothing else is needed to check it; whom to believe, the reader knows."""
 
     key_id: Base64Url
     public: Base64Url
     signature: Base64Url
+
+
+class SignedHead(Head, Signature):
+    """A head that somebody vouches for."""
 
 
 def ends(session: Session) -> list[AuditEntry]:
@@ -67,25 +71,30 @@ def sign(rows: Iterable[AuditEntry], signer: Signer, *, by: Instance, now: datet
         if row.instance is None or not row.position or row.hash is None:
             continue
         head = Head(instance=row.instance, position=row.position, hash=row.hash, at=now, by=by)
-        properties = dict(signer.sign(PURPOSE, _bytes(head)))
-        signed.append(
-            SignedHead(
-                **head.model_dump(),
-                key_id=properties[KEY_ID_PROPERTY],
-                public=signer.public,
-                signature=properties[SIGNATURE_PROPERTY],
-            )
-        )
+        signed.append(SignedHead(**head.model_dump(), **vouch(head, signer, PURPOSE).model_dump()))
     return signed
 
 
 def is_genuine(head: SignedHead) -> bool:
     """Whether the key that it names has signed it. Whether that key is to be believed is another question."""
+    return is_vouched(head, head, PURPOSE)
+
+
+def vouch(head: Head, signer: Signer, purpose: str) -> Signature:
+    """Sign what is said of a chain, for one purpose: it is worth nothing for another one."""
+    properties = dict(signer.sign(purpose, _bytes(head)))
+    return Signature(
+        key_id=properties[KEY_ID_PROPERTY], public=signer.public, signature=properties[SIGNATURE_PROPERTY]
+    )
+
+
+def is_vouched(head: Head, by: Signature, purpose: str) -> bool:
+    """Whether this signature, by the key that it names, is of this statement and purpose."""
     try:
-        if key_id(head.public) != head.key_id:
+        if key_id(by.public) != by.key_id:
             return False
-        signature = ((KEY_ID_PROPERTY, head.key_id), (SIGNATURE_PROPERTY, head.signature))
-        Verifier.of([head.public]).check(PURPOSE, _bytes(head), signature)
+        signature = ((KEY_ID_PROPERTY, by.key_id), (SIGNATURE_PROPERTY, by.signature))
+        Verifier.of([by.public]).check(purpose, _bytes(head), signature)
     except (BadKey, BadSignature, ValueError):
         return False
     return True
@@ -112,4 +121,4 @@ def fits(session: Session, head: SignedHead) -> bool:
 
 
 def _bytes(head: Head) -> bytes:
-    return rfc8785.dumps(Head.model_dump(head, mode="json", include=set(Head.model_fields)))
+    return rfc8785.dumps(head.model_dump(mode="json", exclude=set(Signature.model_fields)))

@@ -3,7 +3,7 @@
 A step deletes a bounded number of rows, oldest first, so that whoever writes beside it does not wait.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import perf_counter
@@ -59,10 +59,10 @@ def rules(keep: Keep) -> list[Rule]:
     return found
 
 
-def count(session: Session, keep: Keep, *, now: datetime) -> dict[str, int]:
+def count(session: Session, wanted: Iterable[Rule], *, now: datetime) -> dict[str, int]:
     """How many rows would go, by what they are."""
     found: dict[str, int] = {}
-    for rule in rules(keep):
+    for rule in wanted:
         query = select(func.count()).select_from(rule.table).where(rule.is_over(now))
         found[rule.name] = found.get(rule.name, 0) + session.execute(query).scalar_one()
     return found

@@ -135,6 +135,11 @@ class KeyRing:
         now = self._now()
         return [_public(entry, signer) for entry, signer in self._held if now < entry.not_after]
 
+    @property
+    def known(self) -> frozenset[str]:
+        """The ids of all keys that are kept, those included that count no longer."""
+        return frozenset(signer.key_id for _, signer in self._held)
+
     def announcement(self) -> tuple[Keys, tuple[Signer, ...]]:
         """The keys, and all who sign for them, the oldest first: each is the one that some device may still hold.
 

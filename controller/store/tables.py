@@ -276,6 +276,15 @@ class AuditEntry(SQLModel, table=True):
     hash: str | None = None  # of its own content, RFC 8785, with `previous`
 
 
+class AuditCut(SQLModel, table=True):
+    """Up to where a chain was archived: what was signed when its oldest rows were taken away."""
+
+    __tablename__ = "audit_cuts"
+
+    instance: str = Field(primary_key=True)
+    statement: Json = _json(nullable=False)
+
+
 class EventRow(SQLModel, table=True):
     """Something a device noticed; stored once per device and id."""
 

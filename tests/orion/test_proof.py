@@ -128,3 +128,49 @@ def test_without_a_database_nothing_is_made(tmp_path: Path) -> None:
     assert done.returncode == Exit.FAILED
     assert "There is no database" in done.stderr
     assert not (tmp_path / "controller").exists()
+
+
+@pytest.mark.parametrize("age", ["0", "-1d", "soon", "1000000d"])
+def test_an_age_that_is_none_is_said(installation: Installation, tmp_path: Path, age: str) -> None:
+    done = installation.orion("audit", "archive", str(tmp_path / "old.jsonl"), f"--older-than={age}")
+
+    assert done.returncode == Exit.USAGE
+    assert not (tmp_path / "old.jsonl").exists()
+
+
+def test_an_archive_is_never_written_over(installation: Installation, tmp_path: Path) -> None:
+    (tmp_path / "old.jsonl").write_text("precious", encoding="utf-8")
+
+    done = installation.orion("audit", "archive", str(tmp_path / "old.jsonl"))
+
+    assert done.returncode == Exit.FAILED
+    assert "is there already" in done.stderr
+    assert (tmp_path / "old.jsonl").read_text(encoding="utf-8") == "precious"
+
+
+def test_where_nothing_is_old_enough_nothing_is_archived(installation: Installation, tmp_path: Path) -> None:
+    done = installation.orion("audit", "archive", str(tmp_path / "old.jsonl"), "--older-than", "365d")
+
+    assert done.returncode == Exit.DONE
+    assert "nothing to archive" in done.stderr
+    assert not (tmp_path / "old.jsonl").exists()
+
+
+def test_the_oldest_rows_move_into_a_file_and_both_are_proved(
+    installation: Installation, exported: Path, tmp_path: Path
+) -> None:
+    first = installation.data("audit", "archive", str(tmp_path / "first.jsonl"), "--older-than", "0.001s")
+    installation.data("run", "laptop", "system_info")
+    second = installation.data("audit", "archive", str(tmp_path / "second.jsonl"), "--older-than", "0.001s")
+
+    assert first["rows"] > 1
+    assert second["rows"] > 1
+    assert second["cuts"][0]["position"] == first["rows"] + second["rows"]
+    (chain,) = installation.data("audit", "verify")["chains"]
+    assert chain["fault"] is None
+    assert chain["cut"]["position"] == second["cuts"][0]["position"]
+    for name in ("first", "second"):
+        assert installation.data("audit", "verify", str(tmp_path / f"{name}.jsonl"))["whole"]
+    installation.data("audit", "export", str(tmp_path / "rest.jsonl"))
+    assert installation.data("audit", "verify", str(tmp_path / "rest.jsonl"))["whole"]
+    assert "those before were archived at" in installation.orion("audit", "verify").stdout

@@ -1,19 +1,24 @@
 """The audit as JSON Lines: a row a line with its place in its chain, and the signed heads as the last.
 
+A chain whose oldest rows were archived begins with the signed cut.
+
 Such a file is checked without a database, by anybody who knows the id of the key.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from controller.errors import OrionError
 from controller.services import chain
-from controller.services.heads import SignedHead
+from controller.services.cuts import SignedCut
+from controller.services.heads import Head, SignedHead
 from controller.services.proof.walking import Row, Rows
+
+Signed = TypeVar("Signed", bound=Head)
 
 MAX_LINE = 4 * 1024 * 1024  # bytes
 COLUMNS = (*chain.CONTENT, "hash")
@@ -24,13 +29,16 @@ class Unreadable(OrionError):
 
 
 def lines(rows: Rows, heads: Iterable[SignedHead]) -> Iterator[str]:
-    """The lines of a file: each chain up to its head, then the heads."""
-    heads = list(heads)
+    """The lines of a file: each chain up to its head, from its last cut on, then the heads."""
+    heads, cuts = list(heads), rows.cuts()
     for head in heads:
+        if (cut := cuts.get(head.instance)) is not None:
+            yield json.dumps({"cut": cut.model_dump(mode="json")})
         for row in rows.of(head.instance):
             if row["position"] > head.position:
                 break
-            yield _line(row)
+            if cut is None or row["position"] > cut.position:
+                yield _line(row)
     for head in heads:
         yield json.dumps({"head": head.model_dump(mode="json")})
 
@@ -53,10 +61,15 @@ class Exported:
         self._path = path
         self.heads: list[SignedHead] = []
         self.rows = 0
+        self._cuts: dict[str, SignedCut] = {}
         self._instances: list[str] = []
         for number, said in self._lines():
             if "head" in said:
-                self.heads.append(_head(path, number, said["head"]))
+                self.heads.append(_signed(SignedHead, path, number, said["head"]))
+                continue
+            if "cut" in said:
+                cut = _signed(SignedCut, path, number, said["cut"])
+                self._cuts[cut.instance] = cut
                 continue
             if self.heads:
                 raise Unreadable(f"{path}, line {number}: a row behind the signed head.")
@@ -72,6 +85,9 @@ class Exported:
 
     def instances(self) -> list[str]:
         return self._instances
+
+    def cuts(self) -> Mapping[str, SignedCut]:
+        return self._cuts
 
     def of(self, instance: str) -> Iterator[Row]:
         return (said for _, said in self._lines() if said.get("instance") == instance)
@@ -103,8 +119,9 @@ def _read(path: Path, number: int, line: bytes) -> dict[str, Any]:
     return said
 
 
-def _head(path: Path, number: int, said: object) -> SignedHead:
+def _signed(kind: type[Signed], path: Path, number: int, said: object) -> Signed:
     try:
-        return SignedHead.model_validate(said, strict=False)
+        return kind.model_validate(said, strict=False)
     except ValidationError as error:
-        raise Unreadable(f"{path}, line {number}: no signed head.") from error
+        what = "head" if kind is SignedHead else "cut"
+        raise Unreadable(f"{path}, line {number}: no signed {what}.") from error

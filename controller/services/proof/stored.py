@@ -1,13 +1,15 @@
 """The rows of the audit in a database, a page at a time, so that a long chain holds up nobody."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import String, and_, cast, func, or_, select
+from sqlalchemy import String, and_, cast, false, func, or_, select
 from sqlmodel import Session
 
+from controller.services import cuts
+from controller.services.cuts import SignedCut
 from controller.services.proof.walking import Row
 from controller.store.tables import METADATA
 
@@ -42,6 +44,10 @@ class Stored:
             query = select(_TABLE.c.instance).where(_TABLE.c.instance.is_not(None)).distinct()
             return [str(found) for found in session.connection().execute(query).scalars()]
 
+    def cuts(self) -> Mapping[str, SignedCut]:
+        with self._sessions() as session:
+            return cuts.of(session)
+
     def of(self, instance: str) -> Iterator[Row]:
         behind: int | None = None
         while True:
@@ -70,9 +76,12 @@ class Stored:
 
 def unchained(session: Session) -> Unchained:
     """What stands outside of every chain. Behind the first row of a chain nothing should."""
-    begins = select(func.min(_TABLE.c.number)).where(_PLACED).scalar_subquery()
+    first_placed = select(func.min(_TABLE.c.number)).where(_PLACED)
+    archived = [each.begins for each in cuts.of(session).values() if cuts.is_genuine(each)]
+    there = session.connection().execute(first_placed).scalar_one()
+    begins = min(archived if there is None else [*archived, there], default=None)
     loose = or_(_TABLE.c.instance.is_(None), _TABLE.c.position.is_(None))
-    stray = and_(loose, _TABLE.c.number > begins)
+    stray = false() if begins is None else and_(loose, _TABLE.c.number > begins)
     run = session.connection().execute
     first = run(select(func.min(_TABLE.c.number)).where(stray)).scalar_one()
     all_loose = run(select(func.count()).select_from(_TABLE).where(loose)).scalar_one()

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 import rfc8785
 
-from controller.services import chain
-from controller.services.heads import SignedHead, is_genuine
+from controller.services import chain, cuts
+from controller.services.cuts import SignedCut
+from controller.services.heads import Head, SignedHead, is_genuine
 
 Row = Mapping[str, Any]
 
@@ -43,7 +44,8 @@ class Chain:
     """What was found of one chain."""
 
     instance: str
-    rows: int = 0
+    cut: SignedCut | None = None  # behind which it begins: what is before was archived
+    rows: int = 0  # position of the last row that was right
     hash: str = chain.GENESIS  # of the last row that was right
     signed: SignedHead | None = None  # the last head that fits, by a key that is believed
     fault: Fault | None = None
@@ -54,6 +56,9 @@ class Rows(Protocol):
 
     def instances(self) -> list[str]:
         """The chains that are there."""
+
+    def cuts(self) -> Mapping[str, SignedCut]:
+        """Up to where each chain was archived, as somebody says."""
 
     def of(self, instance: str) -> Iterator[Row]:
         """The rows of a chain, in its order."""
@@ -69,7 +74,7 @@ class Rows(Protocol):
 class _Walk:
     rows: Rows
     chain: Chain
-    heads: Mapping[int, SignedHead]
+    heads: Mapping[int, Head]
     tell: Callable[[int], None]
     before: Row | None = None
 
@@ -88,17 +93,36 @@ def walk(
     Heads by other keys than those `believed` prove nothing and are passed over.
     """
     counted = [head for head in heads if head.key_id in believed and is_genuine(head)]
-    instances = sorted({*rows.instances(), *(head.instance for head in counted)})
+    while True:
+        said = rows.cuts()
+        archived = {
+            each.instance: each for each in said.values() if each.key_id in believed and cuts.is_genuine(each)
+        }
+        found = _walk_all(rows, counted, archived, tell)
+        if rows.cuts() == said:  # else rows went while we looked
+            break
+    for each in found:
+        if to_the_head and each.fault is None:
+            each.fault = _unsigned(each)
+    return found
+
+
+def _walk_all(
+    rows: Rows,
+    counted: Sequence[SignedHead],
+    archived: Mapping[str, SignedCut],
+    tell: Callable[[int], None],
+) -> list[Chain]:
+    instances = sorted({*rows.instances(), *archived, *(head.instance for head in counted)})
     found = []
     for instance in instances:
-        at: dict[int, SignedHead] = {}
-        for head in counted:
-            if head.instance == instance:
+        at: dict[int, Head] = {}
+        cut = archived.get(instance)
+        for head in (*counted, *archived.values()):
+            if head.instance == instance and head.position >= (cut.position if cut else 1):
                 at.setdefault(head.position, head)  # what was said first of a row holds
-        one = _Walk(rows, Chain(instance), at, tell)
+        one = _Walk(rows, Chain(instance, cut), at, tell)
         _walk(one)
-        if to_the_head and one.chain.fault is None:
-            one.chain.fault = _unsigned(one.chain)
         found.append(one.chain)
     return found
 
@@ -107,6 +131,8 @@ def _walk(one: _Walk) -> None:
     chain_ = one.chain
     coming = iter(one.rows.of(chain_.instance))
     row = next(coming, None)
+    if chain_.cut is not None:
+        _begin_behind(chain_, chain_.cut, row)
     while row is not None:
         following = next(coming, None)
         one.tell(1)
@@ -114,7 +140,8 @@ def _walk(one: _Walk) -> None:
         if chain_.fault is not None:
             return
         chain_.rows, chain_.hash = row["position"], row["hash"]
-        chain_.signed = one.heads.get(chain_.rows, chain_.signed)
+        head = one.heads.get(chain_.rows)
+        chain_.signed = head if isinstance(head, SignedHead) else chain_.signed
         one.before, row = row, following
     last = max(one.heads, default=0)
     if last > chain_.rows:
@@ -126,6 +153,17 @@ def _walk(one: _Walk) -> None:
             f"the rows {chain_.rows + 1} to {last} are gone from its end: "
             f"row {last} was signed on {_day(head)}",
         )
+
+
+def _begin_behind(found: Chain, cut: SignedCut, first: Row | None) -> None:
+    """Where the walk of a chain begins whose oldest rows were archived.
+
+    Of those some may be left for a while. They prove themselves: the last one of them was signed.
+    """
+    found.rows, found.hash = cut.position, cut.hash
+    position = None if first is None else first["position"]
+    if first is not None and isinstance(position, int) and 1 <= position <= cut.position:
+        found.rows, found.hash = position - 1, str(first.get("previous"))
 
 
 def _unsigned(found: Chain) -> Fault | None:
@@ -186,7 +224,10 @@ def _of_broken(one: _Walk, row: Row, following: Row | None) -> Fault:
     position = row["position"]
     vouched = following is not None and is_whole(following) and following["previous"] == row["hash"]
     if one.before is None:
-        return _rewritten(one, position, row["number"], "row 1 does not begin the chain")
+        why = f"row {position} was not added behind what was archived"
+        return _rewritten(
+            one, position, row["number"], why if one.chain.cut else "row 1 does not begin the chain"
+        )
     if vouched:
         before = one.before
         return _rewritten(
@@ -201,13 +242,14 @@ def _of_broken(one: _Walk, row: Row, following: Row | None) -> Fault:
 
 
 def _rewritten(one: _Walk, position: int, number: int | None, why: str) -> Fault:
-    first = one.chain.signed.position + 1 if one.chain.signed else 1
+    before = one.chain.signed or one.chain.cut
+    first = before.position + 1 if before else 1
     if first >= position:
         return Fault(Kind.REWRITTEN, position, number, why)
     return Fault(Kind.REWRITTEN, position, number, f"{why}; rows from {first} on may have been written anew")
 
 
-def _day(head: SignedHead) -> str:
+def _day(head: Head) -> str:
     return f"{head.at:%Y-%m-%d %H:%M:%S} UTC"
 
 

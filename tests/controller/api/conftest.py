@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from broker.session import Endpoint
 from controller.api import app, token
 from controller.api.deps import Parts
+from controller.archivist import Archivist
 from controller.assistant.chat import Assistant
 from controller.assistant.offline import Planner
 from controller.assistant.providers.ollama import Ollama, OllamaConfig
@@ -77,12 +78,15 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
 
     store.listen(hear)
     async with asyncio.TaskGroup() as tasks:
+        cleaner = Cleaner(store, Keep(), keys=lambda: keyring.known)
+        archivist = Archivist(store, keyring, cleaner, instance=settings.instance)
         parts = Parts(
             settings=settings,
             store=store,
             replies=replies,
             devices_door=link,
-            cleaner=Cleaner(store, Keep()),
+            cleaner=cleaner,
+            archivist=archivist,
             warden=warden,
             assistant=Assistant(store, replies, planner, provider, fast_path=False),
             keyring=keyring,

@@ -1,0 +1,48 @@
+"""The audit's archive: what may go of it, and that somebody keeps it elsewhere."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body
+from pydantic import BaseModel, ConfigDict, Field
+
+from controller.api.deps import Asking, Controller
+from controller.services.cuts import SignedCut
+from controller.services.heads import SignedHead
+from schemas.wire import Instant
+
+router = APIRouter(tags=["records"])
+
+MOST_CHAINS = 100
+
+
+class Offer(BaseModel):
+    """Rows from before when are to be archived."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    until: Annotated[Instant, Field(strict=False)]
+
+
+class Archived(BaseModel):
+    """What is in the archive: the heads that were offered, and the SHA-256 of the file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    heads: Annotated[list[SignedHead], Field(min_length=1, max_length=MOST_CHAINS)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+@router.post("/audit/archive", status_code=201)
+async def offered(controller: Controller, _actor: Asking, wanted: Offer) -> dict[str, Any]:
+    """Sign the last row of each chain before which all are older; nothing goes by this."""
+    return {"items": _shown(await controller.archivist.offer(wanted.until))}
+
+
+@router.post("/audit/cuts", status_code=201)
+async def cut(controller: Controller, actor: Asking, wanted: Annotated[Archived, Body()]) -> dict[str, Any]:
+    """Let the rows up to these heads go: they are in the file. They go a little at a time."""
+    return {"items": _shown(await controller.archivist.cut(wanted.heads, wanted.sha256, actor=actor))}
+
+
+def _shown(signed: list[SignedHead] | list[SignedCut]) -> list[dict[str, Any]]:
+    return [one.model_dump(mode="json") for one in signed]
