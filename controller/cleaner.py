@@ -13,12 +13,14 @@ from functools import partial
 from controller.services import audit, cuts, retention
 from controller.services.actors import Actor
 from controller.services.retention import Keep, Rule
+from controller.store import space
 from controller.store.store import Session, Store
 
 logger = logging.getLogger(__name__)
 
 LONGEST = 0.05  # seconds that one step may hold the writer
 FIRST, LEAST, MOST = 200, 10, 5_000  # rows in a step
+PAGES = 64  # of a file that are given back in a step: less than 10 ms
 REST = 0.01  # seconds between two steps
 
 
@@ -51,6 +53,7 @@ class Cleaner:
             for rule in await self._store.read(self._rules):
                 gone[rule.name] = gone.get(rule.name, 0) + await self._clean(rule, now)
             if any(gone.values()):
+                await self._tidy()
                 detail = {name: rows for name, rows in gone.items() if rows}
                 await self._store.write(
                     lambda session: audit.record(
@@ -64,13 +67,23 @@ class Cleaner:
         """Delete what of the audit is in an archive; how many rows. That it was cut is on record already."""
         async with self._turn:
             rules = await self._store.read(partial(cuts.rules, believed=self._keys()))
-            return sum([await self._clean(rule, self._now()) for rule in rules])
+            gone = sum([await self._clean(rule, self._now()) for rule in rules])
+            if gone:
+                await self._tidy()
+            return gone
 
     def _rules(self, session: Session) -> list[Rule]:
         return [*retention.rules(self._keep), *cuts.rules(session, believed=self._keys())]
 
     def _count(self, session: Session, *, now: datetime) -> dict[str, int]:
         return retention.count(session, self._rules(session), now=now)
+
+    async def _tidy(self) -> None:
+        """Give the room of what went back, and have estimates made anew that count on it."""
+        while await self._store.read(space.free):
+            await self._store.write(partial(space.give_back, at_most=PAGES))
+            await asyncio.sleep(REST)
+        await self._store.write(space.look_again)
 
     async def _clean(self, rule: Rule, now: datetime) -> int:
         gone, at_most = 0, FIRST

@@ -46,6 +46,8 @@ def _engine(url: str, *, begin: str, query_only: bool) -> Engine:
         raw: Any = connection
         assert_sqlite(raw)
         raw.isolation_level = None  # SQLAlchemy begins; the driver must not begin on its own
+        if raw.execute("PRAGMA page_count").fetchone() == (0,):  # of an old file it would take the lock
+            raw.execute("PRAGMA auto_vacuum=INCREMENTAL")  # what is deleted later can be given back
         for pragma in _pragmas(query_only=query_only):
             raw.execute(f"PRAGMA {pragma}")
 

@@ -15,9 +15,11 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from controller.errors import Conflict, OrionError
 from controller.store import engine as engines
+from controller.store import space
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +101,10 @@ def prepare(engine: Engine) -> None:
             "The database goes from schema %s to %s; as it was it stays in %s", found, newest(), copy
         )
     upgrade(engine)
+    try:
+        space.make_shrinkable(engine)
+    except (sqlite3.Error, DBAPIError) as error:
+        logger.warning("The database file could not be rebuilt, and will never get shorter: %s", error)
 
 
 def upgrade(engine: Engine) -> None:
