@@ -6,16 +6,13 @@ store is the real one.
 
 import asyncio
 import json
-import shutil
 from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
-from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast
 
-import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from sqlmodel import select
@@ -27,12 +24,13 @@ from controller.mqtt.outbox import Outbox
 from controller.services import commands, devices, settling
 from controller.services.orders import Status
 from controller.services.policy import PolicyProfile
-from controller.store import engine, migrate
 from controller.store.notices import Notice
 from controller.store.store import Session, Store
 from controller.store.tables import ToolExecution
 from schemas.commands import ReplyStatus
 from schemas.topics import Topics
+from tests.controller import any_order
+from tests.databases import Databases
 from tests.factories import ADMIN, NOON, a_place, a_presence, a_profile, a_reply, a_request
 
 T = TypeVar("T")
@@ -79,14 +77,13 @@ class Line:
 class Delivery(RuleBasedStateMachine):
     """Commands to one device, and all that can happen between the store and the wire."""
 
-    empty: ClassVar[Path]
+    databases: ClassVar[Databases]
 
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        path = self.empty.with_name(f"{id(self)}.db")
-        shutil.copyfile(self.empty, path)
-        self.store = Store(engine.sqlite_url(path))
+        self.own = ExitStack()
+        self.store = Store(self.own.enter_context(self.databases.migrated()))
         self.store.open()
         self.clock = NOON
         self.attempts: dict[str, int] = {}
@@ -119,6 +116,7 @@ class Delivery(RuleBasedStateMachine):
             self.line.cut()
         self.run(asyncio.sleep(0))
         self.store.close()
+        self.own.close()
         self.loop.close()
         assert not open_rows, "something waits for ever"
         assert kept == 0, "something that has ended is kept"
@@ -277,20 +275,7 @@ class Delivery(RuleBasedStateMachine):
             self.attempts[row.id] = attempt
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_database(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Migrated once, copied for each example."""
-    Delivery.empty = tmp_path_factory.mktemp("delivery") / "empty.db"
-    writer = engine.writer(engine.sqlite_url(Delivery.empty))
-    migrate.upgrade(writer)
-    writer.dispose()
-
-
-Delivery.TestCase.settings = settings(
-    max_examples=25,
-    stateful_step_count=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-
-TestDelivery = Delivery.TestCase
+def test_in_any_order(databases: Databases) -> None:
+    """Each example has a database of its own."""
+    Delivery.databases = databases
+    any_order.run(Delivery, databases, examples=25, steps=30)

@@ -3,12 +3,9 @@
 Nor does it leave twice, wait for ever, or leave without the answer it depends on.
 """
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, ClassVar
 
-import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import Engine
@@ -20,11 +17,13 @@ from controller.services.cards import ApprovalStatus
 from controller.services.conditions import ONLINE, Condition
 from controller.services.orders import Status
 from controller.services.policy import PolicyProfile
-from controller.store import engine, migrate, notices
+from controller.store import notices
 from controller.store.notices import CommandQueued
 from controller.store.tables import AuditEntry, ToolExecution
 from schemas.commands import ReplyStatus
 from schemas.errors import ErrorBody
+from tests.controller import any_order
+from tests.databases import Databases
 from tests.factories import (
     ADMIN,
     BOOT,
@@ -269,21 +268,7 @@ class Settling(RuleBasedStateMachine):
             assert cards.waiting(self.session, card)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Migrated once for all examples: each is rolled back."""
-    Settling.writer = engine.writer(engine.sqlite_url(tmp_path_factory.mktemp("settling") / "orion.db"))
-    migrate.upgrade(Settling.writer)
-    yield
-    Settling.writer.dispose()
-
-
-Settling.TestCase.settings = settings(
-    max_examples=60,
-    stateful_step_count=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-
-
-TestSettling = Settling.TestCase
+def test_in_any_order(databases: Databases) -> None:
+    """Each example is rolled back."""
+    Settling.writer = databases.writer
+    any_order.run(Settling, databases, examples=60, steps=30)

@@ -1,15 +1,11 @@
 """However answers, cancels, cards, absences, sweeps and kills fall together, an order to a group keeps its limits and ends once."""
 
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, ClassVar
 
-import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlmodel import Session, col, select
@@ -19,10 +15,12 @@ from controller.services import approvals, cards, commands, devices, rollouts, s
 from controller.services.conditions import Condition
 from controller.services.orders import Status
 from controller.services.rollouts import Pace, children, progress
-from controller.store import engine, migrate, notices
+from controller.store import engine, notices
 from controller.store.tables import AuditEntry, ToolExecution
 from schemas.commands import ReplyStatus
+from tests.controller import any_order
 from tests.controller.services.fleet import a_lab, an_order
+from tests.databases import Databases
 from tests.factories import ADMIN, NOON, a_presence, a_reply, an_error
 
 DEVICES = 4
@@ -46,14 +44,12 @@ KILLED = st.integers(0, 4).map(lambda number: number == 4)
 class Rollouts(RuleBasedStateMachine):
     """Orders to one group under everything that can happen to them; any step can be lost to a kill."""
 
-    empty: ClassVar[Path]
+    databases: ClassVar[Databases]
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        path = Path(self.folder.name) / "orion.db"
-        shutil.copyfile(self.empty, path)
-        self.writer = engine.writer(engine.sqlite_url(path))
+        self.own = ExitStack()
+        self.writer = engine.writer(self.own.enter_context(self.databases.migrated()))
         self.now = NOON
         self.parents: list[str] = []
         self.queued: Counter[str] = Counter()  # how often a command was handed to the outbox
@@ -65,7 +61,7 @@ class Rollouts(RuleBasedStateMachine):
             self.drain()
         finally:
             self.writer.dispose()
-            self.folder.cleanup()
+            self.own.close()
 
     def step(self, work: Callable[[Session], object], *, killed: bool = False) -> None:
         """One transaction; nothing but what it commits outlives it, and of a killed one nothing does."""
@@ -272,21 +268,7 @@ class Rollouts(RuleBasedStateMachine):
         }
 
 
-@pytest.fixture(autouse=True, scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Migrated once for all examples: each has its own copy."""
-    Rollouts.empty = tmp_path_factory.mktemp("rollouts") / "orion.db"
-    writer = engine.writer(engine.sqlite_url(Rollouts.empty))
-    migrate.upgrade(writer)
-    writer.dispose()
-
-
-Rollouts.TestCase.settings = settings(
-    max_examples=40,
-    stateful_step_count=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-
-
-TestRollouts = Rollouts.TestCase
+def test_in_any_order(databases: Databases) -> None:
+    """Each example has a database of its own."""
+    Rollouts.databases = databases
+    any_order.run(Rollouts, databases, examples=40, steps=25)

@@ -1,12 +1,9 @@
 """However lives, wills, repeats and restarts fall together, the registry ends with the truth."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import Engine
@@ -15,9 +12,10 @@ from sqlmodel import Session
 from controller.services import devices, events
 from controller.services.devices import DeviceStatus
 from controller.services.devices.heartbeats import SLOWEST
-from controller.store import engine, migrate
 from controller.store.tables import Device
 from schemas.devices import Heartbeat, Presence, Profile
+from tests.controller import any_order
+from tests.databases import Databases
 from tests.factories import ADMIN, NOON, a_heartbeat, a_place, a_presence, a_profile
 
 EVERY = 30.0
@@ -272,21 +270,7 @@ class Lives(RuleBasedStateMachine):
         assert (row is not None and row.silent_since is not None) == judged
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Migrated once for all examples: each is rolled back."""
-    Lives.writer = engine.writer(engine.sqlite_url(tmp_path_factory.mktemp("lives") / "orion.db"))
-    migrate.upgrade(Lives.writer)
-    yield
-    Lives.writer.dispose()
-
-
-Lives.TestCase.settings = settings(
-    max_examples=80,
-    stateful_step_count=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-
-
-TestLives = Lives.TestCase
+def test_in_any_order(databases: Databases) -> None:
+    """Each example is rolled back."""
+    Lives.writer = databases.writer
+    any_order.run(Lives, databases, examples=80, steps=30)
