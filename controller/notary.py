@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 
 SIGN_AFTER_ROWS = 1_000
 SIGN_AFTER = 300.0  # seconds, when there was any row
+SIGN_AFTER_ACTIONS = frozenset(
+    {"keys.rotated", "audit.archived"}
+)  # what was signed before is soon worth less
 
 
 class Notary:
@@ -61,7 +64,7 @@ class Notary:
         if isinstance(notice, Audited):
             self._rows += 1
             is_due = self._rows >= self._sign_after_rows or not self._kept  # unsigned, it proves nothing
-            if is_due or notice.line["action"] == "keys.rotated":
+            if is_due or notice.line["action"] in SIGN_AFTER_ACTIONS:
                 self._wake.set()
 
     async def run(self) -> None:

@@ -101,6 +101,17 @@ async def test_it_signs_after_a_while_whatever_came(
         await until_signed(path, 1, 2)
 
 
+@pytest.mark.parametrize("action", ["keys.rotated", "audit.archived"])
+async def test_it_signs_at_once_when_older_signatures_lose_their_worth(
+    store: Store, path: Path, new_life: Callable[..., Notary], action: str
+) -> None:
+    await store.write(noted)
+    async with at_work(store, new_life()):
+        await until_signed(path, 1)
+        await store.write(lambda session: audit.record(session, action, now=NOON))
+        await until_signed(path, 1, 2)
+
+
 async def test_the_last_rows_are_signed_at_the_end_and_nothing_twice(
     store: Store, path: Path, new_life: Callable[..., Notary]
 ) -> None:
