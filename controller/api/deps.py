@@ -5,13 +5,14 @@ import secrets
 from dataclasses import dataclass
 from typing import Annotated, Protocol
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Query, Request
 
 from broker.administration import Administration
 from controller.api.problems import Unauthorized
 from controller.assistant.chat import Assistant
 from controller.services.actors import Actor, Role
 from controller.services.heads import SignedHead
+from controller.services.pages import MAX_CURSOR
 from controller.services.replies import Replies
 from controller.settings import ControllerSettings
 from controller.store.keyring import KeyRing
@@ -110,3 +111,4 @@ def actor(
 
 
 Asking = Annotated[Actor, Depends(actor)]
+Cursor = Annotated[str | None, Query(max_length=MAX_CURSOR)]  # `next` of the page before

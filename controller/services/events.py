@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, or_, update
+from sqlalchemy import bindparam, not_, or_, update
 from sqlmodel import Session, col, select
 
+from controller.services import pages
+from controller.services.pages import Order, Page
 from controller.store import upserts
 from controller.store.tables import METADATA, Device, EventRow
 from schemas.events import Event, Severity
 
 _EVENTS = METADATA.tables["events"]
+_ORDER = Order.of("events", "events", "received_at", "id", "device_id")
 _RESOLVE = (
     update(_EVENTS)
     .where(
@@ -92,13 +95,18 @@ def recent(
     session: Session,
     *,
     limit: int = 100,
+    cursor: str | None = None,
     device_id: str | None = None,
     event_type: str | None = None,
     severity: Severity | None = None,
     unresolved: bool = False,
-) -> list[EventRow]:
-    """The newest events, newest first; `unresolved`: only those that are not over."""
-    query = select(EventRow).order_by(col(EventRow.received_at).desc()).limit(limit)
+) -> Page[EventRow]:
+    """The newest events, newest first; `unresolved`: only those that are not over.
+
+    Raises:
+        InvalidCursor: it is none of this list.
+    """
+    query = select(EventRow)
     if device_id is not None:
         query = query.where(EventRow.device_id == device_id)
     if event_type is not None:
@@ -106,5 +114,5 @@ def recent(
     if severity is not None:
         query = query.where(EventRow.severity == severity.value)
     if unresolved:
-        query = query.where(col(EventRow.resolved).is_(False))
-    return list(session.exec(query))
+        query = query.where(not_(col(EventRow.resolved)))  # in the words of the index that has only these
+    return pages.page(session, query, _ORDER, limit=limit, cursor=cursor)

@@ -113,7 +113,7 @@ def _older_commands(age: timedelta) -> Callable[[datetime], ColumnElement[bool]]
 def _older_events(age: timedelta) -> Callable[[datetime], ColumnElement[bool]]:
     return lambda now: and_(
         col(EventRow.created_at) < now - age,
-        col(EventRow.resolved).is_(True),
+        col(EventRow.resolved),  # in the words of the index that has only these
         col(EventRow.resolved_at) < now - age,
     )
 
