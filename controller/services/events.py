@@ -54,7 +54,7 @@ def store_all(session: Session, arrivals: Sequence[Arrival]) -> int:
         return 0
     session.flush()
     connection = session.connection()
-    new = upserts.insert_new(connection, _EVENTS, [_row(each) for each in arrivals])
+    new = upserts.insert_new(connection, _EVENTS, [row_of(each) for each in arrivals])
     ids = {each.event.id for each in arrivals}
     either = or_(col(EventRow.id).in_(ids), col(EventRow.resolves).in_(ids))
     said = select(EventRow.device_id, EventRow.resolves).where(either, col(EventRow.resolves).is_not(None))
@@ -72,7 +72,8 @@ def with_a_place(session: Session, device_ids: Collection[str]) -> frozenset[str
     return frozenset(session.exec(select(Device.device_id).where(col(Device.device_id).in_(device_ids))))
 
 
-def _row(arrival: Arrival) -> dict[str, Any]:
+def row_of(arrival: Arrival) -> dict[str, Any]:
+    """An event as its table has it."""
     event = arrival.event
     # what only says that another one is over leaves nothing open itself
     over = event.resolves is not None and event.severity is Severity.INFO
