@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orion import receipts
+from orion import pages, receipts
 from orion.client import Json
 from orion.config.addresses import heads_path, keys_path
 from orion.exits import Exit
@@ -44,9 +44,10 @@ def audit_list(
     action: Annotated[
         str | None, typer.Option("--action", help="Of this kind only, as decision.deny.")
     ] = None,
-) -> None:
+    cursor: pages.Cursor = None,
+    everything: pages.Everything = False,
+) -> Exit:
     """The audit, newest first."""
-    found = invocation.client.get("/audit", limit=limit, device_id=device, action=action)
     columns = {
         "at": "at",
         "actor": "who",
@@ -56,7 +57,17 @@ def audit_list(
         "tool": "tool",
         "command_id": "command",
     }
-    invocation.terminal.items(found["items"], columns, none="Nothing is on record.")
+    return pages.show(
+        invocation,
+        "/audit",
+        columns,
+        none="Nothing is on record.",
+        limit=limit,
+        cursor=cursor,
+        everything=everything,
+        device_id=device,
+        action=action,
+    )
 
 
 def verify(

@@ -247,7 +247,7 @@ BAD = {
     "too deep": base64.urlsafe_b64encode(b"[" * 300).decode(),
     "too long": "a" * (MAX_CURSOR + 1),
 }
-STRANGE = [
+STRANGE: list[Any] = [
     None,
     True,
     1.5,
