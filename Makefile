@@ -1,5 +1,5 @@
 # No logic here: each target names the command that does the work.
-.PHONY: demo test check bench faults format lock clean setup
+.PHONY: demo test check bench bench-store faults format lock clean setup
 
 setup:
 	@sh scripts/setup.sh
@@ -24,6 +24,9 @@ format: setup
 
 bench: setup
 	.venv/bin/python -m bench
+
+bench-store: setup
+	.venv/bin/python -m bench.store
 
 faults: setup
 	.venv/bin/python -m tests.faults

@@ -1,7 +1,7 @@
 """The daily cleaning: what is kept no longer goes, a little at a time.
 
-Between two steps everybody else has their turn; a step that held the writer for long is
-followed by a smaller one.
+Between two steps everybody else has their turn. How many rows a step may take follows from how
+long the one before it held the writer, its commit included.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from time import perf_counter
 
 from controller.services import audit, cuts, retention
 from controller.services.actors import Actor
@@ -19,8 +20,10 @@ from controller.store.store import Session, Store
 logger = logging.getLogger(__name__)
 
 LONGEST = 0.05  # seconds that one step may hold the writer
-FIRST, LEAST, MOST = 200, 10, 5_000  # rows in a step
 PAGES = 64  # of a file that are given back in a step: less than 10 ms
+AIM = LONGEST / 4  # seconds; now and then a step takes longer than the one before it let expect
+FIRST, LEAST, MOST = 50, 5, 2_000  # rows in a step
+GROWTH = 1.5  # from one step to the next at most
 REST = 0.01  # seconds between two steps
 
 
@@ -88,12 +91,27 @@ class Cleaner:
     async def _clean(self, rule: Rule, now: datetime) -> int:
         gone, at_most = 0, FIRST
         while True:
-            done = await self._store.write(partial(retention.step, rule=rule, now=now, at_most=at_most))
-            gone += done.rows
-            if done.rows < at_most:
+            step = _Step(partial(retention.step, rule=rule, now=now, at_most=at_most))
+            rows = await self._store.write(step)
+            gone += rows
+            if rows < at_most:
                 return gone
-            if done.took_s > LONGEST / 2:
-                at_most = max(LEAST, at_most // 2)
-            elif done.took_s < LONGEST / 8:
-                at_most = min(MOST, at_most * 2)
+            fitting = round(at_most * min(GROWTH, AIM / step.held_s()))
+            at_most = max(LEAST, min(MOST, fitting))
             await asyncio.sleep(REST)
+
+
+class _Step:
+    """One unit of work that knows when the writer turned to it."""
+
+    def __init__(self, work: Callable[[Session], int]) -> None:
+        self._work = work
+        self._begun = 0.0
+
+    def __call__(self, session: Session) -> int:
+        self._begun = perf_counter()
+        return self._work(session)
+
+    def held_s(self) -> float:
+        """How long ago that was: asked once it is committed, how long the writer was held."""
+        return perf_counter() - self._begun

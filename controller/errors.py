@@ -17,6 +17,7 @@
     · ToolsChanged
     · NotShutOut
   - InvalidArguments
+    · InvalidCursor
   - Refused
   - ProviderError
   - Incomplete
@@ -154,6 +155,13 @@ class InvalidArguments(OrionError):
     """What was given is not what was asked for."""
 
     code = ErrorCode.INVALID_ARGUMENTS
+
+
+class InvalidCursor(InvalidArguments):
+    """A page was asked for behind a place that no page of this list ended with."""
+
+    def __init__(self) -> None:
+        super().__init__("That is no cursor of this list; take `next` of the page before, or leave it out.")
 
 
 class Refused(OrionError):

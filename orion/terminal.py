@@ -113,7 +113,14 @@ class Terminal:
             sys.stdout.flush()
         return self.json
 
-    def items(self, items: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, none: str) -> None:
+    def items(
+        self,
+        items: Sequence[Mapping[str, Any]],
+        columns: Mapping[str, str],
+        *,
+        none: str,
+        headed: bool = True,
+    ) -> None:
         """A list of things as a table; tab-separated where nobody looks. `columns`: heading by key."""
         if self.answer({"items": list(items)}):
             return
@@ -121,12 +128,13 @@ class Terminal:
             self.say(none)
             return
         cell = _looked_at if self.draws else _cell
-        self.table(list(columns.values()), [[cell(item.get(key)) for key in columns] for item in items])
+        rows = [[cell(item.get(key)) for key in columns] for item in items]
+        self.table(list(columns.values()), rows, headed=headed)
 
-    def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Rows under headings."""
+    def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]], *, headed: bool = True) -> None:
+        """Rows under headings; `headed` false: where nobody looks, they go on from earlier ones."""
         if not self.draws:
-            for row in (headings, *rows):
+            for row in (headings, *rows) if headed else rows:
                 self.write("\t".join(sanitize.exact(cell, MAX_CELL) for cell in row))
             return
         from rich import box  # a short command without tables starts faster

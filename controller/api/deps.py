@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Protocol
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Query, Request
 
 from broker.administration import Administration
 from controller.api.problems import Unauthorized
@@ -15,6 +15,7 @@ from controller.assistant.chat import Assistant
 from controller.services.actors import Actor, Role
 from controller.services.cuts import SignedCut
 from controller.services.heads import Head, SignedHead
+from controller.services.pages import MAX_CURSOR
 from controller.services.replies import Replies
 from controller.settings import ControllerSettings
 from controller.store.keyring import KeyRing
@@ -124,3 +125,4 @@ def actor(
 
 
 Asking = Annotated[Actor, Depends(actor)]
+Cursor = Annotated[str | None, Query(max_length=MAX_CURSOR)]  # `next` of the page before

@@ -1,8 +1,10 @@
 """Rows as JSON: what the API shows of each noun, secrets never among it."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from controller.services import arguments, conditions, devices, targets, undoing
+from controller.services.pages import Page
 from controller.settings import ControllerSettings
 from controller.store.tables import (
     ApprovalRow,
@@ -17,12 +19,18 @@ from controller.store.tables import (
 from schemas.wire import format_instant
 
 Json = dict[str, Any]
+Row = TypeVar("Row")
 
 
 def _times(view: Json) -> Json:
     return {
         name: format_instant(value) if hasattr(value, "astimezone") else value for name, value in view.items()
     }
+
+
+def page(rows: Page[Row], shown: Callable[[Row], Json]) -> Json:
+    """Some rows of a list. `next`: the cursor of the page behind them; null on the last one."""
+    return {"items": [shown(row) for row in rows], "next": rows.next}
 
 
 def device(row: Device) -> Json:

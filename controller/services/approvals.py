@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from sqlmodel import Session, col, select
 
 from controller.errors import AlreadyDecided, Refused, UnknownApproval
-from controller.services import arguments, audit, cards, conditions, settling
+from controller.services import arguments, audit, cards, conditions, pages, settling
 from controller.services.actors import FORGEABLE, Actor, Role
 from controller.services.cards import ApprovalStatus
 from controller.services.orders import Status
+from controller.services.pages import Order, Page
 from controller.services.requests import lasts_until
 from controller.store import house, notices
 from controller.store.tables import ApprovalRow, ToolExecution
@@ -20,6 +21,8 @@ from schemas.wire import JsonObject
 
 VALID_FOR = timedelta(minutes=15)
 MAX_SHOWN = 80  # characters of one argument on a card
+
+_ORDER = Order.of("approvals", "approvals", "id")
 
 
 def ask(
@@ -93,12 +96,18 @@ def get(session: Session, approval_id: str) -> ApprovalRow:
     return card
 
 
-def listed(session: Session, *, status: ApprovalStatus | None = None, limit: int = 100) -> list[ApprovalRow]:
-    """Cards, newest first."""
-    query = select(ApprovalRow).order_by(col(ApprovalRow.created_at).desc()).limit(limit)
+def listed(
+    session: Session, *, status: ApprovalStatus | None = None, limit: int = 100, cursor: str | None = None
+) -> Page[ApprovalRow]:
+    """Cards, newest first.
+
+    Raises:
+        InvalidCursor: it is none of this list.
+    """
+    query = select(ApprovalRow)
     if status is not None:
         query = query.where(ApprovalRow.status == status.value)
-    return list(session.exec(query))
+    return pages.page(session, query, _ORDER, limit=limit, cursor=cursor)
 
 
 def pending(session: Session) -> list[ApprovalRow]:

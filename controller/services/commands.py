@@ -11,9 +11,10 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from controller.errors import Conflict, UnknownCommand
-from controller.services import approvals, audit, devices, orders, settling
+from controller.services import approvals, audit, devices, orders, pages, settling
 from controller.services.actors import Actor
 from controller.services.orders import Status
+from controller.services.pages import Order, Page
 from controller.services.policy import Verdict
 from controller.services.requests import (
     MAX_TIMEOUT,
@@ -52,6 +53,8 @@ __all__ = [
 
 MAX_STEPS = 20  # of one plan
 CANCEL_ASKED = "command.cancel"
+
+_ORDER = Order.of("commands", "tool_executions", "id")
 
 
 def submit(
@@ -139,19 +142,24 @@ def listed(
     session: Session,
     *,
     limit: int = 100,
+    cursor: str | None = None,
     device_id: str | None = None,
     status: Status | None = None,
     parent_id: str | None = None,
-) -> list[ToolExecution]:
-    """Commands, newest first."""
-    query = select(ToolExecution).order_by(col(ToolExecution.id).desc()).limit(limit)
+) -> Page[ToolExecution]:
+    """Commands, newest first.
+
+    Raises:
+        InvalidCursor: it is none of this list.
+    """
+    query = select(ToolExecution)
     if device_id is not None:
         query = query.where(ToolExecution.device_id == device_id)
     if status is not None:
         query = query.where(ToolExecution.status == status.value)
     if parent_id is not None:
         query = query.where(ToolExecution.parent_id == parent_id)
-    return list(session.exec(query))
+    return pages.page(session, query, _ORDER, limit=limit, cursor=cursor)
 
 
 def on_the_way(session: Session) -> list[ToolExecution]:

@@ -10,8 +10,9 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from controller.errors import SessionOver, UnknownSession
-from controller.services import audit, memories
+from controller.services import audit, memories, pages
 from controller.services.actors import FORGEABLE, Actor, Role
+from controller.services.pages import Order, Page
 from controller.store.tables import Conversation, Json, Message
 from schemas.ids import new_id
 from schemas.wire import JsonObject
@@ -19,6 +20,8 @@ from schemas.wire import JsonObject
 _DOOR = "via"
 _QUESTION = "question"
 _ORDER = "order"
+_BY_BEGIN = Order.of("sessions", "sessions", "started_at", "id")
+_AS_SAID = Order.of("messages", "messages", "number")
 
 
 def begin(session: Session, *, actor: Actor, now: datetime, device_id: str | None = None) -> Conversation:
@@ -60,16 +63,26 @@ def look(session: Session, session_id: str, *, actor: Actor) -> Conversation:
 
 
 def listed(
-    session: Session, *, actor: Actor, user: str | None = None, active: bool = False, limit: int = 50
-) -> list[Conversation]:
-    """Conversations, the last begun first: one's own; an admin sees everybody's, or those of one `user`."""
+    session: Session,
+    *,
+    actor: Actor,
+    user: str | None = None,
+    active: bool = False,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> Page[Conversation]:
+    """Conversations, the last begun first: one's own; an admin sees everybody's, or those of one `user`.
+
+    Raises:
+        InvalidCursor: it is none of this list.
+    """
     whose = user if actor.role is Role.ADMIN else actor.user
-    query = select(Conversation).order_by(col(Conversation.started_at).desc(), col(Conversation.id).desc())
+    query = select(Conversation)
     if whose is not None:
         query = query.where(Conversation.user == whose)
     if active:
         query = query.where(col(Conversation.is_active))
-    return list(session.exec(query.limit(limit)))
+    return pages.page(session, query, _BY_BEGIN, limit=limit, cursor=cursor)
 
 
 def end(session: Session, session_id: str, *, actor: Actor, now: datetime) -> Conversation:
@@ -159,12 +172,13 @@ def say(
     return message
 
 
-def history(session: Session, session_id: str, *, limit: int) -> list[Message]:
-    """The last messages, oldest first."""
-    query = (
-        select(Message)
-        .where(Message.session_id == session_id)
-        .order_by(col(Message.number).desc())
-        .limit(limit)
-    )
-    return list(reversed(session.exec(query).all()))
+def history(session: Session, session_id: str, *, limit: int, cursor: str | None = None) -> Page[Message]:
+    """The last messages, oldest first; with a cursor, those that were said before it.
+
+    Raises:
+        InvalidCursor: it is none of this list.
+    """
+    query = select(Message).where(Message.session_id == session_id)
+    found = pages.page(session, query, _AS_SAID, limit=limit, cursor=cursor)
+    found.reverse()
+    return found

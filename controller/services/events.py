@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, or_, update
+from sqlalchemy import bindparam, not_, or_, update
 from sqlmodel import Session, col, select
 
+from controller.services import pages
+from controller.services.pages import Order, Page
 from controller.store import upserts
 from controller.store.tables import METADATA, Device, EventRow
 from schemas.events import Event, Severity
 
 _EVENTS = METADATA.tables["events"]
+_ORDER = Order.of("events", "events", "received_at", "id", "device_id")
 _RESOLVE = (
     update(_EVENTS)
     .where(
@@ -51,7 +54,7 @@ def store_all(session: Session, arrivals: Sequence[Arrival]) -> int:
         return 0
     session.flush()
     connection = session.connection()
-    new = upserts.insert_new(connection, _EVENTS, [_row(each) for each in arrivals])
+    new = upserts.insert_new(connection, _EVENTS, [row_of(each) for each in arrivals])
     ids = {each.event.id for each in arrivals}
     either = or_(col(EventRow.id).in_(ids), col(EventRow.resolves).in_(ids))
     said = select(EventRow.device_id, EventRow.resolves).where(either, col(EventRow.resolves).is_not(None))
@@ -69,7 +72,8 @@ def with_a_place(session: Session, device_ids: Collection[str]) -> frozenset[str
     return frozenset(session.exec(select(Device.device_id).where(col(Device.device_id).in_(device_ids))))
 
 
-def _row(arrival: Arrival) -> dict[str, Any]:
+def row_of(arrival: Arrival) -> dict[str, Any]:
+    """An event as its table has it."""
     event = arrival.event
     # what only says that another one is over leaves nothing open itself
     over = event.resolves is not None and event.severity is Severity.INFO
@@ -92,13 +96,18 @@ def recent(
     session: Session,
     *,
     limit: int = 100,
+    cursor: str | None = None,
     device_id: str | None = None,
     event_type: str | None = None,
     severity: Severity | None = None,
     unresolved: bool = False,
-) -> list[EventRow]:
-    """The newest events, newest first; `unresolved`: only those that are not over."""
-    query = select(EventRow).order_by(col(EventRow.received_at).desc()).limit(limit)
+) -> Page[EventRow]:
+    """The newest events, newest first; `unresolved`: only those that are not over.
+
+    Raises:
+        InvalidCursor: it is none of this list.
+    """
+    query = select(EventRow)
     if device_id is not None:
         query = query.where(EventRow.device_id == device_id)
     if event_type is not None:
@@ -106,5 +115,5 @@ def recent(
     if severity is not None:
         query = query.where(EventRow.severity == severity.value)
     if unresolved:
-        query = query.where(col(EventRow.resolved).is_(False))
-    return list(session.exec(query))
+        query = query.where(not_(col(EventRow.resolved)))  # in the words of the index that has only these
+    return pages.page(session, query, _ORDER, limit=limit, cursor=cursor)

@@ -25,7 +25,8 @@ def _time(*, nullable: bool = True, index: bool = False) -> Any:
 
 _IN_A_GROUP = text("parent_id IS NOT NULL")
 _RESOLVES = text("resolves IS NOT NULL")
-_OPEN = text("NOT resolved")
+_OPEN, _OPEN_SQLITE = text("NOT resolved"), text("resolved = 0")  # as each database is asked for them
+_OVER, _OVER_SQLITE = text("resolved"), text("resolved = 1")
 
 
 def _device(*, primary_key: bool = False) -> Any:
@@ -109,13 +110,17 @@ class Conversation(SQLModel, table=True):
     """One conversation of a person with the assistant."""
 
     __tablename__ = "sessions"
+    __table_args__ = (
+        Index("ix_sessions_user", "user", "started_at"),
+        Index("ix_sessions_is_active", "is_active", "started_at"),
+    )
 
     id: str = Field(primary_key=True)
-    user: str = Field(index=True)
+    user: str
     device_id: str | None = _device()
     started_at: datetime = _time(nullable=False, index=True)
     ended_at: datetime | None = _time()
-    is_active: bool = Field(default=True, index=True)
+    is_active: bool = True
     context: Json | None = _json()
     message_count: int = 0
     tool_execution_count: int = 0
@@ -125,17 +130,18 @@ class Message(SQLModel, table=True):
     """One thing said in a conversation. `content` of a tool message is untrusted."""
 
     __tablename__ = "messages"
+    __table_args__ = (Index("ix_messages_session_id", "session_id", "number"),)
 
     number: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=True))
     id: str = Field(unique=True)
     session_id: str = Field(
-        sa_column=Column(String, ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False, index=True)
+        sa_column=Column(String, ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False)
     )
     role: str
     content: str
     tool_calls: list[Json] | None = _json()
     tokens_used: int | None = None
-    created_at: datetime = _time(nullable=False)
+    created_at: datetime = _time(nullable=False, index=True)
 
 
 class MemoryRow(SQLModel, table=True):
@@ -145,7 +151,10 @@ class MemoryRow(SQLModel, table=True):
     """
 
     __tablename__ = "context_memory"
-    __table_args__ = (UniqueConstraint("scope", "owner", "key"),)
+    __table_args__ = (
+        UniqueConstraint("scope", "owner", "key"),
+        Index("ix_context_memory_category", "category", "updated_at"),
+    )
 
     id: str = Field(primary_key=True)
     key: str = Field(index=True)
@@ -154,12 +163,12 @@ class MemoryRow(SQLModel, table=True):
     owner: str = ""
     device_id: str | None = _device()
     user: str  # who had it remembered
-    category: str | None = Field(default=None, index=True)
+    category: str | None = None
     tags: list[str] = _list()
     source: str  # person | assistant | device
     expires_at: datetime | None = _time(index=True)
     created_at: datetime = _time(nullable=False)
-    updated_at: datetime = _time(nullable=False)
+    updated_at: datetime = _time(nullable=False, index=True)
 
 
 class ToolExecution(SQLModel, table=True):
@@ -167,7 +176,10 @@ class ToolExecution(SQLModel, table=True):
 
     __tablename__ = "tool_executions"
     __table_args__ = (
-        Index("ix_tool_executions_open", "device_id", "status"),
+        # the list is sorted by the id, whatever it is narrowed to
+        Index("ix_tool_executions_device_id", "device_id", "id"),
+        Index("ix_tool_executions_status", "status", "id"),
+        Index("ix_tool_executions_open", "device_id", "status", "id"),
         Index("ix_tool_executions_success", "success"),
         Index(  # a group's are counted and the next found at every step, without a look at the rows
             "ix_tool_executions_family",
@@ -183,7 +195,7 @@ class ToolExecution(SQLModel, table=True):
 
     id: str = Field(primary_key=True)
     session_id: str | None = Field(default=None, index=True)
-    device_id: str = Field(index=True)
+    device_id: str
     tool_name: str = Field(index=True)
     parameters: Json = _json(nullable=False)  # secrets as `***`
     secret_parameters: Json | None = (
@@ -210,7 +222,7 @@ class ToolExecution(SQLModel, table=True):
     group_name: str | None = None  # on the parent: whom it is for
     rollout: Json | None = _json()  # on the parent: pace, limits and how far it is
 
-    status: str = Field(index=True)
+    status: str
     success: bool | None = None
     result: Json | None = _json()
     error: Json | None = _json()
@@ -233,6 +245,7 @@ class ApprovalRow(SQLModel, table=True):
     """A question to a person, bound by `hash` to the exact commands, decided once."""
 
     __tablename__ = "approvals"
+    __table_args__ = (Index("ix_approvals_status", "status", "id"),)
 
     id: str = Field(primary_key=True)
     hash: str
@@ -242,7 +255,7 @@ class ApprovalRow(SQLModel, table=True):
     commands: list[Json] = _list()
     requested_by: str = Field(index=True)
     session_id: str | None = None
-    status: str = Field(default="pending", index=True)
+    status: str = "pending"
     created_at: datetime = _time(nullable=False)
     expires_at: datetime = _time(nullable=False, index=True)
     decided_at: datetime | None = _time()
@@ -257,14 +270,18 @@ class AuditEntry(SQLModel, table=True):
     """
 
     __tablename__ = "audit_log"
-    __table_args__ = (UniqueConstraint("instance", "position", name="uq_audit_log_position"),)
+    __table_args__ = (
+        UniqueConstraint("instance", "position", name="uq_audit_log_position"),
+        Index("ix_audit_log_action", "action", "number"),
+        Index("ix_audit_log_device_id", "device_id", "number"),
+    )
 
     number: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=True))
     at: datetime = _time(nullable=False, index=True)
     actor: str = Field(index=True)
     via: str
-    action: str = Field(index=True)
-    device_id: str | None = Field(default=None, index=True)
+    action: str
+    device_id: str | None = None
     tool: str | None = None
     command_id: str | None = Field(default=None, index=True)
     approval_id: str | None = None
@@ -297,17 +314,32 @@ class EventRow(SQLModel, table=True):
             sqlite_where=_RESOLVES,
             postgresql_where=_RESOLVES,
         ),
-        Index("ix_events_open", "device_id", "created_at", sqlite_where=_OPEN, postgresql_where=_OPEN),
+        Index("ix_events_event_type", "event_type", "received_at"),
+        Index("ix_events_severity", "severity", "received_at"),
+        Index(
+            "ix_events_open",
+            "device_id",
+            "received_at",
+            sqlite_where=_OPEN_SQLITE,
+            postgresql_where=_OPEN,
+        ),
+        Index(
+            "ix_events_unresolved",
+            "received_at",
+            sqlite_where=_OPEN_SQLITE,
+            postgresql_where=_OPEN,
+        ),
+        Index("ix_events_over", "created_at", sqlite_where=_OVER_SQLITE, postgresql_where=_OVER),
     )
 
     id: str = Field(primary_key=True)
     device_id: str = Field(primary_key=True)
-    event_type: str = Field(index=True)
-    severity: str = Field(index=True)
+    event_type: str
+    severity: str
     data: Json = _json(nullable=False)
     resolves: str | None = None  # the event of this device that is over by this one, come or still to come
     acknowledged: bool = False
-    resolved: bool = Field(default=False, index=True)
+    resolved: bool = False
     created_at: datetime = _time(nullable=False, index=True)
     received_at: datetime = _time(nullable=False, index=True)
     acknowledged_at: datetime | None = _time()

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from controller.assistant import sanitize
-from orion import exits, members, progress
+from orion import exits, members, pages, progress
 from orion.client import Client, Json, segment
 from orion.exits import Exit
 from orion.terminal import MAX_SHOWN, Terminal
@@ -37,9 +37,10 @@ def listed(
         str | None, typer.Option("--status", help="pending, approved, denied, expired or cancelled only.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="At most so many.")] = 50,
-) -> None:
+    cursor: pages.Cursor = None,
+    everything: pages.Everything = False,
+) -> Exit:
     """Approvals, newest first."""
-    found = invocation.client.get("/approvals", status=status, limit=limit)
     columns = {
         "approval_id": "id",
         "created_at": "asked",
@@ -48,7 +49,16 @@ def listed(
         "requested_by": "by",
         "status": "status",
     }
-    invocation.terminal.items(found["items"], columns, none="Nothing waits for a person.")
+    return pages.show(
+        invocation,
+        "/approvals",
+        columns,
+        none="Nothing waits for a person.",
+        limit=limit,
+        cursor=cursor,
+        everything=everything,
+        status=status,
+    )
 
 
 def show(invocation: Invocation, approval_id: Id) -> None:

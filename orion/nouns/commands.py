@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from orion import following, members, queue, receipts
+from orion import following, members, pages, queue, receipts
 from orion.client import Json, segment
+from orion.exits import Exit
 from orion.verbs import Invocation, noun, verb
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The command's id.")]
@@ -32,9 +33,10 @@ def listed(
     parent: Annotated[
         str | None, typer.Option("--parent", metavar="ID", help="Of this order to a group only.")
     ] = None,
-) -> None:
+    cursor: pages.Cursor = None,
+    everything: pages.Everything = False,
+) -> Exit:
     """Commands, newest first."""
-    found = invocation.client.get("/commands", limit=limit, device_id=device, status=status, parent_id=parent)
     columns = {
         "command_id": "id",
         "issued_at": "at",
@@ -43,10 +45,19 @@ def listed(
         "arguments": "arguments",
         "status": "status",
     }
-    if invocation.terminal.answer(found):
-        return
-    rows = [each | {"whom": receipts.whom(each), "status": _status(each)} for each in found["items"]]
-    invocation.terminal.items(rows, columns, none="No command is on record.")
+    return pages.show(
+        invocation,
+        "/commands",
+        columns,
+        none="No command is on record.",
+        limit=limit,
+        cursor=cursor,
+        everything=everything,
+        in_words=lambda each: each | {"whom": receipts.whom(each), "status": _status(each)},
+        device_id=device,
+        status=status,
+        parent_id=parent,
+    )
 
 
 def _status(command: Json) -> str:

@@ -2,15 +2,13 @@
 
 import json
 import sys
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
-from orion import words
+from orion import pages, words
 from orion.client import Json, segment
 from orion.exits import Exit
-from orion.terminal import Terminal
 from orion.verbs import Invocation, noun, verb
 
 MAX_INPUT = 100_000  # characters that are read from stdin; the controller says what is too long
@@ -104,11 +102,22 @@ def listed(
     user: User = None,
     category: Category = None,
     limit: Limit = 100,
-) -> None:
+    cursor: pages.Cursor = None,
+    everything: pages.Everything = False,
+) -> Exit:
     """What is remembered, the latest first: yours, everybody's and the devices', or one place."""
-    place = _place(everybody, device, session, user)
-    found = invocation.client.get("/memory", category=category, limit=limit, **place)
-    _show(invocation.terminal, found["items"], none='Nothing is remembered yet: orion memory set KEY "…"')
+    return pages.show(
+        invocation,
+        "/memory",
+        COLUMNS,
+        none='Nothing is remembered yet: orion memory set KEY "…"',
+        limit=limit,
+        cursor=cursor,
+        everything=everything,
+        if_filled=True,
+        category=category,
+        **_place(everybody, device, session, user),
+    )
 
 
 def search(
@@ -119,11 +128,22 @@ def search(
     session: Session = None,
     user: User = None,
     limit: Limit = 50,
-) -> None:
+    cursor: pages.Cursor = None,
+    everything: pages.Everything = False,
+) -> Exit:
     """What holds all of these words, in its key, its value or its tags."""
-    place = _place(everybody, device, session, user)
-    found = invocation.client.get("/memory", q=" ".join(text), limit=limit, **place)
-    _show(invocation.terminal, found["items"], none="Nothing that is remembered holds all of that.")
+    return pages.show(
+        invocation,
+        "/memory",
+        COLUMNS,
+        none="Nothing that is remembered holds all of that.",
+        limit=limit,
+        cursor=cursor,
+        everything=everything,
+        if_filled=True,
+        q=" ".join(text),
+        **_place(everybody, device, session, user),
+    )
 
 
 def forget(
@@ -160,13 +180,3 @@ def _parsed(text: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise typer.BadParameter("it is no JSON; leave --parse out for a text", param_hint="VALUE") from error
-
-
-def _show(terminal: Terminal, items: Sequence[Json], *, none: str) -> None:
-    if terminal.json:
-        terminal.answer({"items": list(items)})
-        return
-    filled = {
-        key: name for key, name in COLUMNS.items() if any(each.get(key) not in (None, []) for each in items)
-    }
-    terminal.items(items, filled, none=none)

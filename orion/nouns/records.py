@@ -4,8 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from orion import receipts
+from orion import pages, receipts
 from orion.client import Json
+from orion.exits import Exit
 from orion.verbs import Invocation, noun, verb
 from schemas.events import Severity
 
@@ -30,16 +31,10 @@ def events_list(
         Severity | None, typer.Option("--severity", metavar="SEVERITY", help=f"One of {', '.join(Severity)}.")
     ] = None,
     still_open: Annotated[bool, typer.Option("--open", help="Only what is not over yet.")] = False,
-) -> None:
+    cursor: pages.Cursor = None,
+    everything: pages.Everything = False,
+) -> Exit:
     """What devices reported by themselves, newest first, and when it was over."""
-    found = invocation.client.get(
-        "/events",
-        limit=limit,
-        device_id=device,
-        type=kind,
-        severity=severity.value if severity else None,
-        unresolved=still_open or None,
-    )
     columns = {
         "received_at": "received",
         "device_id": "device",
@@ -49,10 +44,20 @@ def events_list(
         "resolved_at": "over since",
     }
     none = "Nothing is open." if still_open else "No device has reported anything like it."
-    if invocation.terminal.answer(found):
-        return
-    rows = [each | {"data": in_words(each)} for each in found["items"]]
-    invocation.terminal.items(rows, columns, none=none)
+    return pages.show(
+        invocation,
+        "/events",
+        columns,
+        none=none,
+        limit=limit,
+        cursor=cursor,
+        everything=everything,
+        in_words=lambda each: each | {"data": in_words(each)},
+        device_id=device,
+        type=kind,
+        severity=severity.value if severity else None,
+        unresolved=still_open or None,
+    )
 
 
 def in_words(event: Json) -> Any:

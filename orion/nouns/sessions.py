@@ -4,7 +4,9 @@ from typing import Annotated
 
 import typer
 
+from orion import pages
 from orion.client import Json, segment
+from orion.exits import Exit
 from orion.terminal import Terminal, moment
 from orion.verbs import Invocation, noun, verb
 
@@ -35,11 +37,20 @@ def listed(
     limit: Annotated[
         int, typer.Option("--limit", min=1, max=500, help="At most so many, the last begun first.")
     ] = 50,
-) -> None:
+    cursor: pages.Cursor = None,
+    everything: pages.Everything = False,
+) -> Exit:
     """Conversations, the last begun first. Go on with one: orion ask --session ID."""
-    found = invocation.client.get("/sessions", user=user, active=active or None, limit=limit)
-    invocation.terminal.items(
-        found["items"], COLUMNS, none='There is no conversation yet: orion ask "what is on my laptop?"'
+    return pages.show(
+        invocation,
+        "/sessions",
+        COLUMNS,
+        none='There is no conversation yet: orion ask "what is on my laptop?"',
+        limit=limit,
+        cursor=cursor,
+        everything=everything,
+        user=user,
+        active=active or None,
     )
 
 
@@ -49,15 +60,21 @@ def show(
     limit: Annotated[
         int, typer.Option("--limit", min=1, max=500, help="At most so many messages, the last ones.")
     ] = 100,
+    cursor: pages.Cursor = None,
+    everything: pages.Everything = False,
 ) -> None:
     """One conversation and what was said in it, with the calls that came of it."""
-    found = invocation.client.get(f"/sessions/{segment(session_id)}", limit=limit)
-    terminal = invocation.terminal
+    client, path, terminal = invocation.client, f"/sessions/{segment(session_id)}", invocation.terminal
+    found = client.get(path, limit=limit, cursor=cursor)
+    while everything and found["next"] is not None:
+        earlier = client.get(path, limit=pages.AT_ONCE, cursor=found["next"])
+        found |= {"messages": earlier["messages"] + found["messages"], "next": earlier["next"]}
     if terminal.answer(found):
         return
-    terminal.facts({name: value for name, value in found.items() if name != "messages"})
+    terminal.facts({name: value for name, value in found.items() if name not in {"messages", "next"}})
     for message in found["messages"]:
         _write(terminal, message)
+    pages.hint(terminal, found["next"])
 
 
 def end(invocation: Invocation, session_id: SessionId) -> None:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from controller.api import views
-from controller.api.deps import Asking, Controller
+from controller.api.deps import Asking, Controller, Cursor
 from controller.api.routes.commands import wanted_wait
 from controller.assistant import answers
 from controller.assistant.language import language_of
@@ -35,10 +35,11 @@ async def listed(
     _actor: Asking,
     status: ApprovalStatus | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    cursor: Cursor = None,
 ) -> dict[str, Any]:
     """Cards, newest first."""
-    rows = await controller.store.read(partial(approvals.listed, status=status, limit=limit))
-    return {"items": [views.approval(row) for row in rows]}
+    wanted = partial(approvals.listed, status=status, limit=limit, cursor=cursor)
+    return views.page(await controller.store.read(wanted), views.approval)
 
 
 @router.get("/{approval_id}")

@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from controller.api import views
-from controller.api.deps import Asking, Controller, Parts
+from controller.api.deps import Asking, Controller, Cursor, Parts
 from controller.services import commands, rollouts, undoing
 from controller.services.conditions import ONLINE, Condition
 from controller.services.orders import Status
@@ -131,17 +131,20 @@ async def listed(
     controller: Controller,
     _actor: Asking,
     limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
+    cursor: Cursor = None,
     device_id: DeviceId | None = None,
     status: Status | None = None,
     parent_id: MessageId | None = None,
 ) -> dict[str, Any]:
     """Commands, newest first; with `parent_id` those of one order to a group."""
 
-    def look(session: Session) -> list[dict[str, Any]]:
-        rows = commands.listed(session, limit=limit, device_id=device_id, status=status, parent_id=parent_id)
-        return _shown(session, rows)
+    def look(session: Session) -> dict[str, Any]:
+        rows = commands.listed(
+            session, limit=limit, cursor=cursor, device_id=device_id, status=status, parent_id=parent_id
+        )
+        return {"items": _shown(session, rows), "next": rows.next}
 
-    return {"items": await controller.store.read(look)}
+    return await controller.store.read(look)
 
 
 @router.get("/{command_id}")

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from controller.api import views
-from controller.api.deps import Asking, Controller
+from controller.api.deps import Asking, Controller, Cursor
 from controller.services import memories
 from controller.services.actors import Actor
 from controller.services.memories import NewMemory, Place, Scope
@@ -44,15 +44,17 @@ async def listed(
     category: Annotated[str | None, Query(max_length=64)] = None,
     q: Annotated[str | None, Query(max_length=200)] = None,
     limit: Limit = 100,
+    cursor: Cursor = None,
 ) -> dict[str, Any]:
     """What the caller may see, the latest first; `q`: what holds all of these words."""
     place = None if scope is None else _place(scope, owner, actor)
-    now = datetime.now(UTC)
+    how: dict[str, Any] = {"actor": actor, "now": datetime.now(UTC), "place": place}
+    how |= {"limit": limit, "cursor": cursor}
     if q is not None:
-        wanted = partial(memories.search, text=q, actor=actor, now=now, place=place, limit=limit)
+        wanted = partial(memories.search, text=q, **how)
     else:
-        wanted = partial(memories.listed, actor=actor, now=now, place=place, category=category, limit=limit)
-    return {"items": [views.memory(row) for row in await controller.store.read(wanted)]}
+        wanted = partial(memories.listed, category=category, **how)
+    return views.page(await controller.store.read(wanted), views.memory)
 
 
 @router.get("/{key:path}")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from controller.api import views
-from controller.api.deps import Asking, Controller
+from controller.api.deps import Asking, Controller, Cursor
 from controller.services import audit, events
 from schemas.events import Severity
 from schemas.ids import DeviceId
@@ -21,14 +21,13 @@ async def audit_listed(
     controller: Controller,
     _actor: Asking,
     limit: Limit = 100,
+    cursor: Cursor = None,
     device_id: DeviceId | None = None,
     action: Annotated[str, Query(max_length=64)] | None = None,
 ) -> dict[str, Any]:
-    """Who did what, newest first."""
-    rows = await controller.store.read(
-        partial(audit.entries, limit=limit, device_id=device_id, action=action)
-    )
-    return {"items": [views.audit(row) for row in rows]}
+    """Who did what, newest first; `action`: how their actions begin."""
+    wanted = partial(audit.entries, limit=limit, cursor=cursor, device_id=device_id, action=action)
+    return views.page(await controller.store.read(wanted), views.audit)
 
 
 @router.post("/audit/heads", status_code=201)
@@ -42,6 +41,7 @@ async def events_listed(
     controller: Controller,
     _actor: Asking,
     limit: Limit = 100,
+    cursor: Cursor = None,
     device_id: DeviceId | None = None,
     event_type: Annotated[str | None, Query(alias="type", max_length=64)] = None,
     severity: Severity | None = None,
@@ -52,9 +52,10 @@ async def events_listed(
     wanted = partial(
         events.recent,
         limit=limit,
+        cursor=cursor,
         device_id=device_id,
         event_type=event_type,
         severity=severity,
         unresolved=unresolved,
     )
-    return {"items": [views.event(row) for row in await controller.store.read(wanted)]}
+    return views.page(await controller.store.read(wanted), views.event)

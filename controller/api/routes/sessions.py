@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 
 from controller.api import views
-from controller.api.deps import Asking, Controller
+from controller.api.deps import Asking, Controller, Cursor
 from controller.services import conversations
 from controller.services.actors import Actor
+from controller.services.pages import Page
 from controller.store.store import Session
 from controller.store.tables import Conversation, Message
 
@@ -25,27 +26,27 @@ async def listed(
     actor: Asking,
     user: Annotated[str | None, Query(max_length=64)] = None,
     limit: Limit = 50,
+    cursor: Cursor = None,
     *,
     mine: bool = False,
     active: bool = False,
 ) -> dict[str, Any]:
     """Conversations, the last begun first; an admin sees everybody's. `active`: not ended yet."""
     whose = actor.user if mine else user
-    rows = await controller.store.read(
-        partial(conversations.listed, actor=actor, user=whose, active=active, limit=limit)
-    )
-    return {"items": [views.conversation(row) for row in rows]}
+    wanted = partial(conversations.listed, actor=actor, user=whose, active=active, limit=limit, cursor=cursor)
+    return views.page(await controller.store.read(wanted), views.conversation)
 
 
 @router.get("/{session_id}")
 async def one(
-    controller: Controller, actor: Asking, session_id: SessionId, limit: Limit = 100
+    controller: Controller, actor: Asking, session_id: SessionId, limit: Limit = 100, cursor: Cursor = None
 ) -> dict[str, Any]:
-    """One conversation with its last messages, the oldest of them first."""
+    """One conversation with its last messages, the oldest of them first; `next` leads to earlier ones."""
     row, messages = await controller.store.read(
-        partial(_with_messages, session_id=session_id, actor=actor, limit=limit)
+        partial(_with_messages, session_id=session_id, actor=actor, limit=limit, cursor=cursor)
     )
-    return views.conversation(row) | {"messages": [views.message(each) for each in messages]}
+    said = [views.message(each) for each in messages]
+    return views.conversation(row) | {"messages": said, "next": messages.next}
 
 
 @router.post("/{session_id}/end")
@@ -58,7 +59,7 @@ async def end(controller: Controller, actor: Asking, session_id: SessionId) -> d
 
 
 def _with_messages(
-    session: Session, *, session_id: str, actor: Actor, limit: int
-) -> tuple[Conversation, list[Message]]:
+    session: Session, *, session_id: str, actor: Actor, limit: int, cursor: str | None
+) -> tuple[Conversation, Page[Message]]:
     row = conversations.look(session, session_id, actor=actor)
-    return row, conversations.history(session, session_id, limit=limit)
+    return row, conversations.history(session, session_id, limit=limit, cursor=cursor)

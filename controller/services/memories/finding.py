@@ -1,19 +1,21 @@
 """Looking up what is remembered. What has expired is not there, whether it was removed yet or not."""
 
 import json
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, Text, and_, cast, func, or_
 from sqlmodel import Session, col, select
 
 from controller.errors import UnknownMemory
+from controller.services import pages
 from controller.services.actors import Actor
 from controller.services.memories.places import Place, Scope, may_see
+from controller.services.pages import Order, Page
 from controller.store.tables import MemoryRow
 
 MAX_TERMS = 8  # words of a search that are looked for
+
+_LATEST = Order.of("memory", "context_memory", "updated_at", "id")
 
 
 def get(session: Session, key: str, place: Place, *, actor: Actor, now: datetime) -> MemoryRow:
@@ -36,14 +38,21 @@ def listed(
     place: Place | None = None,
     category: str | None = None,
     limit: int = 100,
-) -> list[MemoryRow]:
-    """What this user may see, the latest first: global, their own and every device's, or one place."""
+    cursor: str | None = None,
+) -> Page[MemoryRow]:
+    """What this user may see, the latest first: global, their own and every device's, or one place.
+
+    What is changed while somebody turns pages is the latest again, and no longer where it was.
+
+    Raises:
+        InvalidCursor: it is none of this list.
+    """
     if place is not None and not may_see(session, place, actor=actor):
-        return []
+        return Page()
     query = select(MemoryRow).where(live(now), within(place) if place else visible(actor))
     if category is not None:
         query = query.where(MemoryRow.category == category)
-    return list(session.exec(query.order_by(*latest()).limit(limit)))
+    return pages.page(session, query, _LATEST, limit=limit, cursor=cursor)
 
 
 def search(
@@ -55,14 +64,18 @@ def search(
     place: Place | None = None,
     session_id: str | None = None,
     limit: int = 50,
-) -> list[MemoryRow]:
+    cursor: str | None = None,
+) -> Page[MemoryRow]:
     """What holds each of these words in its key, value or tags, the latest first.
 
     Besides what `listed` shows, the conversation `session_id` of this user is looked through.
+
+    Raises:
+        InvalidCursor: it is none of this list.
     """
     terms = text.split()[:MAX_TERMS]
     if not terms or (place is not None and not may_see(session, place, actor=actor)):
-        return []
+        return Page()
     where = within(place) if place else visible(actor)
     if place is None and session_id is not None:
         here = Place(Scope.SESSION, session_id)
@@ -70,7 +83,7 @@ def search(
     query = select(MemoryRow).where(live(now), where)
     for term in terms:
         query = query.where(_holds(session, term))
-    return list(session.exec(query.order_by(*latest()).limit(limit)))
+    return pages.page(session, query, _LATEST, limit=limit, cursor=cursor)
 
 
 def find(session: Session, key: str, place: Place) -> MemoryRow | None:
@@ -109,11 +122,6 @@ def over(now: datetime) -> ColumnElement[bool]:
 def is_over(row: MemoryRow, *, now: datetime) -> bool:
     """Whether this row has expired."""
     return row.expires_at is not None and row.expires_at <= now
-
-
-def latest() -> Sequence[Any]:
-    """The order in which memories are shown."""
-    return col(MemoryRow.updated_at).desc(), col(MemoryRow.id).desc()
 
 
 def _holds(session: Session, term: str) -> ColumnElement[bool]:

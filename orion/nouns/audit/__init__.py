@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from orion import pages
+from orion.exits import Exit
 from orion.nouns.audit.archiving import archive
 from orion.nouns.audit.exporting import export
 from orion.nouns.audit.verifying import verify
@@ -32,9 +34,10 @@ def audit_list(
     action: Annotated[
         str | None, typer.Option("--action", help="Of this kind only, as decision.deny.")
     ] = None,
-) -> None:
+    cursor: pages.Cursor = None,
+    everything: pages.Everything = False,
+) -> Exit:
     """The audit, newest first."""
-    found = invocation.client.get("/audit", limit=limit, device_id=device, action=action)
     columns = {
         "at": "at",
         "actor": "who",
@@ -44,4 +47,14 @@ def audit_list(
         "tool": "tool",
         "command_id": "command",
     }
-    invocation.terminal.items(found["items"], columns, none="Nothing is on record.")
+    return pages.show(
+        invocation,
+        "/audit",
+        columns,
+        none="Nothing is on record.",
+        limit=limit,
+        cursor=cursor,
+        everything=everything,
+        device_id=device,
+        action=action,
+    )

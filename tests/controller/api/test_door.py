@@ -139,7 +139,7 @@ async def test_a_body_that_does_not_fit_is_refused_and_nothing_is_recorded(api: 
 
     assert answer.status_code in (400, 422)
     assert answer.json()["code"] == ErrorCode.INVALID_ARGUMENTS
-    assert (await api.http.get("commands")).json() == {"items": []}
+    assert (await api.http.get("commands")).json() == {"items": [], "next": None}
 
 
 @pytest.mark.parametrize("length", [f"{MAX_PAYLOAD + 1}", "9" * 5_000, "-1", "x", "\u00b2", ""])

@@ -111,7 +111,7 @@ async def test_an_order_that_makes_no_sense_is_refused(
     answer = await api.http.post("commands", json=ORDER | change)
 
     assert (answer.status_code, answer.json()["code"]) == (422, ErrorCode.INVALID_ARGUMENTS)
-    assert (await api.http.get("commands")).json() == {"items": []}
+    assert (await api.http.get("commands")).json() == {"items": [], "next": None}
 
 
 @pytest.mark.parametrize("limit", ["rate_per_s", "max_in_flight", "stop_after"])

@@ -44,8 +44,11 @@ async def test_a_command_is_recorded_and_can_be_found(api: Api, laptop: str) -> 
     assert [layer["verdict"] for layer in view["layers"]] == ["allow"] * len(view["layers"])
     found = await api.http.get(f"http://orion{answer.headers['location']}")
     assert found.json() == view
-    assert (await api.http.get("commands", params={"device_id": "laptop"})).json() == {"items": [view]}
-    assert (await api.http.get("commands", params={"status": "failed"})).json() == {"items": []}
+    assert (await api.http.get("commands", params={"device_id": "laptop"})).json() == {
+        "items": [view],
+        "next": None,
+    }
+    assert (await api.http.get("commands", params={"status": "failed"})).json() == {"items": [], "next": None}
 
 
 async def test_a_refusal_is_an_outcome_and_not_an_error(api: Api, laptop: str) -> None:
@@ -101,7 +104,10 @@ async def test_a_card_is_decided_once(api: Api, laptop: str) -> None:
     path = f"approvals/{asked['approval_id']}"
     card = (await api.http.get(path)).json()
     assert card["commands"][0]["arguments"] == {"path": "/srv/files/Test"}
-    assert (await api.http.get("approvals", params={"status": "pending"})).json() == {"items": [card]}
+    assert (await api.http.get("approvals", params={"status": "pending"})).json() == {
+        "items": [card],
+        "next": None,
+    }
 
     wrong = {"decision": "approve", "hash": "0" * 64}
     assert (await api.http.post(f"{path}/decision", json=wrong)).status_code == 403
@@ -274,7 +280,7 @@ async def test_a_request_that_does_not_fit_is_refused_before_anything_is_said(
     )
 
     assert answer.status_code == 422
-    assert (await api.http.get("audit")).json() == {"items": []}
+    assert (await api.http.get("audit")).json() == {"items": [], "next": None}
 
 
 async def test_a_text_of_the_greatest_length_ends_in_an_answer(api: Api, laptop: str) -> None:
@@ -343,3 +349,29 @@ async def test_the_end_of_the_audit_is_signed_when_somebody_asks(api: Api, lapto
     assert signed.status_code == 201
     assert (head["instance"], head["position"], head["hash"]) == ("main", last["position"], last["hash"])
     assert heads.is_genuine(SignedHead.model_validate(head, strict=False))
+
+
+PAGES = ("commands", "audit", "events", "approvals", "memory", "memory?q=x", "sessions")
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("cursor", ["x", "bm90aGluZw", "é", "%00", "W10", "a" * 600])
+async def test_a_cursor_that_is_none_is_the_callers_mistake(api: Api, path: str, cursor: str) -> None:
+    answer = await api.http.get(path + ("&" if "?" in path else "?") + f"cursor={cursor}")
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_arguments")
+
+
+async def test_a_list_is_turned_page_by_page(api: Api, laptop: str) -> None:
+    for _ in range(5):
+        await api.http.post("commands", json={"device_id": laptop, "tool": "system_info"})
+    whole = (await api.http.get("commands")).json()["items"]
+    shown: list[object] = []
+    page = (await api.http.get("commands", params={"limit": 2})).json()
+    shown += page["items"]
+    while page["next"] is not None:
+        page = (await api.http.get("commands", params={"limit": 2, "cursor": page["next"]})).json()
+        shown += page["items"]
+
+    assert shown == whole
+    assert len(whole) == 5

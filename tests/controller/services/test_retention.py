@@ -14,6 +14,7 @@ from controller.services.retention import Keep
 from controller.store.store import Store
 from controller.store.tables import AuditEntry, EventRow, Message, Metric, ToolExecution
 from tests.factories import ADMIN, NOON, OPERATOR, a_place, an_event
+from tests.plans import explained
 
 KEEP = Keep.for_days(commands=90, events=30, messages=365)
 AGES = (0, 29, 31, 89, 91, 364, 366, 729, 731)  # days, on either side of each limit
@@ -124,6 +125,21 @@ async def test_what_is_kept_for_ever_stays(store: Store) -> None:
     gone = await cleaner.clean()
 
     assert set(gone) == {"metrics"}
+
+
+@pytest.mark.parametrize("name", ["commands", "events", "messages", "metrics"])
+def test_a_step_looks_at_no_more_than_it_takes(session: Session, name: str) -> None:
+    """What stays, as old events that nobody resolved, is not read again at every step."""
+    rule = next(rule for rule in retention.rules(KEEP) if rule.name == name)
+
+    plan = explained(
+        session,
+        lambda: retention.step(session, rule, now=NOON, at_most=10),
+        table=rule.table.name,
+    )
+
+    assert plan.by_index, plan
+    assert not plan.sorts, plan
 
 
 async def test_others_have_their_turn_while_much_is_deleted(
