@@ -9,6 +9,7 @@
     · UnknownSession
     · UnknownMemory
     · UnknownUser
+    · UnknownLink
   - Conflict
     · AlreadyExists
     · AlreadyDecided
@@ -16,6 +17,7 @@
     · SessionOver
     · ToolsChanged
     · NotShutOut
+    · LinksInACircle
   - InvalidArguments
   - Refused
   - ProviderError
@@ -97,6 +99,13 @@ class UnknownUser(NotFound):
         super().__init__(f"There is no user {username!r}.")
 
 
+class UnknownLink(NotFound):
+    """The one device does not hang on the other, not in that way."""
+
+    def __init__(self, link: str) -> None:
+        super().__init__(f"Nobody has said that {link}. See what was said: orion devices show")
+
+
 class Conflict(OrionError):
     """The request fits no longer, or not yet, with what is stored."""
 
@@ -148,6 +157,13 @@ class NotShutOut(Conflict):
 
     def __init__(self, device_id: str) -> None:
         super().__init__(f"Device {device_id!r} is not shut out.")
+
+
+class LinksInACircle(Conflict):
+    """The other device hangs on this one already, by however many links."""
+
+    def __init__(self, circle: str) -> None:
+        super().__init__(f"That would be a circle: {circle}. Take one of these links away first.")
 
 
 class InvalidArguments(OrionError):

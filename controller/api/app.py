@@ -21,6 +21,7 @@ from controller.api.routes import (
     identities,
     joining,
     keys,
+    links,
     memory,
     records,
     sessions,
@@ -53,6 +54,7 @@ def build(parts: Parts) -> FastAPI:
     for each in (
         ask,
         devices,
+        links,
         identities,
         examinations,
         joining,

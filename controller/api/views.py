@@ -3,6 +3,7 @@
 from typing import Any
 
 from controller.services import arguments, conditions, devices, targets, undoing
+from controller.services.links import Affected, Links
 from controller.settings import ControllerSettings
 from controller.store.tables import (
     ApprovalRow,
@@ -98,6 +99,28 @@ def device_whole(row: Device) -> Json:
         "tools": tools,
     }
     return device(row) | _times(more)
+
+
+def links(found: Links) -> Json:
+    """What a device hangs on, and what hangs on it."""
+    return {
+        "depends_on": list(found.depends_on),
+        "part_of": list(found.part_of),
+        "needed_by": list(found.needed_by),
+        "parts": list(found.parts),
+    }
+
+
+def affected(found: Affected) -> Json:
+    """A device that stops with another one."""
+    return {
+        "device_id": found.device_id,
+        "name": found.name,
+        "status": found.status,
+        "kind": found.kind.value,
+        "via": found.via,
+        "distance": found.distance,
+    }
 
 
 def command(row: ToolExecution, *, undone: bool = False) -> Json:
