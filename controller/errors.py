@@ -10,6 +10,7 @@
     · UnknownMemory
     · UnknownUser
     · UnknownLink
+    · UnknownMeasure
   - Conflict
     · AlreadyExists
     · AlreadyDecided
@@ -104,6 +105,14 @@ class UnknownLink(NotFound):
 
     def __init__(self, link: str) -> None:
         super().__init__(f"Nobody has said that {link}. See what was said: orion devices show")
+
+
+class UnknownMeasure(NotFound):
+    """The device has not measured such a thing in that time."""
+
+    def __init__(self, device_id: str, measure: str, known: Sequence[str]) -> None:
+        there_is = f"It measures: {', '.join(known)}." if known else "Nothing is known of it yet."
+        super().__init__(f"{device_id} has not measured {measure!r} in that time. {there_is}")
 
 
 class Conflict(OrionError):

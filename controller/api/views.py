@@ -4,6 +4,7 @@ from typing import Any
 
 from controller.services import arguments, conditions, devices, targets, undoing
 from controller.services.links import Affected, Links
+from controller.services.metrics import History, Point
 from controller.settings import ControllerSettings
 from controller.store.tables import (
     ApprovalRow,
@@ -120,6 +121,35 @@ def affected(found: Affected) -> Json:
         "kind": found.kind.value,
         "via": found.via,
         "distance": found.distance,
+    }
+
+
+def history(found: History) -> Json:
+    """What a device measured; of each measure all of it in one, and the steps that have a value."""
+    return _times(
+        {
+            "device_id": found.device_id,
+            "since": found.since,
+            "until": found.until,
+            "step_s": found.step_s,
+            "rows_s": found.rows_s,
+            "items": [
+                {
+                    "measure": series.measure,
+                    "unit": series.unit or None,
+                    "whole": _point(series.whole),
+                    "points": [_point(each) for each in series.points],
+                }
+                for series in found.series
+            ],
+        }
+    )
+
+
+def _point(found: Point) -> Json:
+    values = {"mean": found.mean, "low": found.low, "high": found.high}
+    return {"at": format_instant(found.at), "count": found.count} | {
+        name: round(value, 3) for name, value in values.items()
     }
 
 

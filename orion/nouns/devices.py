@@ -7,7 +7,7 @@ import typer
 from orion import receipts
 from orion.client import Json, segment
 from orion.exits import Exit
-from orion.nouns import access, links, places
+from orion.nouns import access, history, links, places
 from orion.nouns.device import Aliases, Apps, Area, Groups, Id, Name, Paths, Profile, Tools, said
 from orion.verbs import Invocation, noun, verb
 
@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     verb(group, "remove", example="orion devices remove lamp-1 --yes")(remove)
     access.register(group)
     links.register(group)
+    history.register(group)
     verb(group, "policy", example="orion devices policy laptop --profile manage --allow-path ~/Documents")(
         policy
     )
