@@ -29,7 +29,7 @@ GATHERS_AT_MOST = timedelta(seconds=300)  # where there are more measures than `
 MANY = 30_000  # measures of all devices: 500 rows a second
 MOST = 200_000  # of them that are gathered at all
 MAX_WAITING = 200_000  # rows that wait for the database; beyond that the oldest go
-BATCH = 500  # rows in one unit of the writer
+BATCH = 200  # rows in one unit of the writer
 REST = 0.01  # seconds between two of them, for everybody else
 ENDS_WITHIN = 2.0  # seconds
 FORGOTTEN_AFTER = timedelta(days=1)  # a measure that a device sends no more leaves room for another

@@ -7,14 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import Session
 
+from controller.assistant import answers
+from controller.assistant.language import Language
 from controller.errors import Conflict, InvalidArguments, LinksInACircle, Refused, UnknownDevice, UnknownLink
-from controller.services import audit, devices, links
+from controller.services import audit, devices, inquiries, links
 from controller.services.actors import Actor, Role
 from controller.services.links import MAX_LINKS, Kind
 from controller.store.tables import DeviceLink
 from schemas.commands import Via
 from tests.databases import Databases
-from tests.factories import ADMIN, NOON, OPERATOR, VIEWER, a_place
+from tests.factories import ADMIN, NOON, OPERATOR, VIEWER, a_place, a_request
 
 BY_MQTT = Actor(ADMIN.user, Role.ADMIN, Via.MQTT)
 
@@ -162,3 +164,20 @@ def test_a_device_that_is_removed_takes_its_links_along(session: Session) -> Non
 
     assert stops(session, "nas") == []
     assert links.of(session, "remote").depends_on == ()
+
+
+def test_whoever_asks_in_words_is_told_the_devices(session: Session) -> None:
+    place(session, "nas", "tv", "remote")
+    depends(session, "tv", "nas")
+    depends(session, "remote", "tv")
+
+    def asked(device_id: str, language: Language) -> str:
+        request = a_request(
+            "device_impact", device_id=device_id, arguments={"device_id": device_id}, question=True
+        )
+        row = inquiries.answer(session, request, actor=VIEWER, now=NOON, trace_id="t")
+        return answers.receipt(row, language)
+
+    assert asked("nas", "nl") == "Zonder nas werkt dit niet:\n  tv (tv) → nas\n  remote (remote) → tv"
+    assert asked("remote", "en") == "Without remote this does not work:\n  (nothing)"
+    assert "There is no device 'gone'" in asked("gone", "en")
