@@ -13,6 +13,7 @@ from controller.assistant.chat import Assistant
 from controller.assistant.offline import Planner
 from controller.assistant.providers.ollama import Ollama, OllamaConfig
 from controller.cleaner import Cleaner
+from controller.historian import Historian
 from controller.mqtt import identity
 from controller.mqtt.complaints import Complaints
 from controller.mqtt.inbox import Inbox, utc_now
@@ -124,6 +125,7 @@ async def _serve(
     assistant = Assistant(store, replies, planner, provider, fast_path=model.fast_path)
     pacer = Pacer(store)
     people = People(store, assistant)
+    historian = Historian(store)
     notary = Notary(store, keyring, settings.heads_path, instance=settings.instance)
 
     def hear(notices: list[Notice]) -> None:
@@ -136,6 +138,7 @@ async def _serve(
                 pacer.hear(notice)
                 people.hear(notice)
                 notary.hear(notice)
+                historian.hear(notice)
             except Exception:  # the next notice is about something else
                 logger.exception("A notice could not be told: %s", type(notice).__name__)
 
@@ -160,6 +163,7 @@ async def _serve(
         listening=lambda: link.connected and not inbox.behind,
         losses=lambda: link.losses,
         clean=cleaner.clean,
+        condense=historian.condense,
     )
     named = asyncio.Event()
     try:
@@ -190,6 +194,7 @@ async def _serve(
                 tasks.create_task(people.run(), name="people"),
                 tasks.create_task(notary.run(), name="notary"),
                 tasks.create_task(archivist.run(), name="archivist"),
+                tasks.create_task(historian.run(), name="historian"),
                 tasks.create_task(warden.run(), name="warden"),
                 tasks.create_task(identity.make_name(administration, settings, named), name="name"),
                 tasks.create_task(_tell_ready(link, listener.getsockname()[1], ready), name="ready"),
@@ -204,6 +209,7 @@ async def _serve(
         logger.info("Stopped")
     finally:
         scheduler.stop()
+        await historian.close()
         await notary.close()
         await provider.close()
 

@@ -9,6 +9,8 @@
     · UnknownSession
     · UnknownMemory
     · UnknownUser
+    · UnknownLink
+    · UnknownMeasure
   - Conflict
     · AlreadyExists
     · AlreadyDecided
@@ -16,6 +18,7 @@
     · SessionOver
     · ToolsChanged
     · NotShutOut
+    · LinksInACircle
   - InvalidArguments
     · InvalidCursor
   - Refused
@@ -98,6 +101,21 @@ class UnknownUser(NotFound):
         super().__init__(f"There is no user {username!r}.")
 
 
+class UnknownLink(NotFound):
+    """The one device does not hang on the other, not in that way."""
+
+    def __init__(self, link: str) -> None:
+        super().__init__(f"Nobody has said that {link}. See what was said: orion devices show")
+
+
+class UnknownMeasure(NotFound):
+    """The device has not measured such a thing in that time."""
+
+    def __init__(self, device_id: str, measure: str, known: Sequence[str]) -> None:
+        there_is = f"It measures: {', '.join(known)}." if known else "Nothing is known of it yet."
+        super().__init__(f"{device_id} has not measured {measure!r} in that time. {there_is}")
+
+
 class Conflict(OrionError):
     """The request fits no longer, or not yet, with what is stored."""
 
@@ -149,6 +167,13 @@ class NotShutOut(Conflict):
 
     def __init__(self, device_id: str) -> None:
         super().__init__(f"Device {device_id!r} is not shut out.")
+
+
+class LinksInACircle(Conflict):
+    """The other device hangs on this one already, by however many links."""
+
+    def __init__(self, circle: str) -> None:
+        super().__init__(f"That would be a circle: {circle}. Take one of these links away first.")
 
 
 class InvalidArguments(OrionError):

@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 SWEEP_EVERY = 1.0  # seconds
 CLEAN_AFTER = timedelta(minutes=10)  # from the start until the store is cleaned for the first time
+CONDENSE_EVERY = 60.0  # seconds
 MAX_GAP = 5.0  # seconds between two sweeps; a longer one is a sleep of ours
 
 
@@ -28,6 +29,7 @@ class Scheduler:
         heartbeat_s: how often devices send a sign of life, unless they show another pace.
         listening: whether what devices say reaches the controller now.
         clean: what is to be done once a day, to keep the store small.
+        condense: what is to be done now and then with what devices measured.
         losses: how often the line to them was lost; a short loss may fall between two looks.
     """
 
@@ -39,6 +41,7 @@ class Scheduler:
         listening: Callable[[], bool] = lambda: True,
         losses: Callable[[], int] = lambda: 0,
         clean: Callable[[], Awaitable[object]] | None = None,
+        condense: Callable[[], Awaitable[object]] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
@@ -46,6 +49,7 @@ class Scheduler:
         self._listening = listening
         self._losses = losses
         self._clean = clean
+        self._condense = condense
         self._lost = losses()
         self._now = now
         self._looked_at = self._watching_since = self._listening_since = now()
@@ -66,6 +70,15 @@ class Scheduler:
             self._clock.add_job(
                 self.clean, "interval", days=1, coalesce=True, max_instances=1, next_run_time=soon
             )
+        if self._condense is not None:
+            self._clock.add_job(
+                self.condense,
+                "interval",
+                seconds=CONDENSE_EVERY,
+                coalesce=True,
+                max_instances=1,
+                misfire_grace_time=None,
+            )
         self._clock.start()
 
     def stop(self) -> None:
@@ -81,6 +94,15 @@ class Scheduler:
             await self._clean()
         except OrionError as error:
             logger.warning("The store was not cleaned: %s", error)
+
+    async def condense(self) -> None:
+        """Make fewer rows of what devices measured; what the store does not take now is done the next time."""
+        if self._condense is None:
+            return
+        try:
+            await self._condense()
+        except OrionError as error:
+            logger.warning("What devices measured was not condensed yet: %s", error)
 
     async def sweep(self) -> None:
         """Do what is due. Looks beside the writer first: mostly there is nothing."""

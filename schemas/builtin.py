@@ -259,6 +259,12 @@ CONTROLLER_TOOLS: dict[str, Tool] = {
             device_id=_text("The id of the device.", 63, pattern="^[a-z0-9][a-z0-9_-]*$"),
         ),
         _tool(
+            "device_impact",
+            "Tell which other devices stop working when this one is off or broken.",
+            _LOW, _READS, "device_id",
+            device_id=_text("The id of the device.", 63, pattern="^[a-z0-9][a-z0-9_-]*$"),
+        ),
+        _tool(
             "remember",
             "Remember something for the user that they asked you to remember, in their own words.",
             _LOW, _ADDS, "text",

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from controller.services import arguments, conditions, devices, targets, undoing
+from controller.services.links import Affected, Links
+from controller.services.metrics import History, Point
 from controller.services.pages import Page
 from controller.settings import ControllerSettings
 from controller.store.tables import (
@@ -106,6 +108,57 @@ def device_whole(row: Device) -> Json:
         "tools": tools,
     }
     return device(row) | _times(more)
+
+
+def links(found: Links) -> Json:
+    """What a device hangs on, and what hangs on it."""
+    return {
+        "depends_on": list(found.depends_on),
+        "part_of": list(found.part_of),
+        "needed_by": list(found.needed_by),
+        "parts": list(found.parts),
+    }
+
+
+def affected(found: Affected) -> Json:
+    """A device that stops with another one."""
+    return {
+        "device_id": found.device_id,
+        "name": found.name,
+        "status": found.status,
+        "kind": found.kind.value,
+        "via": found.via,
+        "distance": found.distance,
+    }
+
+
+def history(found: History) -> Json:
+    """What a device measured; of each measure all of it in one, and the steps that have a value."""
+    return _times(
+        {
+            "device_id": found.device_id,
+            "since": found.since,
+            "until": found.until,
+            "step_s": found.step_s,
+            "rows_s": found.rows_s,
+            "items": [
+                {
+                    "measure": series.measure,
+                    "unit": series.unit or None,
+                    "whole": _point(series.whole),
+                    "points": [_point(each) for each in series.points],
+                }
+                for series in found.series
+            ],
+        }
+    )
+
+
+def _point(found: Point) -> Json:
+    values = {"mean": found.mean, "low": found.low, "high": found.high}
+    return {"at": format_instant(found.at), "count": found.count} | {
+        name: round(value, 3) for name, value in values.items()
+    }
 
 
 def command(row: ToolExecution, *, undone: bool = False) -> Json:

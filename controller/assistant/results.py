@@ -85,6 +85,13 @@ def _devices(result: Result) -> list[str]:
     ]
 
 
+def _stopping(result: Result) -> list[str]:
+    return [
+        _line(f"{row.get('name') or row.get('device_id')} ({row.get('device_id')}) → {row.get('via')}")
+        for row in _rows(result, "stops")
+    ]
+
+
 def _disks(result: Result) -> list[str]:
     return [
         _line(
@@ -149,6 +156,7 @@ _SHAPES: Mapping[str, Callable[[Result], list[str]]] = {
     "read_file": _content,
     "list_processes": _processes,
     "list_devices": _devices,
+    "device_impact": _stopping,
     "disk_usage": _disks,
     "network_info": _network,
     "recall": _memories,

@@ -1,4 +1,4 @@
-"""What the controller answers itself: which devices there are, how one of them is, what is remembered.
+"""What the controller answers itself: which devices there are, how one is, what hangs on it, what is remembered.
 
 Recorded and audited like a command, so that a conversation's record has no holes.
 """
@@ -9,7 +9,7 @@ from typing import Any
 from sqlmodel import Session
 
 from controller.errors import OrionError, Refused
-from controller.services import arguments, audit, devices, recollection
+from controller.services import arguments, audit, devices, links, recollection
 from controller.services.actors import Actor
 from controller.services.commands import CommandRequest
 from controller.services.orders import Status
@@ -86,6 +86,8 @@ def _result(session: Session, request: CommandRequest, *, actor: Actor, now: dat
         return _fleet(session)
     if request.tool == "device_status":
         return _state(devices.get(session, request.device_id))
+    if request.tool == "device_impact":
+        return _impact(session, request.device_id)
     return recollection.act(session, request, actor=actor, now=now)
 
 
@@ -93,6 +95,15 @@ def _fleet(session: Session) -> JsonObject:
     rows = devices.every(session)
     shown: list[Any] = [_state(row) for row in rows[:MAX_LISTED]]
     return {"devices": shown, "total": len(rows), "truncated": len(rows) > MAX_LISTED}
+
+
+def _impact(session: Session, device_id: str) -> JsonObject:
+    found = links.impact(session, device_id)
+    shown: list[Any] = [
+        {"device_id": each.device_id, "name": each.name, "kind": each.kind.value, "via": each.via}
+        for each in found[:MAX_LISTED]
+    ]
+    return {"stops": shown, "total": len(found), "truncated": len(found) > MAX_LISTED}
 
 
 def _state(row: Device) -> JsonObject:

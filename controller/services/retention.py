@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, SQLColumnExpression, Table, and_, delete, 
 from sqlmodel import Session, col
 
 from controller.services import orders
-from controller.store.tables import METADATA, EventRow, Message, Metric, ToolExecution
+from controller.store.tables import METADATA, EventRow, Message, Metric, MetricProgress, ToolExecution
 
 RAW_FOR = timedelta(hours=24)  # of what devices measured
 FINE_FOR = timedelta(days=30)  # five minutes a row
@@ -84,8 +84,17 @@ def _rule(
 
 
 def _of_metrics(seconds: int, age: timedelta) -> Rule:
+    coarser = {0: FINE, FINE: COARSE}.get(seconds)
+
     def is_over(now: datetime) -> ColumnElement[bool]:
-        return and_(col(Metric.seconds) == seconds, col(Metric.at) < now - age)
+        old = and_(col(Metric.seconds) == seconds, col(Metric.at) < now - age)
+        if coarser is None:
+            return old
+        # what is not in the coarser rows yet stays, however old it is
+        done = (
+            select(col(MetricProgress.done)).where(col(MetricProgress.seconds) == coarser).scalar_subquery()
+        )
+        return and_(old, col(Metric.at) < done)
 
     return _rule("metrics", Metric, is_over, col(Metric.at))
 

@@ -5,11 +5,13 @@ COMMIT and drops those of a unit that was rolled back.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlmodel import Session
 
 from controller.store.tables import ApprovalRow, ToolExecution
 from schemas.assistant import Request
+from schemas.devices import Heartbeat
 from schemas.wire import JsonObject
 
 
@@ -48,6 +50,13 @@ class DeviceChanged:
 
     device_id: str
     ready: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatsTaken:
+    """Live heartbeats of devices that have a place here, of their present life: whose, what, when received."""
+
+    beats: tuple[tuple[str, Heartbeat, datetime], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +108,7 @@ Notice = (
     | CancelWanted
     | ApprovalChanged
     | DeviceChanged
+    | HeartbeatsTaken
     | RulesChanged
     | KeyChanged
     | PlaceGone

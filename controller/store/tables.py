@@ -347,7 +347,7 @@ class EventRow(SQLModel, table=True):
 
 
 class Metric(SQLModel, table=True):
-    """What a device measured, over some time: as it came, or many values in one row."""
+    """What a device measured, over some time: as it came (up to some minutes together), or many of these in one row."""
 
     __tablename__ = "metrics"
     __table_args__ = (Index("ix_metrics_age", "seconds", "at"),)
@@ -355,11 +355,23 @@ class Metric(SQLModel, table=True):
     device_id: str = _device(primary_key=True)
     measure: str = Field(primary_key=True)
     seconds: int = Field(primary_key=True)  # that a row stands for: 0 as it came, 300, 3600
-    at: datetime = Field(sa_column=Column(UtcTime, primary_key=True))  # when these began
+    at: datetime = Field(
+        sa_column=Column(UtcTime, primary_key=True)
+    )  # when these began; as it came: the first value
     count: int = 1
     mean: float
     low: float
     high: float
+
+
+class MetricProgress(SQLModel, table=True):
+    """How far rows of so many `seconds` are made: earlier periods may be written (`begun`), and are (`done`)."""
+
+    __tablename__ = "metric_progress"
+
+    seconds: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    begun: datetime = _time(nullable=False)
+    done: datetime = _time(nullable=False)
 
 
 class Invitation(SQLModel, table=True):

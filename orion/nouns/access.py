@@ -6,6 +6,7 @@ import typer
 
 from orion.client import segment
 from orion.exits import Exit
+from orion.nouns import links
 from orion.nouns.device import Id
 from orion.verbs import Invocation, verb
 
@@ -24,9 +25,11 @@ def revoke(
 ) -> Exit:
     """Let a device in no more, at once: its session ends and nothing of it is believed. Its place stays."""
     terminal = invocation.terminal
-    if terminal.asks and not yes and not terminal.confirm(f"Revoke {device_id}?"):
-        terminal.say("Nothing was changed")
-        return Exit.FAILED
+    if terminal.asks and not yes:
+        links.warn(invocation.client, terminal, device_id)
+        if not terminal.confirm(f"Revoke {device_id}?"):
+            terminal.say("Nothing was changed")
+            return Exit.FAILED
     path = f"/devices/{segment(device_id)}"
     joined = invocation.client.get(path)["signed"]
     device = invocation.client.post(f"{path}/revoke")

@@ -7,7 +7,7 @@ import typer
 from orion import receipts
 from orion.client import Json, segment
 from orion.exits import Exit
-from orion.nouns import access, places
+from orion.nouns import access, history, links, places
 from orion.nouns.device import Aliases, Apps, Area, Groups, Id, Name, Paths, Profile, Tools, said
 from orion.verbs import Invocation, noun, verb
 
@@ -21,6 +21,8 @@ def register(app: typer.Typer) -> None:
     verb(group, "adopt", example="orion devices adopt lamp-1")(adopt)
     verb(group, "remove", example="orion devices remove lamp-1 --yes")(remove)
     access.register(group)
+    links.register(group)
+    history.register(group)
     verb(group, "policy", example="orion devices policy laptop --profile manage --allow-path ~/Documents")(
         policy
     )
@@ -85,9 +87,11 @@ def remove(
 ) -> Exit:
     """Take a device's place and its password away. What it did stays on record."""
     terminal = invocation.terminal
-    if terminal.asks and not yes and not terminal.confirm(f"Remove {device_id}?"):
-        terminal.say("Nothing was changed")
-        return Exit.FAILED
+    if terminal.asks and not yes:
+        links.warn(invocation.client, terminal, device_id)
+        if not terminal.confirm(f"Remove {device_id}?"):
+            terminal.say("Nothing was changed")
+            return Exit.FAILED
     invocation.client.delete(f"/devices/{segment(device_id)}")
     if not terminal.answer({"device_id": device_id, "removed": True}):
         terminal.say(f"Removed {device_id}")
@@ -135,7 +139,7 @@ def _hashes(device: Json) -> dict[str, str]:
 
 def _write(invocation: Invocation, device: Json) -> None:
     names = (
-        "device_id", "name", "aliases", "groups", "area", "status", "status_reason", "last_seen_at",
+        "device_id", "name", "aliases", "groups", "area", "depends_on", "part_of", "needed_by", "parts", "status", "status_reason", "last_seen_at",
         "last_heartbeat", "clock", "signed", "enrolled_at", "hostname", "os", "os_version", "cpu", "ram_gb", "disk_gb", "adopted_at", "heartbeat",
     )  # fmt: skip
     skew = device.get("clock_skew_s")

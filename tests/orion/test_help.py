@@ -19,7 +19,7 @@ NOUNS = (
     "commands list", "commands queue", "commands show", "commands cancel",
     "approvals list", "approvals show", "approvals approve", "approvals deny",
     "audit export", "audit list", "audit verify", "events list", "debug-user create", "debug-user remove", "config show",
-    "devices invite", "devices certificate", "node join", "keys list", "keys rotate", "keys new",
+    "devices link", "devices unlink", "devices impact", "devices history", "devices invite", "devices certificate", "node join", "keys list", "keys rotate", "keys new",
     "memory set", "memory get", "memory list", "memory search", "memory forget",
     "sessions list", "sessions show", "sessions end",
     "conform", "devices revoke", "devices rotate", "identities list", "identities rotate",

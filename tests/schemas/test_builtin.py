@@ -43,7 +43,14 @@ EVERY = {**TOOLS, **CONTROLLER_TOOLS}
 
 def test_the_built_in_tools_are_those_of_the_contract() -> None:
     assert set(TOOLS) == set(CONTRACT)
-    assert set(CONTROLLER_TOOLS) == {"list_devices", "device_status", "remember", "recall", "forget"}
+    assert set(CONTROLLER_TOOLS) == {
+        "list_devices",
+        "device_status",
+        "device_impact",
+        "remember",
+        "recall",
+        "forget",
+    }
 
 
 @pytest.mark.parametrize("name", CONTRACT)

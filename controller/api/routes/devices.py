@@ -12,7 +12,7 @@ from broker.rights import DEVICES
 from controller.api import views
 from controller.api.deps import Asking, Controller
 from controller.errors import InvalidArguments, Refused
-from controller.services import commands, devices, invitations
+from controller.services import commands, devices, invitations, links
 from controller.services.policy import PolicyProfile
 from controller.store.store import Session
 from controller.store.tables import Device
@@ -137,8 +137,11 @@ def place(wanted: Names, device_id: str, *, adopt: bool) -> devices.NewDevice:
 
 @router.get("/{device_id}")
 async def one(controller: Controller, _actor: Asking, device_id: DeviceIdPath) -> dict[str, Any]:
-    """One device, with its tools and what is allowed on it."""
-    return views.device_whole(await controller.store.read(lambda session: devices.get(session, device_id)))
+    """One device, with its tools, what is allowed on it, and what it hangs on."""
+    row, found = await controller.store.read(
+        lambda session: (devices.get(session, device_id), links.of(session, device_id))
+    )
+    return views.device_whole(row) | views.links(found)
 
 
 @router.post("/{device_id}/adopt")

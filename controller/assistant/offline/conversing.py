@@ -1,4 +1,4 @@
-"""What is said to the assistant itself, about no device: remember, recall, forget, and once more elsewhere.
+"""What is said to the assistant itself: remember, recall, forget, once more elsewhere, and what hangs on a device.
 
 What is to be remembered is cut from the person's own text, whatever it holds, so it is looked
 for before anything that reads words as an order.
@@ -74,6 +74,8 @@ class Conversing:
                 return self._declined("question") if self._asks else self._about("forget", rest)
             case "again" if surely:
                 return self._again(rest)
+            case "impact" if surely:
+                return self._impact(rest)
             case "recall":
                 return self._recall(match, rest, surely=surely)
             case "recall_place" if not surely and not self._is_a_file(rest):
@@ -122,6 +124,15 @@ class Conversing:
             return Again(found.devices[0].device_id, found.repaired)
         reason = "which_device" if found.reading is Reading.SEVERAL else "unknown_device"
         return answers.ask(reason, self._language, found.devices or self._devices, phrase=phrase)
+
+    def _impact(self, rest: Sequence[Token]) -> Plan:
+        found = self._named(rest)
+        if found.reading is Reading.ONE:
+            device_id = found.devices[0].device_id
+            call = PlannedCall(device_id, "device_impact", {"device_id": device_id})
+            return Calls((call,), repaired=found.repaired)
+        reason = "which_device" if found.reading is Reading.SEVERAL else "unknown_device"
+        return answers.ask(reason, self._language, found.devices or self._devices, phrase=self._cut(rest))
 
     def _named(self, words: Sequence[Token]) -> Mention:
         """The device that these words name."""

@@ -15,6 +15,7 @@ from controller.services import audit
 from controller.services.devices import clocks, status
 from controller.services.devices.registry import profile_of
 from controller.services.devices.status import DeviceStatus
+from controller.store import notices
 from controller.store.tables import Device
 from schemas.devices import Heartbeat
 from schemas.wire import JsonObject
@@ -56,12 +57,16 @@ def store_heartbeats(
     # a profile is long, and a heartbeat mostly does not need it
     rows = {row.device_id: row for row in session.exec(wanted.options(defer(_PROFILE)))}
     back: list[Device] = []
+    taken: list[tuple[str, Heartbeat, datetime]] = []
     for beat in beats:
         row = rows.get(beat.device_id)
         if row is None or row.boot_id != beat.heartbeat.boot_id:
             continue
         if _take(session, row, beat, max_skew_s):
             back.append(row)
+        taken.append((beat.device_id, beat.heartbeat, beat.at))
+    if taken:
+        notices.announce(session, notices.HeartbeatsTaken(tuple(taken)))
     return back
 
 

@@ -109,7 +109,7 @@ def test_a_question_sees_read_only_tools_only() -> None:
 
     names = {spec.name for spec in box.specs}
     reading = {name for name, tool in builtin.TOOLS.items() if tool.hints.read_only}
-    assert names == reading | {"look", "list_devices", "device_status", "recall", "ask_user"}
+    assert names == reading | {"look", "list_devices", "device_status", "device_impact", "recall", "ask_user"}
 
 
 def test_a_withheld_tool_is_refused_with_the_reason() -> None:
@@ -170,7 +170,10 @@ def test_an_unknown_tool_is_a_problem_that_lists_what_there_is() -> None:
 
     assert isinstance(answer, Problem)
     assert answer.code == ErrorCode.UNKNOWN_TOOL
-    assert "ask_user, blink, device_status, forget, list_devices, recall, remember" in answer.message
+    assert (
+        "ask_user, blink, device_impact, device_status, forget, list_devices, recall, remember"
+        in answer.message
+    )
 
 
 def test_the_controllers_own_tools_are_there_without_any_device() -> None:
@@ -205,7 +208,9 @@ def test_a_device_cannot_take_the_place_of_our_own_tools() -> None:
     names = ("ask_user", "list_devices", "device_status", "forget")
     box = a_box(("evil", tuple(a_tool(name) for name in names)))
 
-    assert len({spec.name for spec in box.specs}) == 2 * len(names) + len(("recall", "remember"))
+    assert len({spec.name for spec in box.specs}) == 2 * len(names) + len(
+        ("device_impact", "recall", "remember")
+    )
     assert isinstance(box.read(a_call("ask_user", question="Which?")), Asked)
     assert box.read(a_call("list_devices")) == Proposed("", "list_devices", {})
     assert box.read(a_call("list_devices_on_evil")) == Proposed("evil", "list_devices", {})

@@ -12,7 +12,7 @@ from controller.services import audit, conversations, devices, events, retention
 from controller.services.orders import Status
 from controller.services.retention import Keep
 from controller.store.store import Store
-from controller.store.tables import AuditEntry, EventRow, Message, Metric, ToolExecution
+from controller.store.tables import AuditEntry, EventRow, Message, Metric, MetricProgress, ToolExecution
 from tests.factories import ADMIN, NOON, OPERATOR, a_place, an_event
 from tests.plans import explained
 
@@ -71,6 +71,8 @@ def fill(session: Session) -> None:
                 )
             )
         audit.record(session, "something", now=before(age))
+    for seconds in (retention.FINE, retention.COARSE):  # all of it is in the coarser rows
+        session.add(MetricProgress(seconds=seconds, begun=NOON, done=NOON))
 
 
 def left(session: Session) -> dict[str, set[str]]:

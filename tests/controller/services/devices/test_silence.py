@@ -86,7 +86,7 @@ def test_a_heartbeat_of_a_device_that_is_online_brings_nothing_back(session: Ses
     notices.taken(session)
 
     assert beat(session, 1) is None
-    assert notices.taken(session) == []
+    assert ready(session) == []
 
 
 def test_a_device_that_never_beat_in_this_life_is_not_judged(session: Session, laptop: Device) -> None:

@@ -1,0 +1,40 @@
+"""What a device measured, over some time."""
+
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+
+from controller.api import views
+from controller.api.deps import Asking, Controller
+from controller.services import metrics
+from schemas.ids import DeviceId
+
+router = APIRouter(prefix="/devices/{device_id}", tags=["devices"])
+
+LONGEST = 2 * 365 * 86_400.0  # seconds
+
+
+@router.get("/history")
+async def history(
+    controller: Controller,
+    _actor: Asking,
+    device_id: Annotated[DeviceId, Path()],
+    back_s: Annotated[float, Query(ge=60, le=LONGEST)] = 6 * 3600.0,
+    measure: Annotated[str | None, Query(min_length=1, max_length=metrics.MAX_NAME)] = None,
+    points: Annotated[int, Query(ge=1, le=metrics.MAX_POINTS)] = 60,
+) -> dict[str, Any]:
+    """The last `back_s` seconds in even steps, at most so many points of each measure.
+
+    `measure`: one by its name, or all of a kind, as `disk` for `disk:/` and `disk:/home`.
+    """
+    wanted = partial(
+        metrics.history,
+        device_id=device_id,
+        now=datetime.now(UTC),
+        back=timedelta(seconds=back_s),
+        measure=measure,
+        points=points,
+    )
+    return views.history(await controller.store.read(wanted))

@@ -1,0 +1,48 @@
+"""What hangs on what: say it, take it back, and ask what stops when a device does."""
+
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+
+from controller.api import views
+from controller.api.deps import Asking, Controller
+from controller.services import links
+from controller.services.links import Kind
+from controller.store.store import Session
+from schemas.ids import DeviceId
+
+router = APIRouter(prefix="/devices/{device_id}", tags=["devices"])
+
+Id = Annotated[DeviceId, Path()]
+Other = Annotated[DeviceId, Path(description="What it hangs on.")]
+
+
+@router.put("/links/{kind}/{other_id}")
+async def link(
+    controller: Controller, actor: Asking, device_id: Id, kind: Kind, other_id: Other
+) -> dict[str, Any]:
+    """Say that a device depends on another one, or is a part of it; once more changes nothing."""
+
+    def work(session: Session) -> dict[str, Any]:
+        links.link(session, device_id, kind, other_id, actor=actor, now=datetime.now(UTC))
+        session.flush()
+        return {"device_id": device_id} | views.links(links.of(session, device_id))
+
+    return await controller.store.write(work)
+
+
+@router.delete("/links/{kind}/{other_id}", status_code=204)
+async def unlink(controller: Controller, actor: Asking, device_id: Id, kind: Kind, other_id: Other) -> None:
+    """Take that back."""
+    await controller.store.write(
+        lambda session: links.unlink(session, device_id, kind, other_id, actor=actor, now=datetime.now(UTC))
+    )
+
+
+@router.get("/impact")
+async def impact(controller: Controller, _actor: Asking, device_id: Id) -> dict[str, Any]:
+    """What stops working when the device does, the nearest first; each with what it hangs on itself."""
+    found = await controller.store.read(partial(links.impact, device_id=device_id))
+    return {"device_id": device_id, "items": [views.affected(each) for each in found]}
