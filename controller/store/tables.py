@@ -26,6 +26,7 @@ def _time(*, nullable: bool = True, index: bool = False) -> Any:
 _IN_A_GROUP = text("parent_id IS NOT NULL")
 _RESOLVES = text("resolves IS NOT NULL")
 _OPEN = text("NOT resolved")
+_ENDED = text("finished_at IS NOT NULL")
 
 
 def _device(*, primary_key: bool = False) -> Any:
@@ -168,7 +169,27 @@ class ToolExecution(SQLModel, table=True):
     __tablename__ = "tool_executions"
     __table_args__ = (
         Index("ix_tool_executions_open", "device_id", "status"),
-        Index("ix_tool_executions_success", "success"),
+        Index("ix_tool_executions_success", "success", "finished_at"),
+        Index(  # the two from which figures are counted, without a look at the rows
+            "ix_tool_executions_of_tool",
+            "tool_name",
+            "status",
+            "finished_at",
+            "duration_ms",
+            "dry_run",
+            "device_id",
+            sqlite_where=_ENDED,
+            postgresql_where=_ENDED,
+        ),
+        Index(
+            "ix_tool_executions_of_device",
+            "device_id",
+            "status",
+            "finished_at",
+            "dry_run",
+            sqlite_where=_ENDED,
+            postgresql_where=_ENDED,
+        ),
         Index(  # a group's are counted and the next found at every step, without a look at the rows
             "ix_tool_executions_family",
             "parent_id",
