@@ -24,6 +24,7 @@ from controller.api.routes import (
     memory,
     records,
     sessions,
+    stats,
     system,
     users,
 )
@@ -63,6 +64,7 @@ def build(parts: Parts) -> FastAPI:
         memory,
         sessions,
         records,
+        stats,
         system,
         users,
     ):
