@@ -36,6 +36,7 @@ from orion.nouns import (
     records,
     run,
     sessions,
+    stats,
     undo,
     users,
 )
@@ -74,6 +75,7 @@ def build() -> typer.Typer:
         sessions,
         audit,
         records,
+        stats,
         doctor,
         conform,
         database,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from controller.assistant import sanitize
 
@@ -34,6 +34,13 @@ NO = frozenset({"n", "no", "nee", ""})
 _MOMENT = re.compile(r"\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d\.\d{3}Z")
 _ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _UNUSUAL = re.compile(r"[^\n\t -~]")
+
+
+class Chart(Protocol):
+    """A drawing beside a table, where there is room for it."""
+
+    def draw(self, console: "Console", headings: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+        """Draw both; False, and nothing is drawn: the table has to do without."""
 
 
 class Terminal:
@@ -120,6 +127,7 @@ class Terminal:
         *,
         none: str,
         headed: bool = True,
+        chart: Chart | None = None,
     ) -> None:
         """A list of things as a table; tab-separated where nobody looks. `columns`: heading by key."""
         if self.answer({"items": list(items)}):
@@ -128,8 +136,9 @@ class Terminal:
             self.say(none)
             return
         cell = _looked_at if self.draws else _cell
-        rows = [[cell(item.get(key)) for key in columns] for item in items]
-        self.table(list(columns.values()), rows, headed=headed)
+        headings, rows = list(columns.values()), [[cell(item.get(key)) for key in columns] for item in items]
+        if chart is None or not self.draws or not chart.draw(self.out, headings, rows):
+            self.table(headings, rows, headed=headed)
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]], *, headed: bool = True) -> None:
         """Rows under headings; `headed` false: where nobody looks, they go on from earlier ones."""

@@ -1,4 +1,4 @@
-"""What people type, as values: durations, rates, `key=value`, a condition.
+"""What people type, as values: durations, moments, rates, `key=value`, a condition.
 
 Each reader raises `typer.BadParameter`, which says what would have been understood.
 """
@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import typer
@@ -40,6 +41,22 @@ def duration(text: str, *, longest: float = LONGEST, shortest: float = 0.0) -> f
     if seconds < shortest:
         raise typer.BadParameter(f"{text!r} is too short: it must be at least {shortest:g}s")
     return seconds
+
+
+def instant(text: str, *, now: datetime, option: str) -> datetime:
+    """The moment that `30d` (so long ago), `2026-11-01` or `2026-11-01T08:30` is; without a zone, by the clock here."""
+    found = _DURATION.fullmatch(text.strip())
+    if found is not None and found[2]:
+        return now - timedelta(seconds=duration(text, longest=10 * YEAR))
+    try:
+        if found is None:
+            return datetime.fromisoformat(text.strip()).astimezone(UTC)
+    except (ValueError, OverflowError, OSError):  # no such day, or beyond what a clock here can show
+        pass
+    raise typer.BadParameter(
+        f"{text!r} is no moment; write 30d or 12h for so long ago, 2026-11-01 or 2026-11-01T08:30",
+        param_hint=option,
+    )
 
 
 def rate(text: str) -> float:

@@ -27,6 +27,7 @@ from controller.api.routes import (
     memory,
     records,
     sessions,
+    stats,
     system,
     users,
 )
@@ -69,6 +70,7 @@ def build(parts: Parts) -> FastAPI:
         sessions,
         archive,
         records,
+        stats,
         system,
         users,
     ):

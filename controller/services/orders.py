@@ -32,6 +32,9 @@ class Status(StrEnum):
 OPEN = frozenset({Status.AWAITING_APPROVAL, Status.WAITING, Status.QUEUED, Status.SENT, Status.ACCEPTED})
 NOT_LEFT = frozenset({Status.AWAITING_APPROVAL, Status.WAITING, Status.QUEUED})  # unless it was released
 ON_THE_WAY = frozenset({Status.QUEUED, Status.SENT, Status.ACCEPTED})
+FAILURES = frozenset(  # a command that somebody cancelled is none
+    {Status.FAILED, Status.REJECTED, Status.INTERRUPTED, Status.EXPIRED, Status.DENIED}
+)
 
 
 def after(status: Status, reply: ReplyStatus) -> Status | None:

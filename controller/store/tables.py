@@ -27,6 +27,7 @@ _IN_A_GROUP = text("parent_id IS NOT NULL")
 _RESOLVES = text("resolves IS NOT NULL")
 _OPEN, _OPEN_SQLITE = text("NOT resolved"), text("resolved = 0")  # as each database is asked for them
 _OVER, _OVER_SQLITE = text("resolved"), text("resolved = 1")
+_ENDED = text("finished_at IS NOT NULL")
 
 
 def _device(*, primary_key: bool = False) -> Any:
@@ -180,7 +181,27 @@ class ToolExecution(SQLModel, table=True):
         Index("ix_tool_executions_device_id", "device_id", "id"),
         Index("ix_tool_executions_status", "status", "id"),
         Index("ix_tool_executions_open", "device_id", "status", "id"),
-        Index("ix_tool_executions_success", "success"),
+        Index("ix_tool_executions_success", "success", "finished_at"),
+        Index(  # the two from which figures are counted, without a look at the rows
+            "ix_tool_executions_of_tool",
+            "tool_name",
+            "status",
+            "finished_at",
+            "duration_ms",
+            "dry_run",
+            "device_id",
+            sqlite_where=_ENDED,
+            postgresql_where=_ENDED,
+        ),
+        Index(
+            "ix_tool_executions_of_device",
+            "device_id",
+            "status",
+            "finished_at",
+            "dry_run",
+            sqlite_where=_ENDED,
+            postgresql_where=_ENDED,
+        ),
         Index(  # a group's are counted and the next found at every step, without a look at the rows
             "ix_tool_executions_family",
             "parent_id",

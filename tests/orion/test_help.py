@@ -24,6 +24,7 @@ NOUNS = (
     "sessions list", "sessions show", "sessions end",
     "conform", "devices revoke", "devices rotate", "identities list", "identities rotate",
     "db status", "db migrate", "db clean",
+    "stats tools", "stats devices", "stats failures",
 )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """What people type: arguments of the kind that the tool's schema wants, durations, rates, conditions."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import typer
 
 from orion import words
 from schemas import builtin
+from tests.factories import NOON
 
 
 @pytest.mark.parametrize(
@@ -119,3 +121,29 @@ def test_a_condition_is_a_tool_its_arguments_and_a_field(text: str, expected: An
 def test_what_is_no_condition_is_a_usage_error(text: str) -> None:
     with pytest.raises(typer.BadParameter):
         words.condition(text, schema_of)
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("30d", "2026-01-13T12:00:00+00:00"),
+        ("1.5h", "2026-02-12T10:30:00+00:00"),
+        ("2026-02-01T08:30:00Z", "2026-02-01T08:30:00+00:00"),
+        ("2026-02-01T08:30+02:00", "2026-02-01T06:30:00+00:00"),
+    ],
+)
+def test_a_moment_is_so_long_ago_or_has_a_zone(text: str, at: str) -> None:
+    assert words.instant(text, now=NOON, option="--since").isoformat() == at
+
+
+@pytest.mark.parametrize("text", ["2026-02-01", "2026-02-01T00:00"])
+def test_a_moment_without_a_zone_is_by_the_clock_here(text: str) -> None:
+    assert words.instant(text, now=NOON, option="--since") == datetime(2026, 2, 1).astimezone()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "30", "20260201", "soon", "2026-02-30", "-1d", "9999d", "0001-01-01", "30 days"]
+)
+def test_what_is_no_moment_is_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter):
+        words.instant(text, now=NOON, option="--since")

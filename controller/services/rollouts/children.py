@@ -16,9 +16,6 @@ from controller.services.devices.status import OUR_REASONS, DeviceStatus
 from controller.services.orders import Status
 from controller.store.tables import Device, ToolExecution
 
-FAILURES = frozenset(
-    {Status.FAILED, Status.REJECTED, Status.INTERRUPTED, Status.EXPIRED, Status.DENIED}
-)  # what `stop_after` counts; a person who cancels one does not
 AT_A_TIME = 200  # rows
 
 # a device that was online until we or the broker started anew, or that is just coming
@@ -53,7 +50,7 @@ class Tally:
 
     @property
     def failures(self) -> int:
-        return sum(number for status, number in self.by_status.items() if status in FAILURES)
+        return sum(number for status, number in self.by_status.items() if status in orders.FAILURES)
 
     def of(self, status: Status) -> int:
         return self.by_status.get(status, 0)

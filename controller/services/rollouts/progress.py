@@ -145,7 +145,7 @@ def _let_leave(
         moved += 1
         settling.leave(session, child, now=now)
         status = Status(child.status)
-        if status in children.FAILURES:
+        if status in orders.FAILURES:
             failures += 1
         elif not status.is_final and status is not Status.WAITING:
             in_flight += 1

@@ -1,0 +1,118 @@
+"""Figures: which tools are used, what each device does, what fails again and again."""
+
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from controller.api.deps import Asking, Controller
+from controller.services import orders, stats
+from controller.services.stats import Window
+from schemas.ids import DeviceId
+from schemas.wire import Instant, format_instant
+
+router = APIRouter(prefix="/stats", tags=["stats"])
+
+Json = dict[str, Any]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+At = Annotated[Instant | None, Query()]
+
+
+@router.get("/tools")
+async def tools(
+    controller: Controller,
+    _actor: Asking,
+    since: At = None,
+    until: At = None,
+    device_id: DeviceId | None = None,
+    limit: Limit = 100,
+) -> Json:
+    """The tools that were used, the most used first; `since`: thirty days before `until`, `until`: now, unless said."""
+    window = _window(since, until)
+    wanted = partial(stats.usage, window=window, device_id=device_id, limit=limit)
+    return _shown(window) | {
+        "items": [
+            {"tool": each.tool, **_ends(each.ends), "mean_duration_ms": each.mean_ms}
+            for each in await controller.store.read(wanted)
+        ]
+    }
+
+
+@router.get("/devices")
+async def devices(
+    controller: Controller,
+    _actor: Asking,
+    since: At = None,
+    until: At = None,
+    device_id: DeviceId | None = None,
+    limit: Limit = 100,
+) -> Json:
+    """What each device did, those with most commands first; `…_by_period` counts in the pieces that `periods` begin."""
+    window = _window(since, until)
+    wanted = partial(stats.activity, window=window, device_id=device_id, limit=limit)
+    return _shown(window) | {
+        "period_s": window.step.total_seconds(),
+        "periods": [format_instant(each.since) for each in window.periods()],
+        "items": [_activity(each) for each in await controller.store.read(wanted)],
+    }
+
+
+@router.get("/failures")
+async def failures(
+    controller: Controller,
+    _actor: Asking,
+    since: At = None,
+    until: At = None,
+    device_id: DeviceId | None = None,
+    more_than: Annotated[int, Query(ge=0, le=1_000_000)] = stats.REPEATED,
+    limit: Limit = 100,
+) -> Json:
+    """What failed more than so often on one device, with one tool and in the same words, the most often first."""
+    window = _window(since, until)
+    wanted = partial(stats.failures, window=window, device_id=device_id, more_than=more_than, limit=limit)
+    return _shown(window) | {
+        "more_than": more_than,
+        "items": [_failure(each) for each in await controller.store.read(wanted)],
+    }
+
+
+def _window(since: datetime | None, until: datetime | None) -> Window:
+    return Window.of(since, until, now=datetime.now(UTC))
+
+
+def _shown(window: Window) -> Json:
+    return {"since": format_instant(window.since), "until": format_instant(window.until)}
+
+
+def _ends(ends: stats.Ends) -> Json:
+    return {"count": ends.count, **ends.counts(), "success_rate": ends.success_rate}
+
+
+def _activity(each: stats.Activity) -> Json:
+    return {
+        "device_id": each.device_id,
+        "status": each.status,
+        **_ends(each.ends),
+        "events": sum(each.events),
+        "last_command_at": _time(each.last_command_at),
+        "last_seen_at": _time(each.last_seen_at),
+        "commands_by_period": each.commands,
+        "events_by_period": each.events,
+    }
+
+
+def _failure(each: stats.Failure) -> Json:
+    return {
+        "device_id": each.device_id,
+        "tool": each.tool,
+        "message": each.message,
+        "count": each.ends.count,
+        **{status.value: each.ends.of(status) for status in sorted(orders.FAILURES)},
+        "first_at": format_instant(each.first_at),
+        "last_at": format_instant(each.last_at),
+    }
+
+
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else format_instant(at)
