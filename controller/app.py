@@ -8,6 +8,7 @@ from collections.abc import Callable
 from controller.api import app as http
 from controller.api import token
 from controller.api.deps import Parts
+from controller.archivist import Archivist, Plan
 from controller.assistant.chat import Assistant
 from controller.assistant.offline import Planner
 from controller.assistant.providers.ollama import Ollama, OllamaConfig
@@ -29,6 +30,7 @@ from controller.services import devices
 from controller.services.replies import Replies
 from controller.services.retention import Keep
 from controller.settings import ControllerSettings
+from controller.store.backups import Source
 from controller.store.keyring import KeyRing
 from controller.store.notices import Notice
 from controller.store.store import HouseRules, Store
@@ -152,12 +154,18 @@ async def _serve(
         messages=settings.keep_messages_days,
     )
     cleaner = Cleaner(store, keep)
+    archivist = Archivist(
+        store,
+        Source(settings.database_url, settings.heads_path, settings.instance),
+        Plan.of(settings.backup_dir, hours=settings.backup_hours, keep_days=settings.backup_keep_days),
+    )
     scheduler = Scheduler(
         store,
         heartbeat_s=settings.heartbeat_s,
         listening=lambda: link.connected and not inbox.behind,
         losses=lambda: link.losses,
         clean=cleaner.clean,
+        back_up=archivist.back_up_if_due,
     )
     named = asyncio.Event()
     try:
@@ -200,6 +208,7 @@ async def _serve(
         logger.info("Stopped")
     finally:
         scheduler.stop()
+        archivist.stop()
         await notary.close()
         await provider.close()
 

@@ -17,6 +17,7 @@ from controller.store.store import Store
 logger = logging.getLogger(__name__)
 
 SWEEP_EVERY = 1.0  # seconds
+BACK_UP_AFTER = timedelta(minutes=5)  # from the start until it is looked whether a backup is due
 CLEAN_AFTER = timedelta(minutes=10)  # from the start until the store is cleaned for the first time
 MAX_GAP = 5.0  # seconds between two sweeps; a longer one is a sleep of ours
 
@@ -28,6 +29,7 @@ class Scheduler:
         heartbeat_s: how often devices send a sign of life, unless they show another pace.
         listening: whether what devices say reaches the controller now.
         clean: what is to be done once a day, to keep the store small.
+        back_up: what makes a backup if one is due; asked every hour.
         losses: how often the line to them was lost; a short loss may fall between two looks.
     """
 
@@ -39,6 +41,7 @@ class Scheduler:
         listening: Callable[[], bool] = lambda: True,
         losses: Callable[[], int] = lambda: 0,
         clean: Callable[[], Awaitable[object]] | None = None,
+        back_up: Callable[[], Awaitable[object]] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
@@ -46,6 +49,7 @@ class Scheduler:
         self._listening = listening
         self._losses = losses
         self._clean = clean
+        self._back_up = back_up
         self._lost = losses()
         self._now = now
         self._looked_at = self._watching_since = self._listening_since = now()
@@ -65,6 +69,11 @@ class Scheduler:
             soon = datetime.now(UTC) + CLEAN_AFTER  # a computer that is on by day only is cleaned too
             self._clock.add_job(
                 self.clean, "interval", days=1, coalesce=True, max_instances=1, next_run_time=soon
+            )
+        if self._back_up is not None:
+            soon = datetime.now(UTC) + BACK_UP_AFTER
+            self._clock.add_job(
+                self._back_up, "interval", hours=1, coalesce=True, max_instances=1, next_run_time=soon
             )
         self._clock.start()
 
