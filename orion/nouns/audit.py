@@ -77,7 +77,7 @@ def verify(
     """
     from controller.services import proof
 
-    believed = frozenset(key) if key else _own_keys(invocation)
+    believed = frozenset(key) if key else own_keys(invocation)
     if file is not None:
         try:
             exported = proof.Exported(file)
@@ -86,7 +86,7 @@ def verify(
                 chains = proof.walk(exported, exported.heads, believed=signers, to_the_head=True, tell=tell)
         except proof.Unreadable as error:
             raise Failure(str(error), code="audit_unreadable") from error
-        return _told(invocation, chains, strangers=sorted(signers - believed))
+        return told(invocation, chains, strangers=sorted(signers - believed))
     return _verify_database(invocation, believed)
 
 
@@ -99,7 +99,7 @@ def _verify_database(invocation: Invocation, believed: frozenset[str]) -> Exit:
     with _stored(invocation) as (stored, loose):
         with _bar(invocation.terminal, stored.count()) as tell:
             chains = proof.walk(stored, kept, believed=believed, tell=tell)
-        return _told(invocation, chains, loose=loose(), unreadable=unreadable)
+        return told(invocation, chains, loose=loose(), unreadable=unreadable)
 
 
 def export(
@@ -154,7 +154,8 @@ def _counted(lines: Iterator[str], tell: Callable[[int], None]) -> Iterator[str]
         yield line
 
 
-def _own_keys(invocation: Invocation) -> frozenset[str]:
+def own_keys(invocation: Invocation) -> frozenset[str]:
+    """The ids of the keys that this installation signs with and has signed with lately."""
     from controller.store import keyring
 
     try:
@@ -217,14 +218,16 @@ def _bar(terminal: Terminal, total: int) -> Iterator[Callable[[int], None]]:
         yield tell
 
 
-def _told(
+def told(
     invocation: Invocation,
     chains: "list[proof.Chain]",
     *,
     loose: "proof.Unchained | None" = None,
     unreadable: int = 0,
     strangers: list[str] | None = None,
+    more: Json | None = None,
 ) -> Exit:
+    """Say what was found of each chain; `more` is said to programs beside it."""
     stray = loose.first_stray if loose else None
     whole = stray is None and not strangers and all(found.fault is None for found in chains)
     terminal = invocation.terminal
@@ -236,7 +239,7 @@ def _told(
         "unreadable_heads": unreadable,
         "unknown_keys": strangers or [],
     }
-    if not terminal.answer(report):
+    if not terminal.answer((more or {}) | report):
         for found in chains:
             terminal.write(_sentence(found))
         if stray is not None:
