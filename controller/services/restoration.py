@@ -143,7 +143,12 @@ def _restore(
             )
         # first the heads: fewer of them prove less of what is there now, others would contradict what comes
         heads_aside = _replace_heads(target.heads_path, lines, now)
-        aside = place.swap(now)
+        try:
+            aside = place.swap(now)
+        except BaseException:
+            if heads_aside is not None:
+                heads_aside.replace(target.heads_path)
+            raise
     return Restored(manifest, chains, given_up, aside, heads_aside)
 
 

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 from controller.store.backups.errors import BackupUnusable, NotRestored
 from controller.store.backups.manifest import DATABASE, FORMAT, HEADS, MANIFEST, Content, Manifest
 
-LEVEL = 3  # of gzip: level 6 takes twice as long for a tenth less
+LEVEL = 3  # of gzip: level 6 takes nearly twice as long and leaves 6 % less
 CHUNK = 1024 * 1024  # bytes
 MAX_MANIFEST = 1024 * 1024  # bytes
 PARTS = (DATABASE, HEADS)
@@ -163,7 +163,7 @@ def _reading(path: Path) -> Iterator[tuple[tarfile.TarFile, gzip.GzipFile]]:
             with gzip.GzipFile(fileobj=file) as packed, tarfile.open(fileobj=packed, mode="r|") as tar:
                 yield tar, packed
         except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise BackupUnusable(path, f"is no backup of Orion, or a damaged one: {error}.") from error
+            raise BackupUnusable(path, "is no backup of Orion, or a damaged one.") from error
 
 
 def _manifest(path: Path, tar: tarfile.TarFile) -> Manifest:

@@ -12,6 +12,7 @@
 from pathlib import Path
 
 from controller.errors import Conflict, OrionError
+from schemas.errors import ErrorCode
 
 
 class NotBackedUp(OrionError):
@@ -24,6 +25,8 @@ class NotRestored(OrionError):
 
 class BackupUnusable(NotRestored):
     """The file is no backup, a damaged one, or one that does not fit here."""
+
+    code = ErrorCode.INVALID_ARGUMENTS
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path} {reason}")

@@ -66,7 +66,7 @@ def take(url: str, target: Path, tell: Tell) -> Snapshot:
         return _of_server(url, target, tell)
     except (DBAPIError, sqlite3.Error) as error:
         said = str(getattr(error, "orig", error)).partition("\n")[0]
-        raise NotBackedUp(f"The database cannot be read: {said}.") from error
+        raise NotBackedUp(f"The database cannot be copied: {said}.") from error
 
 
 def counted(connection: Connection) -> dict[str, int]:
@@ -120,9 +120,11 @@ def _check_whole(copy: sqlite3.Connection, path: Path, tell: Tell) -> None:
     copy.set_progress_handler(go_on, LOOK_EVERY)
     try:
         (found,) = copy.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
         if ended:
             raise ended[0] from None
+        if "interrupted" in str(error):  # Ctrl-C came before the handler could catch it
+            raise KeyboardInterrupt from None
         raise
     if found != "ok":
         raise NotBackedUp(
