@@ -13,6 +13,7 @@ from controller.assistant.chat import Assistant
 from controller.assistant.offline import Planner
 from controller.assistant.providers.ollama import Ollama, OllamaConfig
 from controller.cleaner import Cleaner
+from controller.copyist import Copyist, Plan
 from controller.historian import Historian
 from controller.mqtt import identity
 from controller.mqtt.complaints import Complaints
@@ -31,6 +32,7 @@ from controller.services import devices
 from controller.services.replies import Replies
 from controller.services.retention import Keep
 from controller.settings import ControllerSettings
+from controller.store.backups import Source
 from controller.store.keyring import KeyRing
 from controller.store.notices import Notice
 from controller.store.store import HouseRules, Store
@@ -157,6 +159,11 @@ async def _serve(
     )
     cleaner = Cleaner(store, keep, keys=lambda: keyring.known)
     archivist = Archivist(store, keyring, cleaner, instance=settings.instance)
+    copyist = Copyist(
+        store,
+        Source(settings.database_url, settings.heads_path, settings.instance),
+        Plan.of(settings.backup_dir, hours=settings.backup_hours, keep_days=settings.backup_keep_days),
+    )
     scheduler = Scheduler(
         store,
         heartbeat_s=settings.heartbeat_s,
@@ -164,6 +171,7 @@ async def _serve(
         losses=lambda: link.losses,
         clean=cleaner.clean,
         condense=historian.condense,
+        back_up=copyist.back_up_if_due,
     )
     named = asyncio.Event()
     try:
@@ -210,6 +218,7 @@ async def _serve(
     finally:
         scheduler.stop()
         await historian.close()
+        copyist.stop()
         await notary.close()
         await provider.close()
 

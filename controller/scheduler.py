@@ -17,6 +17,7 @@ from controller.store.store import Store
 logger = logging.getLogger(__name__)
 
 SWEEP_EVERY = 1.0  # seconds
+BACK_UP_AFTER = timedelta(minutes=5)  # from the start until it is looked whether a backup is due
 CLEAN_AFTER = timedelta(minutes=10)  # from the start until the store is cleaned for the first time
 CONDENSE_EVERY = 60.0  # seconds
 MAX_GAP = 5.0  # seconds between two sweeps; a longer one is a sleep of ours
@@ -30,6 +31,7 @@ class Scheduler:
         listening: whether what devices say reaches the controller now.
         clean: what is to be done once a day, to keep the store small.
         condense: what is to be done now and then with what devices measured.
+        back_up: what makes a backup if one is due; asked every hour.
         losses: how often the line to them was lost; a short loss may fall between two looks.
     """
 
@@ -42,6 +44,7 @@ class Scheduler:
         losses: Callable[[], int] = lambda: 0,
         clean: Callable[[], Awaitable[object]] | None = None,
         condense: Callable[[], Awaitable[object]] | None = None,
+        back_up: Callable[[], Awaitable[object]] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
@@ -50,6 +53,7 @@ class Scheduler:
         self._losses = losses
         self._clean = clean
         self._condense = condense
+        self._back_up = back_up
         self._lost = losses()
         self._now = now
         self._looked_at = self._watching_since = self._listening_since = now()
@@ -78,6 +82,11 @@ class Scheduler:
                 coalesce=True,
                 max_instances=1,
                 misfire_grace_time=None,
+            )
+        if self._back_up is not None:
+            soon = datetime.now(UTC) + BACK_UP_AFTER
+            self._clock.add_job(
+                self._back_up, "interval", hours=1, coalesce=True, max_instances=1, next_run_time=soon
             )
         self._clock.start()
 

@@ -60,6 +60,9 @@ class ControllerSettings(BaseModel):
     keep_commands_days: Annotated[int, Field(ge=0)] = 90  # 0: for ever
     keep_events_days: Annotated[int, Field(ge=0)] = 30  # that are resolved
     keep_messages_days: Annotated[int, Field(ge=0)] = 365  # of conversations
+    backup_dir: Path | None = None  # None: no backups are made
+    backup_hours: Annotated[int, Field(ge=0)] = 24  # between two of them; 0: none are made
+    backup_keep_days: Annotated[int, Field(ge=0)] = 14  # 0: for ever
     model: ModelSettings = ModelSettings()
 
     @property

@@ -3,6 +3,7 @@
 A bar begins with the first word of how far it is: a quick command draws none.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -99,3 +100,29 @@ def _counts() -> "list[ProgressColumn]":
             return Text(f"{ended / seconds:.1f}/s" if ended and seconds >= STEADY_AFTER else "")
 
     return [Failed(), Rate()]
+
+
+@contextmanager
+def measured(terminal: Terminal) -> Iterator[Callable[[str, int, int], None]]:
+    """Draw how much of something long is done; what it yields is told what, how much, and of how much."""
+    if not terminal.watched:
+        yield lambda _what, _done, _total: None
+        return
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
+    drawn = Progress(*columns, TimeElapsedColumn(), console=terminal.err, transient=True)
+    begins = time.monotonic() + STEADY_AFTER  # a quick command draws none
+
+    def tell(what: str, done: int, total: int) -> None:
+        if time.monotonic() < begins:
+            return
+        if not drawn.task_ids:
+            drawn.add_task(what)
+            drawn.start()
+        drawn.update(drawn.task_ids[0], description=what, completed=done, total=total or None)
+
+    try:
+        yield tell
+    finally:
+        drawn.stop()

@@ -24,9 +24,18 @@ def sqlite_url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def writer(url: str) -> Engine:
-    """The engine of the one writer: every transaction begins with its lock (`BEGIN IMMEDIATE`)."""
-    return _engine(url, begin="BEGIN IMMEDIATE", query_only=False)
+def kind_of(url: str) -> str:
+    """Which kind of database is at a URL: `SQLITE` or `POSTGRESQL`."""
+    return make_url(url).get_backend_name()
+
+
+def writer(url: str, *, schema: str | None = None, name: str = server.NAME) -> Engine:
+    """The engine of the one writer: every transaction begins with its lock (`BEGIN IMMEDIATE`).
+
+    Of a server's database: `schema` is where its tables are, unless that is the usual place; `name` is what
+    others see who is connected.
+    """
+    return _engine(url, begin="BEGIN IMMEDIATE", query_only=False, schema=schema, name=name)
 
 
 def reader(url: str) -> Engine:
@@ -34,11 +43,15 @@ def reader(url: str) -> Engine:
     return _engine(url, begin="BEGIN", query_only=True)
 
 
-def _engine(url: str, *, begin: str, query_only: bool) -> Engine:
+def _engine(
+    url: str, *, begin: str, query_only: bool, schema: str | None = None, name: str = server.NAME
+) -> Engine:
     # a failed statement is logged, and its values may be secret arguments of a tool
     address = make_url(url)
     if address.get_backend_name() != SQLITE:
-        return server.engine(address, read_only=query_only, lock_timeout_ms=BUSY_TIMEOUT)
+        return server.engine(
+            address, read_only=query_only, lock_timeout_ms=BUSY_TIMEOUT, schema=schema, name=name
+        )
     engine = create_engine(url, connect_args={"check_same_thread": False}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")

@@ -14,7 +14,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from controller.errors import Conflict, OrionError
@@ -42,7 +42,7 @@ class SchemaOlder(Conflict):
     def __init__(self, revision: str) -> None:
         super().__init__(
             f"The database has the schema {revision}, and this Orion needs {newest()}. Stop what uses it, make "
-            "a copy of it (pg_dump), and bring it up to date: orion db migrate"
+            "a copy of it (orion db backup), and bring it up to date: orion db migrate"
         )
 
 
@@ -76,10 +76,24 @@ def current(engine: Engine) -> str | None:
         SchemaNewer: this program does not know it.
     """
     with engine.connect() as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
-    if found is not None and found not in {each.revision for each in _scripts().walk_revisions()}:
+        return revision_of(connection)
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The same of a database that is open.
+
+    Raises:
+        SchemaNewer: this program does not know it.
+    """
+    found = MigrationContext.configure(connection).get_current_revision()
+    if found is not None and not is_known(found):
         raise SchemaNewer(found)
     return found
+
+
+def is_known(revision: str) -> bool:
+    """Whether this program can bring a database of this revision up to date."""
+    return revision in {each.revision for each in _scripts().walk_revisions()}
 
 
 def prepare(engine: Engine) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from controller.errors import OrionError
 
+NAME = "orion"  # what others see who is connected
 CONNECT_WITHIN = 5  # seconds that a server has to let us in
 READ_WITHIN = 30_000  # milliseconds that a question may take
 OLDEST = 15  # release of the server
@@ -34,8 +35,13 @@ class TooOld(OrionError):
         super().__init__(f"PostgreSQL {OLDEST} or newer is needed; this server is {version // 10_000}.")
 
 
-def engine(address: URL, *, read_only: bool, lock_timeout_ms: int) -> Engine:
+def engine(
+    address: URL, *, read_only: bool, lock_timeout_ms: int, schema: str | None = None, name: str = NAME
+) -> Engine:
     """An engine of one database. What a reader sees stays as it is until its transaction ends.
+
+    `schema`: where the tables are, unless that is the user's usual place; a plain word. `name`: what
+    others see who is connected.
 
     Raises:
         DriverMissing: psycopg is not installed.
@@ -43,6 +49,8 @@ def engine(address: URL, *, read_only: bool, lock_timeout_ms: int) -> Engine:
     settings = {"lock_timeout": f"{lock_timeout_ms}", "timezone": "UTC"}
     if read_only:
         settings |= {"default_transaction_read_only": "on", "statement_timeout": f"{READ_WITHIN}"}
+    if schema is not None:
+        settings |= {"search_path": schema}
     try:
         made = create_engine(
             address,
@@ -51,7 +59,7 @@ def engine(address: URL, *, read_only: bool, lock_timeout_ms: int) -> Engine:
             json_serializer=to_json,
             isolation_level="REPEATABLE READ" if read_only else "READ COMMITTED",
             connect_args={
-                "application_name": "orion",
+                "application_name": name,
                 "connect_timeout": CONNECT_WITHIN,
                 "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
             },

@@ -91,6 +91,9 @@ def for_controller(settings: Settings) -> ControllerSettings:
         keep_commands_days=settings.keep_commands_days,
         keep_events_days=settings.keep_events_days,
         keep_messages_days=settings.keep_messages_days,
+        backup_dir=settings.backup_dir,
+        backup_hours=settings.backup_hours,
+        backup_keep_days=settings.backup_keep_days,
         model=ModelSettings(
             host=settings.ollama_host,
             name=settings.model,

@@ -212,6 +212,18 @@ class Settings(BaseModel):
     keep_messages_days: Annotated[int, Field(ge=0)] = _setting(
         365, "a whole number; 0 is for ever", "How long the words of conversations are kept.", unit="days"
     )
+    backup_dir: Folder = _setting(
+        None,
+        "a folder",
+        "Where backups of the database are made; best on another disk.",
+        default_text="data_dir/backups",
+    )
+    backup_hours: Annotated[int, Field(ge=0, le=8_760)] = _setting(
+        24, "a whole number up to 8760; 0 is never", "How often the controller backs up by itself.", unit="h"
+    )
+    backup_keep_days: Annotated[int, Field(ge=0)] = _setting(
+        14, "a whole number; 0 is for ever", "How long those backups are kept.", unit="days"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info", "debug, info, warning or error", "How much the programs say on stderr."
     )
@@ -233,6 +245,7 @@ def resolved(values: dict[str, Any]) -> dict[str, Any]:
     computed = {
         "data_dir": data_dir,
         "database_url": f"sqlite:///{data_dir / 'controller' / 'orion.db'}",
+        "backup_dir": data_dir / "backups",
         "device_id": local_device_id(),
         "node_name": socket.gethostname().partition(".")[0][:100] or "computer",
         "node_policy": data_dir / "node" / "policy.toml",

@@ -1,15 +1,16 @@
 """`orion db`: which database the controller has, and its schema."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orion.client import ClientError
+from orion import idle
 from orion.config.sources import masked_url
 from orion.exits import Exit
+from orion.nouns import backups
 from orion.verbs import Failure, Invocation, noun, verb
 
 if TYPE_CHECKING:
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the noun."""
-    group = noun(app, "db", "The controller's database.")
+    group = noun(app, "db", "The controller's database, and backups of it.")
     verb(group, "status", example="orion db status", shown={"database_url"})(status)
     verb(group, "clean", example="orion db clean --dry-run")(clean)
     verb(group, "migrate", example="orion db migrate", shown={"database_url"})(migrate)
+    backups.register(group)
 
 
 def status(invocation: Invocation) -> Exit:
@@ -61,14 +63,12 @@ def migrate(
     """Bring the schema up to date; the controller must not run meanwhile.
 
     A file is copied first, and a controller does this by itself when it starts. Of a server's database
-    make a copy yourself: pg_dump.
+    make a copy yourself: orion db backup.
     """
     from controller.store import engine as engines
     from controller.store import migrate as schema
 
-    with suppress(ClientError):
-        invocation.client.get("/keys")
-        raise Failure("The controller runs: stop it first.", code="conflict")
+    idle.check(invocation)
     terminal = invocation.terminal
     with _opened(invocation) as engine:
         before = schema.current(engine)
@@ -80,7 +80,7 @@ def migrate(
             schema.upgrade(engine)
         else:
             unsure = before is not None and terminal.asks and not yes
-            if unsure and not terminal.confirm("Is there a copy of it (pg_dump)?"):
+            if unsure and not terminal.confirm("Is there a copy of it (orion db backup)?"):
                 terminal.say("Nothing was changed")
                 return Exit.FAILED
             copy = None

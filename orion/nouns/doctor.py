@@ -11,8 +11,10 @@ import typer
 
 from orion import receipts
 from orion.client import ClientError
+from orion.config.settings import Settings
 from orion.exits import Exit
 from orion.verbs import Invocation, verb
+from schemas.wire import format_instant
 
 if TYPE_CHECKING:
     from broker.settings import BrokerSettings
@@ -21,6 +23,7 @@ AUTHORITY_SOON = timedelta(days=365)
 DEVICE_SOON = timedelta(days=30)
 MAX_SKEW = 2.0  # seconds between our clock and the controller's
 LEAST_FREE = 500_000_000  # bytes
+LATE = 2  # times the interval from which on a backup is old
 GIGABYTE = 1_000_000_000
 
 Check = dict[str, Any]
@@ -62,6 +65,7 @@ def _here(invocation: Invocation) -> Iterator[Check]:
 
     settings = invocation.settings
     yield _finding("python", f"{platform.python_version()} on {sys.platform}", good=True)
+    yield _backups(settings, datetime.now(UTC))
     if settings.mqtt_url is not None:
         yield _finding("broker", "run elsewhere, its settings are not seen from here", good=True)
         return
@@ -88,6 +92,22 @@ def _here(invocation: Invocation) -> Iterator[Check]:
     running = process.running(told.directory)
     found = f"pid {running.pid}, port {told.port}" if running else "not running"
     yield _finding("broker process", found, good=running is not None, remedy="orion up, or orion broker")
+
+
+def _backups(settings: Settings, now: datetime) -> Check:
+    """How old the newest backup is, where it should be."""
+    from controller.store import backups
+
+    made = [
+        each.manifest.made_at for each in backups.of(settings.instance, settings.backup_dir) if each.manifest
+    ]
+    remedy = "orion db backup; the controller's log says why it made none"
+    if not made:
+        found = f"none in {settings.backup_dir}"
+        return _finding("backup", found, good=False, state="missing", remedy=remedy)
+    found = f"the newest was made {receipts.clock(format_instant(made[0]))}"
+    fresh = not settings.backup_hours or now - made[0] < LATE * timedelta(hours=settings.backup_hours)
+    return _finding("backup", found, good=fresh, state="old", remedy=remedy)
 
 
 def _listening(told: "BrokerSettings") -> Iterator[Check]:

@@ -7,8 +7,11 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from broker import certificates
+from controller.store import backups
 from orion import receipts
+from orion.config.sources import load
 from orion.nouns import doctor
+from tests.databases import Databases
 
 WELL: dict[str, Any] = {"stale": [], "conflicting": [], "skewed": {}, "shut_out": {}}
 
@@ -106,3 +109,21 @@ def test_what_undoes_the_identities_of_a_broker_is_told() -> None:
     (fault,) = doctor._identities({"count": None, "bound": 1_000, "faults": ["it lets everybody in"]})
 
     assert (fault["state"], fault["found"]) == ("open", "it lets everybody in")
+
+
+def test_how_old_the_newest_backup_is_counts_where_some_are_wanted(
+    sqlite_databases: Databases, tmp_path: Path
+) -> None:
+    def found(hours: int, at: datetime) -> str:
+        settings = load({"data_dir": tmp_path, "backup_hours": hours}, {}).settings
+        return str(doctor._backups(settings, at)["state"])
+
+    assert found(24, NOON) == "missing"
+    (tmp_path / "backups").mkdir()
+    with sqlite_databases.migrated() as url:
+        source = backups.Source(url, tmp_path / "heads.jsonl", "main")
+        backups.make(source, tmp_path / "backups", now=NOON)
+
+    assert found(24, NOON + timedelta(hours=47)) == "ok"
+    assert found(24, NOON + timedelta(hours=49)) == "old"
+    assert found(0, NOON + timedelta(days=900)) == "ok"

@@ -43,7 +43,7 @@ def verify(
                 chains = proof.walk(exported, exported.heads, believed=signers, to_the_head=True, tell=tell)
         except proof.Unreadable as error:
             raise Failure(str(error), code="audit_unreadable") from error
-        return _told(invocation, chains, strangers=sorted(signers - believed))
+        return told(invocation, chains, strangers=sorted(signers - believed))
     return _verify_database(invocation, believed)
 
 
@@ -56,17 +56,19 @@ def _verify_database(invocation: Invocation, believed: frozenset[str]) -> Exit:
     with stored_rows(invocation) as (stored, loose):
         with progress(invocation.terminal, stored.count()) as tell:
             chains = proof.walk(stored, kept, believed=believed, tell=tell)
-        return _told(invocation, chains, loose=loose(), unreadable=unreadable)
+        return told(invocation, chains, loose=loose(), unreadable=unreadable)
 
 
-def _told(
+def told(
     invocation: Invocation,
     chains: "list[proof.Chain]",
     *,
     loose: "proof.Unchained | None" = None,
     unreadable: int = 0,
     strangers: list[str] | None = None,
+    more: Json | None = None,
 ) -> Exit:
+    """Say what was found of each chain; `more` is said to programs beside it."""
     stray = loose.first_stray if loose else None
     whole = stray is None and not strangers and all(found.fault is None for found in chains)
     terminal = invocation.terminal
@@ -78,7 +80,7 @@ def _told(
         "unreadable_heads": unreadable,
         "unknown_keys": strangers or [],
     }
-    if not terminal.answer(report):
+    if not terminal.answer((more or {}) | report):
         for found in chains:
             terminal.write(_sentence(found))
         if stray is not None:
