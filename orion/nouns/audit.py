@@ -77,7 +77,7 @@ def verify(
     """
     from controller.services import proof
 
-    believed = frozenset(key) if key else _own_keys(invocation)
+    believed = frozenset(key) if key else own_keys(invocation)
     if file is not None:
         try:
             exported = proof.Exported(file)
@@ -154,7 +154,12 @@ def _counted(lines: Iterator[str], tell: Callable[[int], None]) -> Iterator[str]
         yield line
 
 
-def _own_keys(invocation: Invocation) -> frozenset[str]:
+def own_keys(invocation: Invocation) -> frozenset[str]:
+    """The ids of the keys that this installation signs with.
+
+    Raises:
+        Failure: they cannot be read.
+    """
     from controller.store import keyring
 
     try:
@@ -238,7 +243,7 @@ def _told(
     }
     if not terminal.answer(report):
         for found in chains:
-            terminal.write(_sentence(found))
+            terminal.write(sentence(found))
         if stray is not None:
             terminal.write(
                 f"The row number {stray} is in no chain: it was put in, or taken out of its chain."
@@ -259,7 +264,8 @@ def _told(
     return Exit.DONE if whole else Exit.FAILED
 
 
-def _sentence(found: "proof.Chain") -> str:
+def sentence(found: "proof.Chain") -> str:
+    """What was found of a chain, for a person."""
     if found.fault is not None:
         fault = found.fault
         named = "" if fault.number is None else f" (number {fault.number} in `orion audit list`)"

@@ -1,15 +1,16 @@
 """`orion db`: which database the controller has, and its schema."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orion.client import ClientError
+from orion import stopped
 from orion.config.sources import masked_url
 from orion.exits import Exit
+from orion.nouns import moving
 from orion.verbs import Failure, Invocation, noun, verb
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def register(app: typer.Typer) -> None:
     verb(group, "status", example="orion db status", shown={"database_url"})(status)
     verb(group, "clean", example="orion db clean --dry-run")(clean)
     verb(group, "migrate", example="orion db migrate", shown={"database_url"})(migrate)
+    moving.register(group)
 
 
 def status(invocation: Invocation) -> Exit:
@@ -66,9 +68,7 @@ def migrate(
     from controller.store import engine as engines
     from controller.store import migrate as schema
 
-    with suppress(ClientError):
-        invocation.client.get("/keys")
-        raise Failure("The controller runs: stop it first.", code="conflict")
+    stopped.require(invocation)
     terminal = invocation.terminal
     with _opened(invocation) as engine:
         before = schema.current(engine)
