@@ -1,11 +1,16 @@
-"""That no controller runs: whoever changes the whole database must be alone with it."""
+"""That nothing uses the database of this installation: what changes or leaves it as a whole needs that.
+
+A controller is asked for where it should answer, and the database itself is asked who has it open: the
+controller may run elsewhere, or hang.
+"""
 
 from orion.client import ClientError, NoAnswer, NotRunning
+from orion.config.sources import masked_url
 from orion.verbs import Failure, Invocation
 
 
 def check(invocation: Invocation) -> None:
-    """Return where no controller of this installation answers.
+    """Return where no controller of this installation answers, and nobody else has its database open.
 
     Raises:
         Failure: one does, or somebody is there and does not say who.
@@ -13,9 +18,37 @@ def check(invocation: Invocation) -> None:
     try:
         invocation.client.get("/keys")
     except NotRunning:
-        return
+        pass
     except NoAnswer as error:
         raise Failure(f"{error} Stop it first.", code="conflict") from error
     except ClientError:
-        return  # another installation's, or another program: not ours to stop
-    raise Failure("The controller runs: stop it first.", code="conflict")
+        pass  # another installation's, or another program: not ours to stop
+    else:
+        raise Failure("The controller runs: stop it first.", code="conflict")
+    check_database(invocation.settings.database_url)
+
+
+def check_database(url: str) -> None:
+    """Make sure that nobody has a database open.
+
+    Raises:
+        Failure: somebody has, or the server cannot be asked.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from controller.errors import OrionError
+    from controller.store import occupancy
+
+    try:
+        is_used = occupancy.is_used(url)
+    except OrionError as error:
+        raise Failure(str(error), code=error.code.value) from error
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", error)).partition("\n")[0]
+        raise Failure(f"The database {masked_url(url)} cannot be used: {reason}.") from error
+    if is_used:
+        raise Failure(
+            f"Another program has the database {masked_url(url)} open: a controller, or another `orion` command. "
+            "Stop it first.",
+            code="conflict",
+        )

@@ -49,6 +49,20 @@ def followed(client: Client, terminal: Terminal, command: Json) -> Json:
         return following.follow(client, command, tell, quiet_s=following.patience(command))
 
 
+@contextmanager
+def of_rows(terminal: Terminal, what: str, total: int) -> Iterator[Callable[[str, int], None]]:
+    """Draw how many rows are done inside the block; what it yields is told which ones, and how many more."""
+    if not terminal.watched:
+        yield lambda _which, _rows: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), *_counts())
+    with Progress(*columns, TimeRemainingColumn(), console=terminal.err, transient=True) as drawn:
+        task = drawn.add_task(what, total=total)
+        yield lambda which, rows: drawn.update(task, advance=rows, description=f"{what} {which}")
+
+
 class _Bar:
     """One bar; drawn from its first move on."""
 

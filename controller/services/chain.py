@@ -17,7 +17,7 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.orm import SessionTransaction
 from sqlmodel import Session
 
-from controller.store import engine, house
+from controller.store import engine, house, server
 
 GENESIS = "0" * 64  # what stands before the first row of every chain
 MOST_DRAWN = 64  # numbers that a transaction on PostgreSQL takes at a time
@@ -46,6 +46,7 @@ _BEFORE = ("action", "actor", "approval_id", "at", "command_id")
 _BEHIND = ("device_id", "instance", "number", "position", "previous", "tool", "trace_id", "via")
 CONTENT = (*_BEFORE, "detail", *_BEHIND)
 
+_NUL = b"\\u0000"  # as a row's content spells it, and perhaps something that only looks like it
 _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
 
@@ -65,7 +66,8 @@ class _End:
 def link(session: Session, entry: dict[str, Any]) -> None:
     """Give a row that is added next its number and its place in this controller's chain.
 
-    What JSON does not carry exactly in `detail` becomes a text: a row is hashed as it is kept.
+    What JSON does not carry exactly in `detail` becomes a text, and U+0000, which PostgreSQL does not have,
+    its picture: a row is hashed as it is kept, and kept alike on every database.
     """
     chain = house.of(session).instance
     end = _end(session, chain)
@@ -76,10 +78,15 @@ def link(session: Session, entry: dict[str, Any]) -> None:
     entry["position"] = end.position + 1
     entry["previous"] = end.hash
     try:
-        entry["hash"] = digest(entry)
+        content = canonical(entry)
     except rfc8785.CanonicalizationError:
         entry["detail"] = _exact(entry["detail"])
-        entry["hash"] = digest(entry)
+        content = canonical(entry)
+    if _NUL in content:
+        for name in CONTENT:
+            entry[name] = server.without_nul(entry[name])
+        content = canonical(entry)
+    entry["hash"] = _hash(content)
     end.position, end.hash, end.rows = entry["position"], entry["hash"], end.rows + 1
 
 
@@ -89,7 +96,7 @@ def digest(row: Mapping[str, Any]) -> str:
     Raises:
         rfc8785.CanonicalizationError: `detail` holds what JSON does not carry exactly.
     """
-    return hashlib.sha256(canonical(row)).hexdigest()
+    return _hash(canonical(row))
 
 
 def canonical(row: Mapping[str, Any]) -> bytes:
@@ -104,6 +111,10 @@ def canonical(row: Mapping[str, Any]) -> bytes:
     detail = b"null" if row["detail"] is None else rfc8785.dumps(row["detail"])
     behind = _encode({name: row[name] for name in _BEHIND})
     return b"".join((_encode(before)[:-1].encode(), b',"detail":', detail, b",", behind[1:].encode()))
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def moment(at: datetime) -> str:

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from controller.errors import Conflict, OrionError
 from controller.store import engine as engines
-from controller.store import space
+from controller.store import ledger, space
 
 logger = logging.getLogger(__name__)
 
@@ -103,8 +103,12 @@ def prepare(engine: Engine) -> None:
         SchemaNewer: a newer Orion made this database.
         SchemaOlder: it is a server's and has to be migrated first.
         NotCopied: it is a file, and there is no room to copy it before it changes.
+        Unfinished: a move into it has not ended.
     """
     found = current(engine)
+    with engine.connect() as connection:
+        if ledger.is_open(connection):
+            raise ledger.Unfinished
     if found == newest():
         return
     if found is not None:

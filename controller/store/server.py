@@ -73,17 +73,18 @@ def engine(
 def to_json(value: Any) -> str:
     """A value as JSON that the server can store."""
     text = json.dumps(value, ensure_ascii=False)
-    return json.dumps(_without_nul(value), ensure_ascii=False) if "\\u0000" in text else text
+    return json.dumps(without_nul(value), ensure_ascii=False) if "\\u0000" in text else text
 
 
-def _without_nul(value: Any) -> Any:
+def without_nul(value: Any) -> Any:
+    """A value, as JSON has them, with the picture in the place of each U+0000."""
     match value:
         case str():
             return value.replace(NUL, PICTURE)
         case dict():
-            return {_without_nul(key): _without_nul(each) for key, each in value.items()}
+            return {without_nul(key): without_nul(each) for key, each in value.items()}
         case list() | tuple():
-            return [_without_nul(each) for each in value]
+            return [without_nul(each) for each in value]
     return value
 
 

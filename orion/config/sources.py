@@ -6,6 +6,7 @@ nothing is guessed.
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from orion.config.settings import Settings, default_data_dir, resolved
 FILE_VARIABLE = "ORION_CONFIG"
 FILE_NAME = "orion.toml"
 MASK = "***"
+_AMONG_OPTIONS = re.compile(r"([?&]\w*password=)[^&#]*", re.IGNORECASE)  # as PostgreSQL takes one
 TRUTH = {
     "1": True,
     "true": True,
@@ -156,7 +158,8 @@ def masked(field: FieldInfo, value: Any) -> Any:
 
 
 def masked_url(url: str) -> str:
-    """A URL without the password in it."""
+    """A URL without the passwords in it."""
+    url = _AMONG_OPTIONS.sub(rf"\1{MASK}", url)
     parts = urlsplit(url)
     credentials, at, place = parts.netloc.rpartition("@")
     if not at:

@@ -10,7 +10,7 @@ import typer
 from orion import idle
 from orion.config.sources import masked_url
 from orion.exits import Exit
-from orion.nouns import backups
+from orion.nouns import backups, moving
 from orion.verbs import Failure, Invocation, noun, verb
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
     verb(group, "clean", example="orion db clean --dry-run")(clean)
     verb(group, "migrate", example="orion db migrate", shown={"database_url"})(migrate)
     backups.register(group)
+    moving.register(group)
 
 
 def status(invocation: Invocation) -> Exit:

@@ -9,6 +9,7 @@ import pytest
 from orion.config import ConfigError, Loaded, Origin, load, programs
 from orion.config.document import render
 from orion.config.settings import local_device_id
+from orion.config.sources import masked_url
 from tests.orion.installation import clean_environment, orion
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
@@ -213,3 +214,18 @@ def test_a_node_that_would_never_be_let_in_says_so_at_its_start(
     assert done.returncode == 2
     assert "ORION_DEVICE_ID" in done.stderr
     assert "hush" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://u:secret@h/d?sslmode=require", "postgresql://u:***@h/d?sslmode=require"),
+        (
+            "postgresql://u@h/d?password=secret&sslpassword=secret",
+            "postgresql://u@h/d?password=***&sslpassword=***",
+        ),
+        ("sqlite:////a/b.db", "sqlite:////a/b.db"),
+    ],
+)
+def test_a_url_is_shown_without_its_passwords(url: str, shown: str) -> None:
+    assert masked_url(url) == shown

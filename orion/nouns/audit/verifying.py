@@ -82,7 +82,7 @@ def told(
     }
     if not terminal.answer((more or {}) | report):
         for found in chains:
-            terminal.write(_sentence(found))
+            terminal.write(sentence(found))
         if stray is not None:
             terminal.write(
                 f"The row number {stray} is in no chain: it was put in, or taken out of its chain."
@@ -103,7 +103,8 @@ def told(
     return Exit.DONE if whole else Exit.FAILED
 
 
-def _sentence(found: "proof.Chain") -> str:
+def sentence(found: "proof.Chain") -> str:
+    """What was found of a chain, for a person."""
     if found.fault is not None:
         fault = found.fault
         named = "" if fault.number is None else f" (number {fault.number} in `orion audit list`)"

@@ -64,6 +64,8 @@ def test_a_hash_is_of_the_rfc_8785_form_of_the_whole_row(detail: Any, word: str)
         float("inf"),
         float("nan"),
         "half \ud800",
+        "nothing \0",
+        "C:\\u0000",
         1e22,
         1.5e300,
         -0.0,
@@ -76,6 +78,15 @@ def test_what_json_cannot_carry_exactly_is_recorded_all_the_same(session: Sessio
     note(session, detail={"value": value})
 
     assert chains_in(session)["main"].rows == 1
+
+
+def test_a_row_has_the_same_hash_on_every_database(session: Session) -> None:
+    note(session, "one\0", device_id="a\0b", detail={"\0": ["\0"], "path": "C:\\u0000"})
+
+    (row,) = table(session)
+    assert (row["action"], row["device_id"]) == ("one␀", "a␀b")
+    assert row["detail"] == {"␀": ["␀"], "path": "C:\\u0000"}
+    assert the_fault(session) is None
 
 
 def test_a_savepoint_that_is_undone_was_never_in_the_chain(session: Session) -> None:
