@@ -1,6 +1,7 @@
 """`make bench`: every measurement, one table. `--long` holds the pace of events for a minute.
 
-`--dynsec` measures how many devices a broker that is run elsewhere carries, and nothing else: it takes minutes.
+`--dynsec` measures how many devices a broker that is run elsewhere carries, `--stats` the figures of a million
+commands, and nothing else: either takes minutes.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from bench import (
     planning,
     signing,
     start,
+    stats,
 )
 from bench.figures import Figure
 from bench.stand import Stand, joined, stand
@@ -77,11 +79,17 @@ def main() -> int:
     parser.add_argument(
         "--dynsec", action="store_true", help="measure a remote broker's bound, and only that"
     )
+    parser.add_argument(
+        "--stats", action="store_true", help="measure figures of a million commands, and only those"
+    )
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="orion-bench-") as folder:
         if wanted.dynsec:
             with console.status("Adding devices to a remote broker"):
                 figures = asyncio.run(dynsec.measure(Path(folder)))
+        elif wanted.stats:
+            with console.status("Counting a million commands"):
+                figures = stats.measure()
         else:
             with console.status("Measuring decisions, plans and signatures"):
                 figures = [*decision.measure(), *planning.measure(), *signing.measure(), *metering.measure()]

@@ -75,7 +75,7 @@ def devices(
     device: Device = None,
     limit: Limit = 20,
 ) -> None:
-    """What each device did, those with most commands first; on a wide screen, day by day.
+    """What each device did, those with most commands first; and day by day where the screen has room.
 
     What counts, and what success is: orion stats tools --help. A day is 24 hours, counted back from the end; each device's busiest is drawn highest. Events count when they arrived.
     """

@@ -3,14 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import FromClause, Integer, Select, String, column, func, select, true, values
 from sqlmodel import Session, col
 
 from controller.services.orders import Status
 from controller.services.stats.ends import Ends, check_device, ended, gathered
 from controller.services.stats.window import Window
 from controller.store.tables import Device, EventRow, ToolExecution
+from controller.store.types import UtcTime
+
+Counts = dict[tuple[str, int], int]
 
 FINAL = [status.value for status in Status if status.is_final]
 NO_PLACE: tuple[str | None, datetime | None] = (None, None)  # what is known of one without a place
@@ -45,11 +49,13 @@ def activity(
     else:
         check_device(session, device_id)
         ids = [device_id]
+    if not ids:
+        return []
     places = _places(session, ids)
     latest, by_device = _commands(session, window, ids)
-    pieces = window.periods()
-    commands = [_commands_of(session, piece, ids) for piece in pieces]
-    events = [_events_of(session, piece, ids) for piece in pieces]
+    commands = _commands_by_period(session, window, ids)
+    events = _events_by_period(session, window, ids)
+    pieces = range(len(window.periods()))
     return [
         Activity(
             device_id=each,
@@ -57,8 +63,8 @@ def activity(
             last_seen_at=places.get(each, NO_PLACE)[1],
             last_command_at=latest.get(each),
             ends=by_device.get(each, Ends({})),
-            commands=[counts.get(each, 0) for counts in commands],
-            events=[counts.get(each, 0) for counts in events],
+            commands=[commands.get((each, piece), 0) for piece in pieces],
+            events=[events.get((each, piece), 0) for piece in pieces],
         )
         for each in ids
     ]
@@ -94,16 +100,30 @@ def _commands(
     return latest, gathered((device_id, end, count) for device_id, end, count, _at in rows)
 
 
-def _commands_of(session: Session, period: Window, ids: Sequence[str]) -> dict[str, int]:
-    device, status = col(ToolExecution.device_id), col(ToolExecution.status)
-    # all that a command can end in: so a period is found in the index, device by device
-    wanted = (*ended(period), device.in_(ids), status.in_(FINAL))
-    rows = session.execute(select(device, func.count()).where(*wanted).group_by(device))
-    return dict(rows.all())
+def _commands_by_period(session: Session, window: Window, ids: Sequence[str]) -> Counts:
+    device, number, since, until, every = _grid(window, ids)
+    status, at = col(ToolExecution.status), col(ToolExecution.finished_at)
+    # all that a command can end in: so a period of a device is found in the index, without its other ones
+    of_device = (col(ToolExecution.device_id) == device, col(ToolExecution.dry_run).is_(False))
+    count = select(func.count()).where(*of_device, status.in_(FINAL), at >= since, at < until)
+    return _counts(session, select(device, number, count.scalar_subquery()).select_from(every))
 
 
-def _events_of(session: Session, period: Window, ids: Sequence[str]) -> dict[str, int]:
-    device, at = col(EventRow.device_id), col(EventRow.received_at)
-    wanted = (device.in_(ids), at >= period.since, at < period.until)
-    rows = session.execute(select(device, func.count()).where(*wanted).group_by(device))
-    return dict(rows.all())
+def _events_by_period(session: Session, window: Window, ids: Sequence[str]) -> Counts:
+    device, number, since, until, every = _grid(window, ids)
+    at = col(EventRow.received_at)
+    count = select(func.count()).where(col(EventRow.device_id) == device, at >= since, at < until)
+    return _counts(session, select(device, number, count.scalar_subquery()).select_from(every))
+
+
+def _grid(window: Window, ids: Sequence[str]) -> tuple[Any, Any, Any, Any, FromClause]:
+    """Each device with each period: its id, its number, when it begins and ends, and what they are taken from."""
+    pieces = [(number, each.since, each.until) for number, each in enumerate(window.periods())]
+    begins, ends = column("since", UtcTime), column("until", UtcTime)
+    periods = values(column("number", Integer), begins, ends, name="period").data(pieces).cte("periods")
+    devices = values(column("id", String), name="device").data([(each,) for each in ids]).cte("devices")
+    return devices.c.id, *periods.c, devices.join(periods, true())
+
+
+def _counts(session: Session, query: Select[Any]) -> Counts:
+    return {(device_id, number): count for device_id, number, count in session.execute(query)}
