@@ -192,7 +192,9 @@ def test_a_file_that_broke_off_is_noticed(installed: Installed, tmp_path: Path, 
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"no archive", gzip.compress(b"no tar"), gzip.compress(bytes(20_000))]
+    "content",
+    [b"", b"no archive", gzip.compress(b"no tar"), gzip.compress(bytes(20_000))],
+    ids=["nothing", "no archive", "no tar", "an empty tar"],
 )
 def test_what_is_no_backup_is_said(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "orion-main-20260212T120000Z.tar.gz"
