@@ -4,10 +4,12 @@ PostgreSQL has no character U+0000, in text or in JSON; its picture, U+2400, sta
 """
 
 import json
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from controller.errors import OrionError
@@ -68,6 +70,26 @@ def engine(
         raise DriverMissing from error
     event.listen(made, "connect", _prepare)
     return made
+
+
+def copy_in(connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) -> None:
+    """Add many rows by `COPY`, each with all columns in their order, JSON as its text.
+
+    Raises:
+        DBAPIError: the server does not take one of them; none is added.
+    """
+    import psycopg
+    from psycopg import sql
+
+    raw: Any = connection.connection.driver_connection
+    columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in table.columns)
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table.name), columns)
+    try:
+        with raw.cursor() as cursor, cursor.copy(statement) as copying:
+            for row in rows:
+                copying.write_row(row)
+    except psycopg.Error as error:
+        raise DBAPIError(None, None, error) from error
 
 
 def to_json(value: Any) -> str:

@@ -132,5 +132,5 @@ def _add(target: Engine, form: Form, batch: list[Fitted], entry: Entry, *, run: 
     )
     with writing(target) as connection:
         ledger.note(connection, form.table.name, after, run=run)
-        connection.execute(form.adding(), [row.values for row in batch])
+        form.add(connection, batch)
     entry.rows, entry.changed, entry.digest = after.rows, after.changed, after.digest

@@ -16,10 +16,11 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BindParameter,
     Column,
     ColumnElement,
+    Connection,
     Float,
-    Insert,
     Select,
     Table,
     Text,
@@ -29,7 +30,6 @@ from sqlalchemy import (
     select,
     type_coerce,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 
 from controller.store import engine, server
 from controller.store.types import UtcTime
@@ -57,7 +57,7 @@ _decode = json.JSONDecoder(parse_float=_number).decode  # made once: it is asked
 class Fitted:
     """A row as the other database takes it."""
 
-    values: dict[str, Any]
+    values: list[Any]  # in the order of the columns, JSON as its text
     size: int  # characters, about
     digest: int
     changed: bool  # it could not be kept to the letter
@@ -71,6 +71,7 @@ class Form:
         self._to = to
         self._names = [column.name for column in table.columns]
         self._documents = [at for at, column in enumerate(table.columns) if isinstance(column.type, JSON)]
+        self._insert = insert(table).values({column.name: _bound(column) for column in table.columns})
         self._told = [
             (at, tell) for at, column in enumerate(table.columns) if (tell := _telling(column)) is not None
         ]
@@ -79,11 +80,13 @@ class Form:
         """A query for all rows, from a database of this kind."""
         return select(*(_read(column, kind) for column in self.table.columns))
 
-    def adding(self) -> Insert:
-        """A statement that adds rows, with the values of `Fitted`."""
-        return insert(self.table).values(
-            {column.name: _bound(column, self._to) for column in self.table.columns}
-        )
+    def add(self, connection: Connection, rows: Sequence[Fitted]) -> None:
+        """Add rows to the database that they were made fit for."""
+        if self._to == engine.POSTGRESQL:
+            server.copy_in(connection, self.table, (row.values for row in rows))
+            return
+        parameters = [dict(zip(self._names, row.values, strict=True)) for row in rows]
+        connection.execute(self._insert, parameters)
 
     def fitted(self, row: Sequence[Any]) -> Fitted:
         """A row as it was read, made fit for the other database.
@@ -108,7 +111,7 @@ class Form:
             changed = self._fit_for_server(values, told)
             said = _said(told)
         digest = int.from_bytes(hashlib.sha256(said.encode()).digest())
-        return Fitted(dict(zip(self._names, values, strict=True)), len(said), digest, changed)
+        return Fitted(values, len(said), digest, changed)
 
     def _fit_for_file(self, values: list[Any], told: list[Any], at: int) -> bool:
         """A document as SQLite's own rows have it: in ASCII, or a lone number as that."""
@@ -152,11 +155,8 @@ def _read(column: Column[Any], kind: str) -> ColumnElement[Any]:
     return cast(column, Text) if kind == engine.POSTGRESQL else type_coerce(column, Text())
 
 
-def _bound(column: Column[Any], kind: str) -> ColumnElement[Any]:
-    if not isinstance(column.type, JSON):
-        return bindparam(column.name, type_=column.type)
-    text = bindparam(column.name, type_=Text())
-    return cast(text, JSONB()) if kind == engine.POSTGRESQL else text
+def _bound(column: Column[Any]) -> BindParameter[Any]:
+    return bindparam(column.name, type_=Text() if isinstance(column.type, JSON) else column.type)
 
 
 def _telling(column: Column[Any]) -> Callable[[Any], Any] | None:
