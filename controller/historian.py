@@ -27,7 +27,7 @@ WRITE_EVERY = 10.0  # seconds
 GATHERS = timedelta(seconds=60)  # values of a measure that come within this are one row
 GATHERS_AT_MOST = timedelta(seconds=300)  # where there are more measures than `MANY`
 MANY = 30_000  # measures of all devices: 500 rows a second
-MOST = 200_000  # of them that are gathered at all
+MOST = 150_000  # of them that are gathered at all: 500 rows a second again
 MAX_WAITING = 200_000  # rows that wait for the database; beyond that the oldest go
 BATCH = 200  # rows in one unit of the writer
 REST = 0.01  # seconds between two of them, for everybody else
