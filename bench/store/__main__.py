@@ -27,13 +27,15 @@ SEARCHING = "bench.searching"  # its `measure(rows)` covers both databases
 console = Console(stderr=True)
 
 
-def _of(kind: str, rows: int) -> list[Figure]:
+def _of(kind: str, rows: int, *, inserts: bool) -> list[Figure]:
+    figures: list[Figure] = []
     with (
         tempfile.TemporaryDirectory(prefix="orion-bench-") as folder,
         databases_of(kind, Path(folder)) as databases,
     ):
-        with console.status(f"{kind}: inserting"):
-            figures = asyncio.run(inserting.measure(databases))
+        if inserts:
+            with console.status(f"{kind}: inserting"):
+                figures += asyncio.run(inserting.measure(databases))
         with databases.migrated() as url:
             writer, reader = engines.writer(url), engines.reader(url)
             with console.status(f"{kind}: making {rows:,} rows of each"):
@@ -72,12 +74,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench.store", description=__doc__)
     parser.add_argument("--rows", type=int, default=ROWS, help="executions, events and audit rows, each")
     parser.add_argument("--only", choices=(SQLITE, POSTGRESQL), help="one database, and no search")
+    parser.add_argument("--no-inserts", action="store_true", help="lists and cleaning alone")
     wanted = parser.parse_args()
     if wanted.rows < 1_000:
         parser.error("--rows: at least 1000")
     figures: list[Figure] = []
     for kind in (wanted.only,) if wanted.only else (SQLITE, POSTGRESQL):
-        figures += _of(kind, wanted.rows)
+        figures += _of(kind, wanted.rows, inserts=not wanted.no_inserts)
     figures += [] if wanted.only else _searched(wanted.rows)
     out = Console(width=None if sys.stdout.isatty() else 190)
     out.print(table(figures))

@@ -27,6 +27,7 @@ from tests.databases import Databases
 from tests.factories import ADMIN, NOON, a_place, a_presence, a_profile, a_reply, a_request
 
 BATCH, BATCHES, TURNS = 100, 30, 3
+ORDERS = 10  # batches of commands, which take longer
 GOAL = 0.5  # of Core
 
 Rows = list[dict[str, Any]]
@@ -173,11 +174,11 @@ async def _commands(databases: Databases) -> tuple[list[float], list[float], dic
             await store.write(_place)
             ids: list[list[str]] = []
             begun = time.perf_counter()
-            for _ in range(BATCHES):
+            for _ in range(ORDERS):
                 submit = partial(commands.submit, request=a_request(), actor=ADMIN, now=NOON)
                 rows = await store.write_all([submit] * BATCH)
                 ids.append([row.id for row in rows if not isinstance(row, Exception)])
-            submitted.append(BATCH * BATCHES / (time.perf_counter() - begun))
+            submitted.append(BATCH * ORDERS / (time.perf_counter() - begun))
             left = await store.read(_left)
             begun = time.perf_counter()
             for batch in ids:
@@ -187,7 +188,7 @@ async def _commands(databases: Databases) -> tuple[list[float], list[float], dic
                     for each in replies
                 ]
                 await store.write_all(settle)
-            settled.append(BATCH * BATCHES / (time.perf_counter() - begun))
+            settled.append(BATCH * ORDERS / (time.perf_counter() - begun))
             left["ends"] = [each for each in (await store.read(_left))["noted"] if _is(each, "command.")]
             left["decisions"] = [each for each in left["noted"] if _is(each, "decision.")]
             await asyncio.to_thread(store.close)
