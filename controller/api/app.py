@@ -23,6 +23,7 @@ from controller.api.routes import (
     keys,
     memory,
     records,
+    search,
     sessions,
     system,
     users,
@@ -63,6 +64,7 @@ def build(parts: Parts) -> FastAPI:
         memory,
         sessions,
         records,
+        search,
         system,
         users,
     ):
