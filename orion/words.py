@@ -7,14 +7,18 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import typer
+
+from schemas.wire import format_instant
 
 Json = dict[str, Any]
 
 LONGEST = 7 * 86_400.0  # seconds that an order may wait
 YEAR = 365 * 86_400.0  # seconds
+LONGEST_AGO = 100 * YEAR
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s?([smhd]?)")
 _RATE = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)\s?(?:/\s?([smh]))?")
@@ -40,6 +44,30 @@ def duration(text: str, *, longest: float = LONGEST, shortest: float = 0.0) -> f
     if seconds < shortest:
         raise typer.BadParameter(f"{text!r} is too short: it must be at least {shortest:g}s")
     return seconds
+
+
+def instant(text: str, *, now: datetime, hint: str) -> str:
+    """The moment of `30d` (so long ago), `2026-11-01` or `2026-11-01T12:00`, as the API takes it.
+
+    A day and an hour without a zone are those of the clock on the wall.
+    """
+    try:
+        at = datetime.fromisoformat(text.strip())
+    except ValueError:
+        at = None
+    try:
+        if at is None:
+            return format_instant(now - timedelta(seconds=duration(text, longest=LONGEST_AGO)))
+        return format_instant(at.astimezone())
+    except typer.BadParameter as error:
+        if _DURATION.fullmatch(text.strip()):
+            raise typer.BadParameter(error.message, param_hint=hint) from None
+    except (OverflowError, ValueError, OSError):
+        pass
+    raise typer.BadParameter(
+        f"{text!r} is no time; write 2h or 30d for so long ago, or 2026-11-01, or 2026-11-01T12:00",
+        param_hint=hint,
+    )
 
 
 def rate(text: str) -> float:

@@ -1,5 +1,6 @@
 """What people type: arguments of the kind that the tool's schema wants, durations, rates, conditions."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -7,6 +8,8 @@ import typer
 
 from orion import words
 from schemas import builtin
+from schemas.wire import format_instant
+from tests.factories import NOON
 
 
 @pytest.mark.parametrize(
@@ -65,6 +68,33 @@ def test_what_is_no_key_and_value_is_a_usage_error(said: list[str]) -> None:
 )
 def test_a_duration_is_seconds_or_a_number_with_its_unit(text: str, seconds: float) -> None:
     assert words.duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("30d", "2026-01-13T12:00:00.000Z"),
+        ("90", "2026-02-12T11:58:30.000Z"),
+        ("2026-02-01T12:30Z", "2026-02-01T12:30:00.000Z"),
+        ("2026-02-01T12:30+02:00", "2026-02-01T10:30:00.000Z"),
+    ],
+)
+def test_a_moment_is_so_long_ago_or_a_date(text: str, instant: str) -> None:
+    assert words.instant(text, now=NOON, hint="--since") == instant
+
+
+def test_a_day_begins_by_the_clock_on_the_wall() -> None:
+    begins = datetime(2026, 2, 1).astimezone()
+
+    assert words.instant("2026-02-01", now=NOON, hint="--since") == format_instant(begins)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "gisteren", "2026-13-01", "-1d", "0d", "9999999d", "0001-01-01T00:00+23:00", "12:00"]
+)
+def test_what_is_no_moment_is_said(text: str) -> None:
+    with pytest.raises(typer.BadParameter):
+        words.instant(text, now=NOON, hint="--since")
 
 
 @pytest.mark.parametrize("text", ["", "m", "10x", "-5s", "1h30", "1e3", "ten", "nan", "0", "8d", "9" * 400])
