@@ -191,7 +191,7 @@ def segment(text: str) -> str:
 
 def _asked(path: str, query: Mapping[str, object]) -> str:
     chosen = {name: value for name, value in query.items() if value is not None}
-    return path + (f"?{urlencode(chosen)}" if chosen else "")
+    return path + (f"?{urlencode(chosen, doseq=True)}" if chosen else "")
 
 
 def _problem(status: int, body: bytes, where: str) -> ClientError:

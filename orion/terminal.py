@@ -10,7 +10,7 @@ import re
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
@@ -27,12 +27,14 @@ MAX_SECRET = 4096  # characters of one that is read from stdin
 WHOLE = 36  # characters, as an id has, that a column keeps in one piece while there is room
 FOLDED = 12  # characters that a longer one can do with
 GAP = 3  # characters between two columns
+MARK = "bold yellow"  # of a word that was looked for
 WAITS_SILENTLY = 3.0  # seconds before somebody who waits is told for whom
 YES = frozenset({"y", "yes", "j", "ja"})
 NO = frozenset({"n", "no", "nee", ""})
 
 _MOMENT = re.compile(r"\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d\.\d{3}Z")
 _ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_WORD = re.compile("[^\\W_](?:[^\\W_]|[\u0300-\u036f])*")
 _UNUSUAL = re.compile(r"[^\n\t -~]")
 
 
@@ -111,6 +113,20 @@ class Terminal:
         else:
             sys.stdout.write(shown(text) + "\n")
             sys.stdout.flush()
+
+    def marked(self, text: str, words: Collection[str], style: str = "") -> None:
+        """A line of data in which these words stand out, where there is somebody to see it."""
+        line = shown(" ".join(text.split()))  # what a device wrote begins no line of its own
+        if not self.draws:
+            self.write(line, style)
+            return
+        from rich.text import Text
+
+        drawn = Text(line, style=style)
+        for found in _WORD.finditer(line):
+            if found[0] in words:
+                drawn.stylize(MARK, *found.span())
+        self.out.print(drawn, soft_wrap=True)
 
     def answer(self, data: Mapping[str, Any]) -> bool:
         """With `json`: print the one object, and say that nothing else is wanted."""

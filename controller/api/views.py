@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from controller.services import arguments, conditions, devices, targets, undoing
+from controller.services import arguments, conditions, devices, search, targets, undoing
 from controller.services.links import Affected, Links
 from controller.services.metrics import History, Point
 from controller.services.pages import Page
@@ -308,5 +308,22 @@ def message(row: Message) -> Json:
             "content": row.content,
             "tool_calls": row.tool_calls or [],
             "created_at": row.created_at,
+        }
+    )
+
+
+def hit(found: search.Hit) -> Json:
+    """One row that a search found. `found`: its words as they are spelled in `title` and `text`."""
+    return _times(
+        {
+            "kind": found.kind.value,
+            "at": found.at,
+            "by": found.by,
+            "device_id": found.device_id,
+            "title": found.title,
+            "text": found.text,
+            "found": list(found.found),
+            "untrusted": found.untrusted,
+            "reference": found.reference,
         }
     )

@@ -21,7 +21,7 @@ NOUNS = (
     "audit export", "audit list", "audit verify", "events list", "debug-user create", "debug-user remove", "config show",
     "devices link", "devices unlink", "devices impact", "devices history", "devices invite", "devices certificate", "node join", "keys list", "keys rotate", "keys new",
     "memory set", "memory get", "memory list", "memory search", "memory forget",
-    "sessions list", "sessions show", "sessions end",
+    "search", "sessions list", "sessions show", "sessions end",
     "conform", "devices revoke", "devices rotate", "identities list", "identities rotate",
     "db status", "db migrate", "db clean", "db move", "db backup", "db backups", "db verify", "db restore",
     "stats tools", "stats devices", "stats failures",

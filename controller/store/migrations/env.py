@@ -6,7 +6,7 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import JSON, String
 
-from controller.store import engine
+from controller.store import engine, fulltext, triggers
 from controller.store.tables import METADATA
 from controller.store.types import UtcTime
 
@@ -28,7 +28,12 @@ def run() -> None:
     """Run every revision that is missing, in one transaction."""
     with engine.rebuilding(context.config.attributes["engine"]) as connection:
         context.configure(
-            connection=connection, target_metadata=METADATA, render_as_batch=True, render_item=render_item
+            connection=connection,
+            target_metadata=METADATA,
+            render_as_batch=True,
+            render_item=render_item,
+            include_name=lambda name, kind, _within: kind != "table" or not fulltext.is_derived(name),
+            on_version_apply=triggers.Kept().after_a_step,
         )
         context.run_migrations()
 

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 
 ENDED = sa.text("finished_at IS NOT NULL")
 OF_TOOL = ["tool_name", "status", "finished_at", "duration_ms", "dry_run", "device_id"]

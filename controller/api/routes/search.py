@@ -1,0 +1,39 @@
+"""Finding words in what is on record."""
+
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
+
+from controller.api import views
+from controller.api.deps import Asking, Controller
+from controller.services import search
+from schemas.ids import DeviceId
+
+router = APIRouter(tags=["search"])
+
+Text = Annotated[str, Query(max_length=search.MAX_TEXT)]
+Kinds = Annotated[list[search.Kind] | None, Query(alias="kind", max_length=len(search.Kind))]
+Limit = Annotated[int, Query(ge=1, le=200)]
+
+
+@router.get("/search")
+async def found(
+    controller: Controller,
+    actor: Asking,
+    q: Text,
+    kind: Kinds = None,
+    device_id: DeviceId | None = None,
+    since: AwareDatetime | None = None,
+    until: AwareDatetime | None = None,
+    limit: Limit = 20,
+    cursor: Annotated[str | None, Query(max_length=64)] = None,
+) -> dict[str, Any]:
+    """What holds all of these words in some form, the newest first; `next`: the cursor of the page behind."""
+    query = search.Query(q, tuple(kind or ()), device_id, since, until)
+    page = await controller.store.read(
+        partial(search.find, query=query, actor=actor, now=datetime.now(UTC), limit=limit, cursor=cursor)
+    )
+    return {"items": [views.hit(each) for each in page.hits], "next": page.next}
