@@ -29,17 +29,22 @@ def register(app: typer.Typer) -> None:
 
 def status(invocation: Invocation) -> Exit:
     """Which database it is, and whether this Orion can use it as it is."""
-    from controller.store import migrate as schema  # the controller's own parts, for these commands only
+    from controller.store import ledger  # the controller's own parts, for these commands only
+    from controller.store import migrate as schema
 
-    with _opened(invocation) as engine:
+    with _opened(invocation) as engine, engine.connect() as connection:
         found, kind = schema.current(engine), engine.dialect.name
+        moving = ledger.is_open(connection)
     url, newest = masked_url(invocation.settings.database_url), schema.newest()
     good = found == newest
     terminal = invocation.terminal
-    if not terminal.answer({"url": url, "kind": kind, "schema": found, "newest": newest, "up_to_date": good}):
+    said = {"url": url, "kind": kind, "schema": found, "newest": newest, "up_to_date": good, "moving": moving}
+    if not terminal.answer(said):
         remedy = "" if good else f" This Orion needs {newest}: orion db migrate"
         terminal.say(f"{url}\n{'It is empty.' if found is None else f'Its schema is {found}.'}{remedy}")
-    return Exit.DONE if good else Exit.FAILED
+        if moving:
+            terminal.say("A move into it has not ended: run the same `orion db move` again.")
+    return Exit.DONE if good and not moving else Exit.FAILED
 
 
 def clean(

@@ -208,10 +208,12 @@ def test_after_ctrl_c_the_same_command_goes_on(home: Environment, server: str) -
     first.send_signal(signal.SIGINT)
     said = first.communicate()[1]
     some = moved(looking)
+    looked = orion("db", "status", environment=home | {"ORION_DATABASE_URL": server})
     again = orion("db", "move", environment=environment)
 
     assert (first.returncode, "the same command goes on with it" in said) == (INTERRUPTED, True)
     assert "Traceback" not in said
+    assert (looked.returncode, "has not ended" in looked.stderr) == (1, True)
     assert 0 < some < len(many)
     assert again.returncode == 0, again.stderr
     assert contents(server) == contents(file_of(home))

@@ -2,10 +2,11 @@
 
 The block of a row stands among its words. GIN finds what holds a rare word and a common one by
 steps of the rare one, and some blocks of numbers are rare. One statement goes down from one part of
-a stretch to the next, and no further than its answer.
+a stretch to the next, and no further than its answer. What few rows hold is found without blocks.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import Connection, cast, literal, select, text
 from sqlalchemy.dialects.postgresql import TSQUERY
@@ -17,30 +18,35 @@ BLOCK = 4_096  # numbers, as the trigger has it
 PART = 16  # blocks that are asked about at once
 FIRST, GROWTH, MOST = 4 * BLOCK, 64, 16 * PART * BLOCK  # numbers of a stretch
 
+FEW = 20_000  # rows that hold the words, as the server estimates: those it finds at once
+
 # OFFSET 0: what the index finds is taken as it is; the rows of a stretch are too many to be looked at
-_NEWEST = text("""
-    SELECT found.number, found.kind, found.key, found.device_id
-    FROM unnest(CAST(:parts AS text[])) AS part(blocks), LATERAL (
-        SELECT held.number, held.kind, held.key, held.device_id FROM (
-            SELECT number, kind, key, device_id, owner, at FROM search
-            WHERE words @@ (CAST(:asked AS tsquery) && CAST(part.blocks AS tsquery)) AND kind <> 'memory'
-            OFFSET 0
-        ) AS held
-        WHERE held.number >= :low AND held.number < :high
-        AND (CAST(:since AS timestamptz) IS NULL OR held.at >= CAST(:since AS timestamptz))
-        AND (CAST(:until AS timestamptz) IS NULL OR held.at < CAST(:until AS timestamptz))
-        AND (CAST(:reader AS text) IS NULL OR held.owner IS NULL OR held.owner = 'user:' || CAST(:reader AS text)
-            OR held.owner IN (SELECT 'session:' || id FROM sessions WHERE "user" = CAST(:reader AS text)))
-        ORDER BY held.number DESC LIMIT :limit
-    ) AS found LIMIT :limit
-""")
+_FITTING = """
+    SELECT held.number, held.kind, held.key, held.device_id FROM (
+        SELECT number, kind, key, device_id, owner, at FROM search WHERE words @@ ({asked}) AND kind <> 'memory'
+        OFFSET 0
+    ) AS held
+    WHERE held.number >= :low AND held.number < :high
+    AND (CAST(:since AS timestamptz) IS NULL OR held.at >= CAST(:since AS timestamptz))
+    AND (CAST(:until AS timestamptz) IS NULL OR held.at < CAST(:until AS timestamptz))
+    AND (CAST(:reader AS text) IS NULL OR held.owner IS NULL OR held.owner = 'user:' || CAST(:reader AS text)
+        OR held.owner IN (SELECT 'session:' || id FROM sessions WHERE "user" = CAST(:reader AS text)))
+    ORDER BY held.number DESC LIMIT :limit
+"""
+_ASKED = "CAST(:asked AS tsquery)"
+_AT_ONCE = text(_FITTING.replace("{asked}", _ASKED))
+_BY_BLOCKS = text(
+    "SELECT found.* FROM unnest(CAST(:parts AS text[])) AS part(blocks), LATERAL ({fitting}) AS found LIMIT :limit".replace(
+        "{fitting}", _FITTING.replace("{asked}", f"{_ASKED} && CAST(part.blocks AS tsquery)")
+    )
+)
+_ESTIMATE = text(f"EXPLAIN (FORMAT JSON) SELECT FROM search WHERE words @@ {_ASKED} AND kind <> 'memory'")
 
 
 def within(connection: Connection, wanted: Wanted, stretch: Stretch, *, limit: int) -> list[Place]:
     """The newest rows there that are wanted, newest first, at most `limit`."""
     groups = [*wanted.facets(), *wanted.groups]
-    told_so = {
-        "parts": _parts(stretch),
+    told_so: dict[str, Any] = {
         "asked": _asked(groups),
         "low": stretch.low,
         "high": stretch.high,
@@ -49,10 +55,20 @@ def within(connection: Connection, wanted: Wanted, stretch: Stretch, *, limit: i
         "reader": wanted.reader,
         "limit": limit,
     }
-    found = [place(row) for row in connection.execute(_NEWEST, told_so)]
+    if stretch.high - stretch.low > FIRST and _are_few(connection, _asked(groups)):
+        found = [place(row) for row in connection.execute(_AT_ONCE, told_so)]
+    else:
+        told_so["parts"] = _parts(stretch)
+        found = [place(row) for row in connection.execute(_BY_BLOCKS, told_so)]
     if not wanted.kinds or "memory" in wanted.kinds:
         found += _memories(connection, groups, wanted, stretch, limit)
     return sorted(found, key=lambda each: -each.number)[:limit]
+
+
+def _are_few(connection: Connection, asked: str) -> bool:
+    """Whether the server, by its statistics, believes that few rows hold these words."""
+    (plan,) = connection.execute(_ESTIMATE, {"asked": asked}).scalar_one()
+    return bool(plan["Plan"]["Plan Rows"] <= FEW)
 
 
 def _memories(
