@@ -57,7 +57,10 @@ class Scheduler:
         self._lost = losses()
         self._now = now
         self._looked_at = self._watching_since = self._listening_since = now()
-        self._clock = AsyncIOScheduler(timezone=UTC)
+        # a sweep that finds the one before still at work is left out, which nobody needs to read
+        quiet = logging.getLogger(f"{__name__}.clock")
+        quiet.setLevel(logging.ERROR)
+        self._clock = AsyncIOScheduler(timezone=UTC, logger=quiet)
 
     def start(self) -> None:
         """Begin; a sweep that is late or still running is not doubled."""

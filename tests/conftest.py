@@ -27,7 +27,7 @@ SHARING = "tests/security/"  # a folder whose files share an installation
 LONG = (
     SHARING,
     "tests/faults/",
-    "tests/orion/test_conform",
+    "tests/orion/",
     "tests/conformance/",
     "tests/controller/services/",
 )
@@ -56,6 +56,11 @@ class Together(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return SHARING if nodeid.startswith(SHARING) else nodeid.split("::", 1)[0]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: a test often waits for a program that it started."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:

@@ -88,7 +88,7 @@ def test_a_controller_that_is_reached_elsewhere_is_noticed_all_the_same(
 
     assert said.returncode == Exit.FAILED
     assert "has" in said.stderr
-    assert "open. Stop the controller" in said.stderr
+    assert "Stop it first" in said.stderr
     assert installation.data("commands", "list") is not None
 
 

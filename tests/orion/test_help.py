@@ -23,7 +23,7 @@ NOUNS = (
     "memory set", "memory get", "memory list", "memory search", "memory forget",
     "search", "sessions list", "sessions show", "sessions end",
     "conform", "devices revoke", "devices rotate", "identities list", "identities rotate",
-    "db status", "db migrate", "db clean", "db move", "db backup", "db backups", "db verify", "db restore",
+    "audit archive", "db status", "db migrate", "db clean", "db move", "db backup", "db backups", "db verify", "db restore",
     "stats tools", "stats devices", "stats failures",
 )  # fmt: skip
 

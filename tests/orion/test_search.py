@@ -46,7 +46,7 @@ def test_a_long_answer_goes_on_by_its_cursor(installation: Installation) -> None
     [
         (("search", "***"), "needs letters or digits"),
         (("search", "x" * 10_000), "at most 500 characters"),
-        (("search", "a", "--since", "gisteren"), "is no time"),
+        (("search", "a", "--since", "gisteren"), "is no moment"),
         (("search", "a", "--since", "0d"), "more than 0"),
         (("search", "a", "--kind", "device"), "device"),
         (("search", "a", "--cursor", "x"), "no cursor"),

@@ -1,7 +1,9 @@
 """Who must be let in no more, while there is no room for a record of it: small disks of their own."""
 
+import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
 import httpx
@@ -44,14 +46,19 @@ def refused(answer: httpx.Response) -> str:
     return told
 
 
-async def fill(disk: Disk, orion: Orion) -> None:
-    """Fill a disk up. The database's log may have room for some more, where it is written over."""
+async def fill(disk: Disk) -> None:
+    """Fill a disk up. The database and its log have room for some more: not for a single page at last."""
     await disk.fill()
-    for number in range(1_000):
-        answer = await orion.http.put("memory/filler", json={"value": f"{number}" + "x" * 7_000})
-        if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
-            return
-    raise AssertionError("the disk never filled up")
+    await asyncio.to_thread(_use_up, disk.path / "orion.db")
+
+
+def _use_up(path: Path) -> None:
+    with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as database:
+        for size in (100_000, 1):  # characters
+            with suppress(sqlite3.OperationalError):  # full
+                for number in range(10_000):
+                    database.execute("CREATE TABLE IF NOT EXISTS filler (words TEXT)")
+                    database.execute("INSERT INTO filler VALUES (?)", (f"{number}" * size,))
 
 
 async def audited(orion: Orion, action: str) -> int:
@@ -64,7 +71,7 @@ async def test_what_cannot_be_recorded_is_revoked_all_the_same(
     async with on_disks(disk.path, tmp_path_factory.mktemp("broker"), tmp_path / "data") as orion:
         endpoint = await orion.device()
         device = await online(orion, endpoint)
-        await fill(disk, orion)
+        await fill(disk)
 
         told = refused(await orion.http.post("devices/lamp/revoke"))
 
@@ -135,7 +142,7 @@ async def test_a_password_that_cannot_be_recorded_opens_nothing(
 ) -> None:
     async with on_disks(disk.path, tmp_path_factory.mktemp("broker"), tmp_path / "data") as orion:
         endpoint = await orion.device()
-        await fill(disk, orion)
+        await fill(disk)
 
         told = refused(await orion.http.post("devices/lamp/rotate"))
 

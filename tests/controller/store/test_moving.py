@@ -227,7 +227,7 @@ def test_new_rows_are_numbered_behind_those_that_came_with_a_number(ends: Ends) 
 def test_killed_behind_every_batch_it_ends_the_same(ends: Ends) -> None:
     environment = os.environ | {"FROM": ends.url(ends.source), "TO": ends.url(ends.target)}
     done = subprocess.run(
-        [sys.executable, "-m", "tests.controller.store.mover", "2"],
+        [sys.executable, "-m", "tests.controller.store.mover", "3"],
         env=environment,
         cwd=ROOT,
         capture_output=True,
@@ -236,7 +236,7 @@ def test_killed_behind_every_batch_it_ends_the_same(ends: Ends) -> None:
     )
 
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) == len(TABLES) * odd.ROWS // 2 + 1
+    assert int(done.stdout) == len(TABLES) * odd.ROWS // 3 + 1
     assert odd.contents(ends.target) == odd.contents(ends.source)
 
 
