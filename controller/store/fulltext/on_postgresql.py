@@ -33,14 +33,15 @@ _FITTING = """
         OR held.owner IN (SELECT 'session:' || id FROM sessions WHERE "user" = CAST(:reader AS text)))
     ORDER BY held.number DESC LIMIT :limit
 """
-_ASKED = "CAST(:asked AS tsquery)"
+_IN_PARTS = """
+    SELECT found.* FROM unnest(CAST(:parts AS text[])) AS part(blocks), LATERAL ({fitting}) AS found LIMIT :limit
+"""
+_ASKED, _IN_BLOCKS = "CAST(:asked AS tsquery)", "CAST(:asked AS tsquery) && CAST(part.blocks AS tsquery)"
 _AT_ONCE = text(_FITTING.replace("{asked}", _ASKED))
-_BY_BLOCKS = text(
-    "SELECT found.* FROM unnest(CAST(:parts AS text[])) AS part(blocks), LATERAL ({fitting}) AS found LIMIT :limit".replace(
-        "{fitting}", _FITTING.replace("{asked}", f"{_ASKED} && CAST(part.blocks AS tsquery)")
-    )
-)
-_ESTIMATE = text(f"EXPLAIN (FORMAT JSON) SELECT FROM search WHERE words @@ {_ASKED} AND kind <> 'memory'")
+_BY_BLOCKS = text(_IN_PARTS.replace("{fitting}", _FITTING.replace("{asked}", _IN_BLOCKS)))
+_ESTIMATE = text("""
+    EXPLAIN (FORMAT JSON) SELECT FROM search WHERE words @@ CAST(:asked AS tsquery) AND kind <> 'memory'
+""")
 
 
 def within(connection: Connection, wanted: Wanted, stretch: Stretch, *, limit: int) -> list[Place]:
