@@ -6,6 +6,7 @@ A test that leaves a task running, or whose code blocks the event loop, fails.
 import asyncio
 import inspect
 import os
+import zlib
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -31,6 +32,8 @@ LONG = (
     "tests/conformance/",
     "tests/controller/services/",
 )
+# what they do with a store is tried there on both databases; these are about the broker, HTTP and the clock
+DOORS = ("tests/controller/mqtt/", "tests/controller/api/", "tests/controller/test_")
 OURS = ["schemas", "broker", "controller", "device_node", "orion"]
 
 
@@ -42,13 +45,32 @@ def pytest_configure() -> None:
     os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--all-databases",
+        action="store_true",
+        help="try on both databases what is mostly tried on one of them",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--all-databases"):
+        items[:] = [item for item in items if _is_told(item)]
     # first what takes long, or one core would be left alone with it at the end
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
     for item in items:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(inspect.unwrap(item.obj)):
             # first in, last out: every other fixture has cleaned up when it looks
             item.fixturenames.insert(0, "tidy_loop")
+
+
+def _is_told(item: pytest.Item) -> bool:
+    """Whether a test is run: of those that are about a door, each on one of the two databases, by its name."""
+    kind = getattr(item, "callspec", None) and item.callspec.params.get("databases")  # type: ignore[attr-defined]
+    if kind is None or not item.nodeid.startswith(DOORS):
+        return True
+    name = item.nodeid.replace(kind, "")
+    return bool(kind == (SQLITE, POSTGRESQL)[zlib.crc32(name.encode()) % 2])
 
 
 class Together(LoadScopeScheduling):

@@ -278,4 +278,4 @@ class Delivery(RuleBasedStateMachine):
 def test_in_any_order(databases: Databases) -> None:
     """Each example has a database of its own."""
     Delivery.databases = databases
-    any_order.run(Delivery, databases, examples=25, steps=30)
+    any_order.run(Delivery, databases, examples=18, steps=30)

@@ -271,4 +271,4 @@ class Settling(RuleBasedStateMachine):
 def test_in_any_order(databases: Databases) -> None:
     """Each example is rolled back."""
     Settling.writer = databases.writer
-    any_order.run(Settling, databases, examples=60, steps=30)
+    any_order.run(Settling, databases, examples=40, steps=30)

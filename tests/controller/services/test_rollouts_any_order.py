@@ -271,4 +271,4 @@ class Rollouts(RuleBasedStateMachine):
 def test_in_any_order(databases: Databases) -> None:
     """Each example has a database of its own."""
     Rollouts.databases = databases
-    any_order.run(Rollouts, databases, examples=40, steps=25)
+    any_order.run(Rollouts, databases, examples=24, steps=25)

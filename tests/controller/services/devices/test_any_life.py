@@ -273,4 +273,4 @@ class Lives(RuleBasedStateMachine):
 def test_in_any_order(databases: Databases) -> None:
     """Each example is rolled back."""
     Lives.writer = databases.writer
-    any_order.run(Lives, databases, examples=80, steps=30)
+    any_order.run(Lives, databases, examples=50, steps=30)
