@@ -32,8 +32,29 @@ LONG = (
     "tests/conformance/",
     "tests/controller/services/",
 )
-# what they do with a store is tried there on both databases; these are about the broker, HTTP and the clock
-DOORS = ("tests/controller/mqtt/", "tests/controller/api/", "tests/controller/test_")
+# what is about the database itself is tried on both each time, the rest on one of them
+ABOUT_THE_STORE = (
+    "tests/controller/store/",
+    "tests/controller/backups/",
+    "tests/controller/services/chain/",
+    "tests/controller/services/devices/test_any_life",
+    *(
+        f"tests/controller/services/test_{name}"
+        for name in (
+            "any_order",
+            "exported",
+            "links",
+            "memories",
+            "metrics",
+            "pages",
+            "records",
+            "retention",
+            "rollouts_any_order",
+            "search",
+            "stats",
+        )
+    ),
+)
 OURS = ["schemas", "broker", "controller", "device_node", "orion"]
 
 
@@ -65,9 +86,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_told(item: pytest.Item) -> bool:
-    """Whether a test is run: of those that are about a door, each on one of the two databases, by its name."""
+    """Whether a test is run: of those that are not about the store, each on one of the two databases, by its name."""
     kind = getattr(item, "callspec", None) and item.callspec.params.get("databases")  # type: ignore[attr-defined]
-    if kind is None or not item.nodeid.startswith(DOORS):
+    if kind is None or item.nodeid.startswith(ABOUT_THE_STORE):
         return True
     name = item.nodeid.replace(kind, "")
     return bool(kind == (SQLITE, POSTGRESQL)[zlib.crc32(name.encode()) % 2])

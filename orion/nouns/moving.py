@@ -1,5 +1,6 @@
 """`orion db move`: the whole database into another one, from a file to a server or back."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -88,6 +89,8 @@ def _opened(url: str, target: str) -> Iterator[_Ends]:
     from controller.errors import OrionError
     from controller.store import engine
 
+    # Ctrl-C in the middle of a query is said once, and not by the library too
+    logging.getLogger("sqlalchemy").addHandler(logging.NullHandler())
     try:
         ends = _Ends(engine.reader(url), engine.writer(target), masked_url(url), masked_url(target))
         try:
