@@ -10,6 +10,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -178,34 +179,25 @@ def _milliseconds(work: Callable[[], int]) -> tuple[list[float], int]:
     return samples, found
 
 
-class _bare:  # noqa: N801 - a block, as a function would be
-    """The index by its driver alone, without forms, rights or rows."""
-
-    def __init__(self, kind: str, writer: Engine) -> None:
-        self._is_file = kind == "sqlite"
-        if self._is_file:
-            self._connection: Any = sqlite3.connect(str(writer.url.database))
-        else:
-            address = writer.url.set(drivername="postgresql").render_as_string(hide_password=False)
-            self._connection = psycopg.connect(address)
-
-    def __enter__(self) -> Callable[[Sequence[str]], int]:
-        return self._ask
-
-    def __exit__(self, *_error: object) -> None:
-        self._connection.close()
-
-    def _ask(self, words: Sequence[str]) -> int:
-        if self._is_file:
-            asked = " AND ".join(f'"{word}"' for word in words)
+@contextmanager
+def _bare(kind: str, writer: Engine) -> Iterator[Callable[[Sequence[str]], int]]:
+    """The index by its driver alone, without forms, rights or rows: how many of a page it finds."""
+    if kind == "sqlite":
+        with closing(sqlite3.connect(str(writer.url.database))) as file:
             query = "SELECT rowid FROM search_index WHERE search_index MATCH ? ORDER BY rowid DESC LIMIT 21"
-            return len(self._connection.execute(query, (asked,)).fetchall())
-        asked = " & ".join(f"'{word}'" for word in words)
-        query = (
+            yield lambda words: len(
+                file.execute(query, (" AND ".join(f'"{word}"' for word in words),)).fetchall()
+            )
+        return
+    address = writer.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(address) as server:
+        newest = (
             "SELECT number FROM search WHERE words @@ %s::tsquery AND kind <> 'memory' "
             "ORDER BY number DESC LIMIT 21"
         )
-        return len(self._connection.execute(query, (asked,)).fetchall())
+        yield lambda words: len(
+            server.execute(newest, (" & ".join(f"'{word}'" for word in words),)).fetchall()
+        )
 
 
 Writing = Callable[[Session, Iterator[int]], None]

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
+from datetime import timedelta
 
 from controller.api import app as http
 from controller.api import token
@@ -27,7 +28,7 @@ from controller.mqtt.trust import Trust
 from controller.mqtt.warden import Warden
 from controller.notary import Notary
 from controller.pacer import Pacer
-from controller.scheduler import Scheduler
+from controller.scheduler import Job, Scheduler
 from controller.services import devices
 from controller.services.replies import Replies
 from controller.services.retention import Keep
@@ -41,6 +42,7 @@ from schemas.topics import Topics
 logger = logging.getLogger(__name__)
 
 STOP_WITHIN = 4.0  # seconds
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 class _Stopped(Exception):
@@ -169,9 +171,11 @@ async def _serve(
         heartbeat_s=settings.heartbeat_s,
         listening=lambda: link.connected and not inbox.behind,
         losses=lambda: link.losses,
-        clean=cleaner.clean,
-        condense=historian.condense,
-        back_up=copyist.back_up_if_due,
+        jobs=(
+            Job("Condensing what devices measured", historian.condense, every=MINUTE, after=MINUTE),
+            Job("Backing up", copyist.back_up_if_due, every=HOUR, after=5 * MINUTE),
+            Job("Cleaning the store", cleaner.clean, every=DAY, after=10 * MINUTE),
+        ),
     )
     named = asyncio.Event()
     try:

@@ -4,7 +4,8 @@ Nobody is blamed for a time in which the controller itself did not listen.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -12,27 +13,44 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from controller.errors import OrionError
 from controller.services import approvals, devices, memories, mqtt_inputs, settling
-from controller.store.store import Store
+from controller.store.store import Session, Store
 
 logger = logging.getLogger(__name__)
 
 SWEEP_EVERY = 1.0  # seconds
-BACK_UP_AFTER = timedelta(minutes=5)  # from the start until it is looked whether a backup is due
-CLEAN_AFTER = timedelta(minutes=10)  # from the start until the store is cleaned for the first time
-CONDENSE_EVERY = 60.0  # seconds
 MAX_GAP = 5.0  # seconds between two sweeps; a longer one is a sleep of ours
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something that is done now and then; what the store does not take now is done the next time."""
+
+    name: str
+    work: Callable[[], Awaitable[object]]
+    every: timedelta
+    after: (
+        timedelta  # from the start until the first time: a computer that is on by day only has its turn too
+    )
+
+    async def run(self) -> None:
+        """Do it once."""
+        try:
+            await self.work()
+        except OrionError as error:
+            logger.warning("%s did not work and is tried again: %s", self.name, error)
+
+
+Duty = tuple[Callable[[Session], object], Callable[[Session], object]]
+
+
 class Scheduler:
-    """Runs the sweeps of one controller.
+    """Runs the sweeps of one controller, and its jobs.
 
     Args:
         heartbeat_s: how often devices send a sign of life, unless they show another pace.
         listening: whether what devices say reaches the controller now.
-        clean: what is to be done once a day, to keep the store small.
-        condense: what is to be done now and then with what devices measured.
-        back_up: what makes a backup if one is due; asked every hour.
         losses: how often the line to them was lost; a short loss may fall between two looks.
+        jobs: what else is done now and then.
     """
 
     def __init__(
@@ -42,55 +60,30 @@ class Scheduler:
         heartbeat_s: float = 30.0,
         listening: Callable[[], bool] = lambda: True,
         losses: Callable[[], int] = lambda: 0,
-        clean: Callable[[], Awaitable[object]] | None = None,
-        condense: Callable[[], Awaitable[object]] | None = None,
-        back_up: Callable[[], Awaitable[object]] | None = None,
+        jobs: Sequence[Job] = (),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
         self._heartbeat_s = heartbeat_s
         self._listening = listening
         self._losses = losses
-        self._clean = clean
-        self._condense = condense
-        self._back_up = back_up
+        self._jobs = jobs
         self._lost = losses()
         self._now = now
         self._looked_at = self._watching_since = self._listening_since = now()
         # a sweep that finds the one before still at work is left out, which nobody needs to read
         quiet = logging.getLogger(f"{__name__}.clock")
         quiet.setLevel(logging.ERROR)
-        self._clock = AsyncIOScheduler(timezone=UTC, logger=quiet)
+        self._clock = AsyncIOScheduler(
+            timezone=UTC, logger=quiet, job_defaults={"coalesce": True, "misfire_grace_time": None}
+        )
 
     def start(self) -> None:
-        """Begin; a sweep that is late or still running is not doubled."""
-        self._clock.add_job(
-            self.sweep,
-            "interval",
-            seconds=SWEEP_EVERY,
-            coalesce=True,
-            max_instances=1,
-            misfire_grace_time=None,
-        )
-        if self._clean is not None:
-            soon = datetime.now(UTC) + CLEAN_AFTER  # a computer that is on by day only is cleaned too
-            self._clock.add_job(
-                self.clean, "interval", days=1, coalesce=True, max_instances=1, next_run_time=soon
-            )
-        if self._condense is not None:
-            self._clock.add_job(
-                self.condense,
-                "interval",
-                seconds=CONDENSE_EVERY,
-                coalesce=True,
-                max_instances=1,
-                misfire_grace_time=None,
-            )
-        if self._back_up is not None:
-            soon = datetime.now(UTC) + BACK_UP_AFTER
-            self._clock.add_job(
-                self._back_up, "interval", hours=1, coalesce=True, max_instances=1, next_run_time=soon
-            )
+        """Begin; what is late or still running is not doubled."""
+        self._clock.add_job(self.sweep, "interval", seconds=SWEEP_EVERY)
+        for job in self._jobs:
+            first = datetime.now(UTC) + job.after
+            self._clock.add_job(job.run, "interval", seconds=job.every.total_seconds(), next_run_time=first)
         self._clock.start()
 
     def stop(self) -> None:
@@ -98,43 +91,32 @@ class Scheduler:
         if self._clock.running:
             self._clock.shutdown(wait=False)
 
-    async def clean(self) -> None:
-        """Do what is done once a day; a store that does not take it now is cleaned the next day."""
-        if self._clean is None:
-            return
-        try:
-            await self._clean()
-        except OrionError as error:
-            logger.warning("The store was not cleaned: %s", error)
-
-    async def condense(self) -> None:
-        """Make fewer rows of what devices measured; what the store does not take now is done the next time."""
-        if self._condense is None:
-            return
-        try:
-            await self._condense()
-        except OrionError as error:
-            logger.warning("What devices measured was not condensed yet: %s", error)
-
     async def sweep(self) -> None:
-        """Do what is due. Looks beside the writer first: mostly there is nothing."""
+        """Do what is due. Looks beside the writer first, in one go: mostly there is nothing."""
         try:
             self._note_listening()
-            watch = settling.Watch(self._watching_since, self._listening_since)
-            if await self._store.read(partial(settling.due, now=self._now(), watch=watch)):
-                await self._store.write(partial(settling.expire, now=self._now(), watch=watch))
-            if await self._store.read(partial(approvals.due, now=self._now())):
-                await self._store.write(partial(approvals.expire, now=self._now()))
-            if await self._store.read(partial(mqtt_inputs.old, now=self._now())):
-                await self._store.write(partial(mqtt_inputs.forget, now=self._now()))
-            if await self._store.read(partial(memories.expired, now=self._now())):
-                await self._store.write(partial(memories.drop_expired, now=self._now()))
-            await self._look_for_silence()
-            if await self._store.read(partial(devices.conflicts_over, now=self._now())):
-                await self._store.write(partial(devices.end_conflicts, now=self._now()))
+            for work in await self._store.read(partial(_due, duties=self._duties())):
+                await self._store.write(work)
         except OrionError as error:
             self._listening_since = self._now()  # what could not be stored was not heard either
             logger.warning("A sweep failed and is tried again: %s", error)
+
+    def _duties(self) -> list[Duty]:
+        """What tells whether something is due, and what does it."""
+        now = self._now()
+        watch = settling.Watch(self._watching_since, self._listening_since)
+        every_s, since = self._heartbeat_s, self._listening_since
+        return [
+            (partial(settling.due, now=now, watch=watch), partial(settling.expire, now=now, watch=watch)),
+            (partial(approvals.due, now=now), partial(approvals.expire, now=now)),
+            (partial(mqtt_inputs.old, now=now), partial(mqtt_inputs.forget, now=now)),
+            (partial(memories.expired, now=now), partial(memories.drop_expired, now=now)),
+            (
+                partial(devices.silent, now=now, heartbeat_s=every_s, listening_since=since),
+                partial(devices.call_stale, now=now, heartbeat_s=every_s, listening_since=since),
+            ),
+            (partial(devices.conflicts_over, now=now), partial(devices.end_conflicts, now=now)),
+        ]
 
     def _note_listening(self) -> None:
         now = self._now()
@@ -147,10 +129,6 @@ class Scheduler:
         if slept or self._lost != before or not self._listening():
             self._listening_since = now
 
-    async def _look_for_silence(self) -> None:
-        now, every_s, since = self._now(), self._heartbeat_s, self._listening_since
-        if await self._store.read(
-            partial(devices.silent, now=now, heartbeat_s=every_s, listening_since=since)
-        ):
-            work = partial(devices.call_stale, now=now, heartbeat_s=every_s, listening_since=since)
-            await self._store.write(work)
+
+def _due(session: Session, *, duties: Sequence[Duty]) -> list[Callable[[Session], object]]:
+    return [work for is_due, work in duties if is_due(session)]

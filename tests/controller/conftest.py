@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from sqlmodel import Session
 
 from controller.services import devices
+from controller.store.keyring import KeyRing
 from controller.store.store import Store
 from controller.store.tables import Device
 from tests.databases import Databases
@@ -44,6 +46,14 @@ async def store(database_url: str) -> AsyncIterator[Store]:
     """The running store: its writer thread and readers."""
     async with running(database_url) as opened:
         yield opened
+
+
+@pytest.fixture
+def keyring(tmp_path: Path) -> KeyRing:
+    """A controller's first key."""
+    ring = KeyRing(tmp_path / "keys.json", lambda: NOON)
+    ring.open()
+    return ring
 
 
 @pytest.fixture

@@ -31,13 +31,6 @@ def positions(session: Session) -> list[int | None]:
 
 
 @pytest.fixture
-def keyring(tmp_path: Path) -> KeyRing:
-    ring = KeyRing(tmp_path / "keys.json", lambda: NOON)
-    ring.open()
-    return ring
-
-
-@pytest.fixture
 async def chained(store: Store) -> Store:
     """A store whose audit has a row a second from noon on."""
     rows = [partial(audit.record, action="noted", now=later(second)) for second in range(ROWS)]

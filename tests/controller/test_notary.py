@@ -31,13 +31,6 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def keyring(tmp_path: Path) -> KeyRing:
-    ring = KeyRing(tmp_path / "keys.json", lambda: NOON)
-    ring.open()
-    return ring
-
-
-@pytest.fixture
 def new_life(store: Store, keyring: KeyRing, path: Path) -> Callable[..., Notary]:
     return partial(Notary, store, keyring, path, instance="main", now=lambda: NOON)
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, NullPool, create_engine, make_url, text
 from controller.store import engine, migrate
 from controller.store.tables import METADATA
 from orion.exits import INTERRUPTED, Exit
-from tests.controller.store import odd
+from tests.controller.store.moving import odd
 from tests.databases import Databases
 from tests.factories import NOON
 from tests.orion.installation import ORION, Installation, clean_environment, orion, running, until

@@ -5,6 +5,7 @@ What it did is a folder in `files` that is there or not. Its clock can be wrong.
 
 import asyncio
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,30 +105,25 @@ class _Life:
         self._begun = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
-        self._trouble: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name=f"node {settings.device_id}")
+        self._thread = ThreadPoolExecutor(1, f"node {settings.device_id}")
+        self._lived: Future[None] | None = None
 
     def start(self) -> None:
-        self._thread.start()
+        self._lived = self._thread.submit(lambda: asyncio.run(self._live()))
+        self._lived.add_done_callback(lambda _: self._begun.set())
         assert self._begun.wait(STOPPED_WITHIN)
 
     def end(self) -> None:
-        if self._loop is not None and self._stop is not None and self._thread.is_alive():
+        assert self._lived is not None
+        if self._loop is not None and self._stop is not None and not self._lived.done():
             self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(STOPPED_WITHIN)
-        assert not self._thread.is_alive(), "the node did not stop"
-        if self._trouble is not None:
-            raise self._trouble
-
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._live())
-        except BaseException as trouble:  # noqa: BLE001 - raised again where the life is ended
-            self._trouble = trouble
-            self._begun.set()
+        self._lived.result(STOPPED_WITHIN)  # what ended it before its time is raised here
+        self._thread.shutdown()
 
     async def _live(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self._begun.set()
-        own = lambda: datetime.now(UTC) - self._slow_by  # noqa: E731
-        await app.run(self._settings, self._stop, own_time=own, keep_keys=self._keep)
+        await app.run(self._settings, self._stop, own_time=self._own_time, keep_keys=self._keep)
+
+    def _own_time(self) -> datetime:
+        return datetime.now(UTC) - self._slow_by

@@ -1,5 +1,6 @@
 """A device that was removed: its line, its session, its queue, its will, its words."""
 
+from tests.conformance.fake_device import FakeDevice
 from tests.conformance.wire_peer import PREFIX, Peer, fresh, stamp, until
 from tests.security.rows import Attacker, Seen, attempt
 from tests.security.stand import Stand, let_in
@@ -51,14 +52,16 @@ def test_its_last_words(stand: Stand, seen: Seen) -> None:
     honest, device = stand.device(born=False), stand.device()
     device.peer.close()
     said = {"state": "offline", "at": stamp(), "reason": "connection_lost"}
-    for one, mark in ((honest, truth), (device, word)):
+
+    def with_a_will(one: FakeDevice, mark: str) -> Peer:
         dying = stand.peer(one, will=(f"{one.topic}/presence", said | {"boot_id": mark}, 0))
         dying.connect()
-        if one is honest:
-            dying.drop()
-        else:
-            stand.http.delete(f"devices/{device.id}").raise_for_status()
-            until(lambda: dying.gone, what="the end of its line")  # noqa: B023 - called at once
+        return dying
+
+    with_a_will(honest, truth).drop()
+    removed = with_a_will(device, word)
+    stand.http.delete(f"devices/{device.id}").raise_for_status()
+    until(lambda: removed.gone, what="the end of its line")
     seen.control(stand.spy.expect(f"{honest.topic}/presence", boot_id=truth))
     for kind in ("presence", "profile"):
         topic = f"{device.topic}/{kind}"

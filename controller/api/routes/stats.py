@@ -1,10 +1,11 @@
 """Figures: which tools are used, what each device does, what fails again and again."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
 from controller.api.deps import Asking, Controller
 from controller.services import orders, stats
@@ -15,22 +16,35 @@ from schemas.wire import Instant, format_instant
 router = APIRouter(prefix="/stats", tags=["stats"])
 
 Json = dict[str, Any]
-Limit = Annotated[int, Query(ge=1, le=1000)]
 At = Annotated[Instant | None, Query()]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What the figures are of."""
+
+    since: At = None
+    until: At = None
+    device_id: DeviceId | None = None
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100
+
+    def window(self) -> Window:
+        """The time that is looked at."""
+        return Window.of(self.since, self.until, now=datetime.now(UTC))
+
+
+Asked = Annotated[Scope, Depends()]
 
 
 @router.get("/tools")
 async def tools(
     controller: Controller,
     _actor: Asking,
-    since: At = None,
-    until: At = None,
-    device_id: DeviceId | None = None,
-    limit: Limit = 100,
+    asked: Asked,
 ) -> Json:
     """The tools that were used, the most used first; `since`: thirty days before `until`, `until`: now, unless said."""
-    window = _window(since, until)
-    wanted = partial(stats.usage, window=window, device_id=device_id, limit=limit)
+    window = asked.window()
+    wanted = partial(stats.usage, window=window, device_id=asked.device_id, limit=asked.limit)
     return _shown(window) | {
         "items": [
             {"tool": each.tool, **_ends(each.ends), "mean_duration_ms": each.mean_ms}
@@ -43,14 +57,11 @@ async def tools(
 async def devices(
     controller: Controller,
     _actor: Asking,
-    since: At = None,
-    until: At = None,
-    device_id: DeviceId | None = None,
-    limit: Limit = 100,
+    asked: Asked,
 ) -> Json:
     """What each device did, those with most commands first; `…_by_period` counts in the pieces that `periods` begin."""
-    window = _window(since, until)
-    wanted = partial(stats.activity, window=window, device_id=device_id, limit=limit)
+    window = asked.window()
+    wanted = partial(stats.activity, window=window, device_id=asked.device_id, limit=asked.limit)
     return _shown(window) | {
         "period_s": window.step.total_seconds(),
         "periods": [format_instant(each.since) for each in window.periods()],
@@ -62,23 +73,18 @@ async def devices(
 async def failures(
     controller: Controller,
     _actor: Asking,
-    since: At = None,
-    until: At = None,
-    device_id: DeviceId | None = None,
+    asked: Asked,
     more_than: Annotated[int, Query(ge=0, le=1_000_000)] = stats.REPEATED,
-    limit: Limit = 100,
 ) -> Json:
     """What failed more than so often on one device, with one tool and in the same words, the most often first."""
-    window = _window(since, until)
-    wanted = partial(stats.failures, window=window, device_id=device_id, more_than=more_than, limit=limit)
+    window = asked.window()
+    wanted = partial(
+        stats.failures, window=window, device_id=asked.device_id, more_than=more_than, limit=asked.limit
+    )
     return _shown(window) | {
         "more_than": more_than,
         "items": [_failure(each) for each in await controller.store.read(wanted)],
     }
-
-
-def _window(since: datetime | None, until: datetime | None) -> Window:
-    return Window.of(since, until, now=datetime.now(UTC))
 
 
 def _shown(window: Window) -> Json:

@@ -75,8 +75,10 @@ def contents(writer: Engine, only: Rows | None = None) -> Rows:
         for table in there:
             if only is not None and table.name not in only:
                 continue
-            names = [name for name in table.columns.keys() if only is None or name in only[table.name][0]]  # noqa: SIM118
-            rows = connection.execute(select(*(table.c[name] for name in names))).mappings().all()
+            wanted = [
+                column for column in table.columns if only is None or column.name in only[table.name][0]
+            ]
+            rows = connection.execute(select(*wanted)).mappings().all()
             found[table.name] = sorted((dict(row) for row in rows), key=str)
     return found
 
