@@ -8,6 +8,7 @@ import logging
 import os
 import sqlite3
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -119,20 +120,21 @@ def prepare(engine: Engine) -> None:
             "The database goes from schema %s to %s; as it was it stays in %s", found, newest(), copy
         )
     upgrade(engine)
-    try:
-        space.make_shrinkable(engine)
-    except (sqlite3.Error, DBAPIError) as error:
-        logger.warning("The database file could not be rebuilt, and will never get shorter: %s", error)
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring the schema to the newest revision.
+    """Bring the schema to the newest revision. A file of an earlier release can get shorter then, as a new one can.
 
     Raises:
         SchemaNewer: a newer Orion made this database.
     """
-    current(engine)
+    found = current(engine)
     command.upgrade(configuration(engine), "head")
+    if found is not None:
+        try:
+            space.make_shrinkable(engine)
+        except (sqlite3.Error, DBAPIError) as error:
+            logger.warning("The database file could not be rebuilt, and will never get shorter: %s", error)
 
 
 def copied(engine: Engine, revision: str) -> Path:
@@ -156,5 +158,6 @@ def copied(engine: Engine, revision: str) -> Path:
     return copy
 
 
+@cache  # each look loads all revisions
 def _scripts() -> ScriptDirectory:
     return ScriptDirectory(str(SCRIPTS))

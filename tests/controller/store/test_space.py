@@ -1,10 +1,12 @@
 """What was deleted gives its room back, and nothing else moves."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from alembic import command
+from sqlalchemy import Engine, text
 from sqlmodel import Session
 
 from controller.store import engine, migrate, space
@@ -57,13 +59,18 @@ async def test_a_server_gives_back_by_itself(postgresql_store: Store) -> None:
     await store.write(space.look_again)
 
 
-def test_a_file_of_an_earlier_release_is_rebuilt_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bring", [migrate.prepare, migrate.upgrade])
+def test_a_file_of_an_earlier_release_is_rebuilt_once(
+    tmp_path: Path, bring: Callable[[Engine], None]
+) -> None:
     writer = engine.writer(engine.sqlite_url(tmp_path / "orion.db"))
     with writer.connect() as connection:
         raw: Any = connection.connection.dbapi_connection
         raw.execute("PRAGMA auto_vacuum=NONE")
         raw.execute("VACUUM")
-    migrate.prepare(writer)
+    command.upgrade(migrate.configuration(writer), "0008")
+
+    bring(writer)
 
     with Session(writer) as session:
         fill(session)
