@@ -5,6 +5,7 @@ before a command needs it.
 """
 
 import contextlib
+import errno
 import gc
 import importlib.metadata
 import inspect
@@ -116,6 +117,12 @@ def _root() -> Any:
     return root
 
 
+def _write_no_more() -> None:
+    """Drop what is still to be written to stdout: Python would complain once more at its end."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main() -> None:
     """Run one command. Never returns."""
     for stream in (sys.stdout, sys.stderr):
@@ -126,10 +133,14 @@ def main() -> None:
         build()(prog_name="orion")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        # whoever read our output has gone; Python would complain once more at its end
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read our output has gone
+        _write_no_more()
+        sys.exit(Exit.FAILED)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _write_no_more()
+        sys.stderr.write("Not everything could be written: there is no room where the output goes.\n")
         sys.exit(Exit.FAILED)
     finally:
         # Python looks through all there is once more as it ends: half a second of a controller's stop

@@ -1,11 +1,15 @@
 """Exit codes: one for each status and error code, and the worst of several calls."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from controller.services.orders import Status
 from orion import exits
 from orion.exits import Exit
 from schemas.errors import ErrorCode
+from tests.orion.installation import ORION, clean_environment
 
 
 @pytest.mark.parametrize(
@@ -105,3 +109,19 @@ def test_each_error_of_the_controller_has_its_exit_code(code: ErrorCode, expecte
 
 def test_every_code_in_the_table_is_one_of_the_contract() -> None:
     assert set(exits.CODES) <= {code.value for code in ErrorCode}
+
+
+@pytest.mark.parametrize("words", [["--version"], ["config", "show"], ["config", "show", "--json"]])
+def test_an_output_without_room_is_said_in_a_sentence(words: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*ORION, *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=clean_environment(),
+            check=False,
+        )
+
+    assert done.returncode == Exit.FAILED
+    assert done.stderr == "Not everything could be written: there is no room where the output goes.\n"

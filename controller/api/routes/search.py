@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
 from controller.api import views
-from controller.api.deps import Asking, Controller
+from controller.api.deps import Asking, Controller, Cursor
 from controller.services import search
 from schemas.ids import DeviceId
 
@@ -29,7 +29,7 @@ async def found(
     since: AwareDatetime | None = None,
     until: AwareDatetime | None = None,
     limit: Limit = 20,
-    cursor: Annotated[str | None, Query(max_length=64)] = None,
+    cursor: Cursor = None,
 ) -> dict[str, Any]:
     """What holds all of these words in some form, the newest first; `next`: the cursor of the page behind."""
     query = search.Query(q, tuple(kind or ()), device_id, since, until)

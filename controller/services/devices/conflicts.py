@@ -9,7 +9,7 @@ import hashlib
 import logging
 from datetime import datetime, timedelta
 
-from sqlmodel import Session, col, select, update
+from sqlmodel import Session, col, not_, select, update
 from sqlmodel.sql.expression import SelectOfScalar
 
 from controller.services import audit, events
@@ -60,7 +60,7 @@ def end(session: Session, *, now: datetime) -> None:
         told = update(EventRow).where(
             col(EventRow.device_id) == row.device_id,
             col(EventRow.event_type) == IDENTITY_CONFLICT,
-            col(EventRow.resolved).is_(False),
+            not_(col(EventRow.resolved)),  # in the words of the index that has only these
         )
         session.execute(told.values(resolved=True, resolved_at=now))
         audit.record(session, "device.conflict_over", now=now, device_id=row.device_id)

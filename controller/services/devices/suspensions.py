@@ -7,7 +7,7 @@ of the controller or in the next.
 import logging
 from datetime import datetime, timedelta
 
-from sqlmodel import Session, col, select, update
+from sqlmodel import Session, col, not_, select, update
 
 from controller.errors import NotShutOut
 from controller.services import audit, events
@@ -95,7 +95,7 @@ def resume(session: Session, device_id: str, *, actor: Actor | None, now: dateti
     told = update(EventRow).where(
         col(EventRow.id).between(_PREFIX, _PREFIX + "~"),
         col(EventRow.device_id) == device_id,
-        col(EventRow.resolved).is_(False),
+        not_(col(EventRow.resolved)),  # in the words of the index that has only these
     )
     session.execute(told.values(resolved=True, resolved_at=now))
     audit.record(session, "device.resumed", now=now, actor=actor, device_id=device_id)

@@ -10,7 +10,7 @@ from time import perf_counter
 
 from sqlmodel import Session
 
-from controller.errors import InvalidArguments
+from controller.errors import InvalidCursor
 from controller.services.actors import Actor
 from controller.services.search.asking import Query
 from controller.services.search.hits import Hit, told
@@ -42,7 +42,8 @@ def find(
     """What this user may see that holds all words of the query, the newest first.
 
     Raises:
-        InvalidArguments: there is no word in the query, or too much; or the cursor is none.
+        InvalidArguments: there is no word in the query, or too much.
+        InvalidCursor: the cursor is none of a search.
     """
     wanted = query.wanted(actor)
     connection = session.connection()
@@ -70,7 +71,5 @@ def find(
 
 def _place(cursor: str) -> int:
     if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= _MOST_DIGITS):
-        raise InvalidArguments(
-            "That is no cursor of a search; take `next` of the page before, or leave it out."
-        )
+        raise InvalidCursor
     return int(cursor)
