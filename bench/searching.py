@@ -32,6 +32,7 @@ from controller.store import migrate
 from controller.store.tables import METADATA
 from schemas.commands import Via
 from schemas.events import Event
+from tests.chance import repeatable
 from tests.databases import databases_of
 
 ROWS = 1_000_000
@@ -83,7 +84,7 @@ def _one(kind: str, writer: Engine, rows: int) -> list[Figure]:
 
 def _fill(writer: Engine, rows: int) -> None:
     """Half audit, the rest events and messages, of some words that are common and many that are not."""
-    chance = random.Random(1)  # noqa: S311 - the same rows each time
+    chance = repeatable(1)
     rare = {chance.randrange(rows) for _ in range(10)}
     with writer.begin() as connection:
         tables = METADATA.tables

@@ -17,6 +17,7 @@ from controller.services.stats import Window
 from controller.store import engine
 from controller.store.tables import METADATA
 from schemas.ids import new_id
+from tests.chance import repeatable
 from tests.databases import POSTGRESQL, SQLITE, databases_of
 
 ROWS, AT_ONCE = 1_000_000, 10_000
@@ -87,7 +88,7 @@ def _timed(reader: Engine, counting: Counting, length: timedelta) -> Spread:
 
 
 def _fill(writer: Engine) -> None:
-    chance = random.Random(1)  # noqa: S311 - the same rows each time
+    chance = repeatable(1)
     commands = insert(METADATA.tables["tool_executions"])
     for begin in range(0, ROWS, AT_ONCE):
         rows = [_row(chance, number / ROWS) for number in range(begin, begin + AT_ONCE)]

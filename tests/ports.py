@@ -6,7 +6,7 @@ test run has its own.
 
 import itertools
 import os
-import random
+import secrets
 import socket
 
 FIRST, LAST = 20_000, 32_000
@@ -21,7 +21,7 @@ def _own() -> range:
 
 
 # not always from the first: another run may stand beside this one
-_START = random.randrange(SHARE)  # noqa: S311
+_START = secrets.randbelow(SHARE)
 _NEXT = itertools.islice(itertools.cycle(_own()), _START, None)
 
 

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Mapping
-from random import Random
 
 import httpx
 
+from tests.chance import repeatable
 from tests.faults.ledger import Ledger, Submitted
 from tests.faults.orders import Order, Orders
 from tests.faults.plan import Size
@@ -31,7 +31,7 @@ class Load:
         self._client = client
         self._ledger = ledger
         self._every_s = size.submit_every_s * WORKERS
-        self._random = Random(seed)  # noqa: S311 - repeatable, not secret
+        self._random = repeatable(seed)
         nodes = [name for name in programs if name.startswith("node-")]
         self._orders = Orders(programs, nodes, size, self._random)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from random import Random
 
+from tests.chance import repeatable
 from tests.faults import points
 
 CONTROLLER, BROKER = "controller", "broker"
@@ -168,7 +169,7 @@ def node_names(size: Size) -> list[str]:
 
 def make(seed: int, size: Size) -> Plan:
     """Draw a plan."""
-    random = Random(seed)  # noqa: S311 - a plan must be repeatable, not secret
+    random = repeatable(seed)
     nodes = node_names(size)
     lives = {CONTROLLER: _lives(random, points.CONTROLLER, size, size.random_lives)}
     shared = _lives(random, points.NODE, size, size.random_lives * size.nodes)

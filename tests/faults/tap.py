@@ -8,7 +8,6 @@ import asyncio
 import json
 from collections import defaultdict, deque
 from pathlib import Path
-from random import Random
 
 from broker.session import (
     Backoff,
@@ -25,6 +24,7 @@ from schemas.ids import new_id
 from schemas.signing import Signer, UserProperties
 from schemas.topics import Kind, Topics
 from schemas.wire import MalformedMessage
+from tests.chance import repeatable
 from tests.faults.ledger import Ledger
 
 KEPT = 40  # messages of each kind and device, to be repeated
@@ -42,7 +42,7 @@ class Tap:
         self._keys = keys
         self._topics = topics
         self._ledger = ledger
-        self._random = Random(seed)  # noqa: S311 - repeatable, not secret
+        self._random = repeatable(seed)
         self.hearing = asyncio.Event()  # it has a line for the first time
         self._session: Session | None = None
         self._kept: defaultdict[tuple[Kind, str], deque[tuple[str, bytes, UserProperties]]] = defaultdict(

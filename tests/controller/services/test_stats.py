@@ -17,6 +17,7 @@ from controller.services.orders import Status
 from controller.services.stats import Window
 from controller.store.tables import Device, EventRow, ToolExecution
 from schemas.commands import ReplyStatus
+from tests.chance import repeatable
 from tests.controller.services.fleet import a_lab, an_order, answer, children_of, ordered
 from tests.factories import ADMIN, NOON, a_place, a_reply, a_request, an_error, later
 
@@ -57,7 +58,7 @@ def a_moment(random: Random) -> datetime:
 
 def fill(session: Session, seed: int) -> None:
     """Commands of every kind and events, around the window."""
-    random = Random(seed)  # noqa: S311 - the same rows each time
+    random = repeatable(seed)
     for name in ("laptop", "nas", "pump", "idle"):
         devices.add(session, a_place(name), actor=ADMIN, now=NOON)
     rows: list[dict[str, Any]] = []
