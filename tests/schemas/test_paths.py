@@ -1,7 +1,6 @@
 """Paths by their text: the table that controller and node share, and what must hold for any text."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.devices import OperatingSystem
 from schemas.paths import Flavour, PathRefused, admit, flavour_of, is_within, names_of, resolve
-
-TABLE: list[dict[str, Any]] = json.loads(Path(__file__).with_name("paths.json").read_text(encoding="utf-8"))
+from tests.schemas.paths import TABLE
 
 
 @pytest.mark.parametrize("row", TABLE, ids=[f"{row['flavour']}-{row['why'][:60]}" for row in TABLE])

@@ -13,7 +13,9 @@ from schemas.signing import Signer
 from tests.security import in_use
 from tests.security.gathering import Gathered
 from tests.security.in_use import Secret
-from tests.security.story import LEAST, PLACES, Story, a_secret, full_run
+from tests.security.story.expected import LEAST, PLACES
+from tests.security.story.run import full_run
+from tests.security.story.telling import Story, a_secret
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 """The controller judges paths by the table that the node is judged by, on whatever system it runs."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +10,7 @@ from controller.services.policy import Verdict
 from controller.services.targets import Target
 from controller.store.tables import Device
 from tests.factories import ADMIN, NOON, a_profile
-
-TABLE: list[dict[str, Any]] = json.loads(
-    (Path(__file__).parents[2] / "schemas" / "paths.json").read_text(encoding="utf-8")
-)
+from tests.schemas.paths import TABLE
 
 
 def target_of(row: dict[str, Any]) -> Target:
