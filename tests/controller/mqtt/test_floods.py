@@ -3,7 +3,6 @@
 from collections import Counter
 
 import pytest
-from sqlmodel import Session, select
 
 from broker.session import Received
 from controller.mqtt.complaints import Complaints
@@ -12,14 +11,10 @@ from controller.mqtt.inbox import BATCH, MAX_HEARTBEATS, Inbox
 from controller.mqtt.meter import BACKLOG, PATIENCE, QUEUED, Amount
 from controller.mqtt.outbox import Outbox
 from controller.store.store import Store
-from controller.store.tables import EventRow
 from schemas.topics import Kind, Topics
-from tests.controller.mqtt.door import Door, Peer
+from tests.controller.mqtt.door import Door, stored
+from tests.controller.mqtt.peer import Peer
 from tests.factories import a_heartbeat, an_event
-
-
-def stored(session: Session) -> list[str]:
-    return sorted(session.exec(select(EventRow.id)))
 
 
 class Time:

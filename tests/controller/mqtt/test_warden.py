@@ -21,7 +21,8 @@ from schemas.topics import Kind, Topics
 from schemas.wire import WireModel
 from tests.broker.gate import WatchedGate
 from tests.broker.running import RunningBroker
-from tests.controller.mqtt.door import PAUSE, WITHIN, Door, arrive, device, opened, peer, until
+from tests.controller.mqtt.door import PAUSE, Door, arrive, device, opened, until
+from tests.controller.mqtt.peer import WITHIN, peer
 from tests.factories import ADMIN, a_heartbeat, a_place, a_presence, a_reply, a_request, an_event
 
 RATE = 20.0
