@@ -38,6 +38,7 @@ ABOUT_THE_STORE = (
     "tests/controller/backups/",
     "tests/controller/services/chain/",
     "tests/controller/services/devices/test_any_life",
+    "tests/controller/services/pages/",
     *(
         f"tests/controller/services/test_{name}"
         for name in (
@@ -46,7 +47,6 @@ ABOUT_THE_STORE = (
             "links",
             "memories",
             "metrics",
-            "pages",
             "records",
             "retention",
             "rollouts_any_order",
