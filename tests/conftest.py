@@ -39,6 +39,7 @@ ABOUT_THE_STORE = (
     "tests/controller/services/chain/",
     "tests/controller/services/devices/test_any_life",
     "tests/controller/services/pages/",
+    "tests/controller/services/records/",
     *(
         f"tests/controller/services/test_{name}"
         for name in (
@@ -47,7 +48,6 @@ ABOUT_THE_STORE = (
             "links",
             "memories",
             "metrics",
-            "records",
             "retention",
             "rollouts_any_order",
             "search",
