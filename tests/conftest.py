@@ -40,6 +40,7 @@ ABOUT_THE_STORE = (
     "tests/controller/services/devices/test_any_life",
     "tests/controller/services/pages/",
     "tests/controller/services/records/",
+    "tests/controller/services/search/",
     *(
         f"tests/controller/services/test_{name}"
         for name in (
@@ -50,7 +51,6 @@ ABOUT_THE_STORE = (
             "metrics",
             "retention",
             "rollouts_any_order",
-            "search",
             "stats",
         )
     ),
