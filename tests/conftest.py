@@ -41,6 +41,7 @@ ABOUT_THE_STORE = (
     "tests/controller/services/pages/",
     "tests/controller/services/records/",
     "tests/controller/services/search/",
+    "tests/controller/services/stats/",
     *(
         f"tests/controller/services/test_{name}"
         for name in (
@@ -51,7 +52,6 @@ ABOUT_THE_STORE = (
             "metrics",
             "retention",
             "rollouts_any_order",
-            "stats",
         )
     ),
 )
