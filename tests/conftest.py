@@ -38,6 +38,10 @@ ABOUT_THE_STORE = (
     "tests/controller/backups/",
     "tests/controller/services/chain/",
     "tests/controller/services/devices/test_any_life",
+    "tests/controller/services/pages/",
+    "tests/controller/services/records/",
+    "tests/controller/services/search/",
+    "tests/controller/services/stats/",
     *(
         f"tests/controller/services/test_{name}"
         for name in (
@@ -46,12 +50,8 @@ ABOUT_THE_STORE = (
             "links",
             "memories",
             "metrics",
-            "pages",
-            "records",
             "retention",
             "rollouts_any_order",
-            "search",
-            "stats",
         )
     ),
 )

@@ -10,7 +10,7 @@ from typing import Any
 from broker.session import Endpoint
 from schemas.topics import Kind
 from schemas.wire import format_instant
-from tests.controller.mqtt.door import Peer, peer
+from tests.controller.mqtt.peer import Peer, peer
 from tests.flows.installation import Installation
 
 Json = dict[str, Any]

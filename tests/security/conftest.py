@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.security.rows import TABLE, Attempt, Row, Seen, Table, declared
-from tests.security.stand import Stand, standing
+from tests.security.stand import Stand
+from tests.security.standing import standing
 
 HERE = Path(__file__).parent
 LAST = "test_the_page_says_what_was_seen"

@@ -7,7 +7,8 @@ import pytest
 
 from tests.security.raw import Line
 from tests.security.rows import Attacker, Seen, attempt
-from tests.security.stand import Stand, standing
+from tests.security.stand import Stand
+from tests.security.standing import standing
 
 NOT_AUTHORISED = 0x87
 

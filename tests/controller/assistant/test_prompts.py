@@ -16,13 +16,10 @@ from controller.assistant.toolbox import MAX_DEVICES, Offer, Toolbox
 from schemas import builtin
 from schemas.devices import Tool
 from schemas.errors import ErrorBody, ErrorCode
+from tests.controller.assistant.toolbox.box import a_device
 
 BUILTIN = tuple(builtin.TOOLS.values())
 CALL = ToolCall("call-1", "read_file", {"path": "a.txt"})
-
-
-def a_device(device_id: str = "laptop", **known: Any) -> KnownDevice:
-    return KnownDevice(**{"device_id": device_id, "name": None, "aliases": (), "hostname": None, **known})
 
 
 def a_prompt(*devices: KnownDevice, text: str = "hallo", **more: Any) -> str:

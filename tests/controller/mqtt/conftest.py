@@ -6,7 +6,8 @@ import pytest
 
 from controller.store.store import Store
 from tests.broker.running import RunningBroker
-from tests.controller.mqtt.door import Door, Peer, arrive, device, opened
+from tests.controller.mqtt.door import Door, arrive, device, opened
+from tests.controller.mqtt.peer import Peer
 
 
 @pytest.fixture

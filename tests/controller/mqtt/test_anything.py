@@ -13,7 +13,8 @@ from controller.services.orders import Status
 from controller.store.store import Store
 from schemas.topics import Kind
 from tests.broker.running import running_broker
-from tests.controller.mqtt.door import Door, Peer, arrive, device, opened
+from tests.controller.mqtt.door import Door, arrive, device, opened
+from tests.controller.mqtt.peer import Peer
 from tests.factories import a_reply, a_request
 
 json_values = st.recursive(

@@ -9,15 +9,8 @@ from controller.store.store import Store
 from schemas.commands import ReplyStatus
 from schemas.topics import Kind
 from tests.broker.running import RunningBroker
-from tests.controller.mqtt.door import (
-    Door,
-    Peer,
-    arrive,
-    device,
-    lose_readiness,
-    opened,
-    peer,
-)
+from tests.controller.mqtt.door import Door, arrive, device, lose_readiness, opened
+from tests.controller.mqtt.peer import Peer, peer
 from tests.factories import ADMIN, a_reply, a_request, an_event
 
 

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from sqlmodel import Session, select
+from sqlmodel import Session
 
 from controller.mqtt import filing, letters
 from controller.mqtt.complaints import Complaints
@@ -12,18 +12,14 @@ from controller.mqtt.filing import Filing
 from controller.mqtt.routes import ROUTES, Arrived, Receipt, Route
 from controller.services import devices
 from controller.store.store import Store
-from controller.store.tables import EventRow
 from schemas.errors import ErrorCode
 from schemas.topics import Kind
+from tests.controller.mqtt.door import stored
 from tests.controller.store.test_store import set_read_only
 from tests.databases import refuse_events
 from tests.factories import ADMIN, NOON, a_place, a_profile, an_event
 
 MESSAGES = [f"e{number:02}" for number in range(40)]
-
-
-def stored(session: Session) -> list[str]:
-    return sorted(session.exec(select(EventRow.id)))
 
 
 def refuse(session: Session, *event_ids: str) -> None:

@@ -5,21 +5,16 @@ import json
 import logging
 
 import pytest
-from sqlmodel import Session, select
 
 from controller.services import devices, events
 from controller.services.orders import Status
 from controller.store.store import Store
-from controller.store.tables import EventRow
 from schemas.commands import ReplyStatus
 from schemas.topics import Kind
-from tests.controller.mqtt.door import Door, Peer, arrive, device, until
+from tests.controller.mqtt.door import Door, arrive, device, stored, until
+from tests.controller.mqtt.peer import Peer
 from tests.controller.store.test_store import set_read_only
 from tests.factories import ADMIN, a_heartbeat, a_place, a_presence, a_profile, a_reply, a_request, an_event
-
-
-def stored(session: Session) -> list[str]:
-    return sorted(session.exec(select(EventRow.id)))
 
 
 async def test_an_event_is_stored_once_and_acknowledged_each_time(door: Door, laptop: Peer) -> None:

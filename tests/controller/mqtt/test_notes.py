@@ -8,7 +8,8 @@ from controller.services import commands, devices
 from controller.services.orders import Status
 from controller.store.store import Store
 from schemas.topics import Kind
-from tests.controller.mqtt.door import Door, Peer
+from tests.controller.mqtt.door import Door
+from tests.controller.mqtt.peer import Peer
 from tests.factories import ADMIN, NOON, a_place, a_presence, a_profile, a_reply, a_request, later
 
 

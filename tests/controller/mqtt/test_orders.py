@@ -14,7 +14,8 @@ from controller.store.store import Session, Store
 from controller.store.tables import ToolExecution
 from schemas.topics import Kind, Topics
 from tests.broker.running import RunningBroker
-from tests.controller.mqtt.door import Clock, Door, Peer, arrive, device, lose_readiness, opened, peer, until
+from tests.controller.mqtt.door import Clock, Door, arrive, device, lose_readiness, opened, until
+from tests.controller.mqtt.peer import Peer, peer
 from tests.factories import ADMIN, a_place, a_presence, a_profile, a_reply, a_request, an_event
 
 MANY = 400  # more than may be without a PUBACK at once

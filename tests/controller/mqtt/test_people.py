@@ -15,7 +15,8 @@ from controller.store.store import Store
 from controller.store.tables import MqttInput, MqttResponse
 from schemas.assistant import Request, Response
 from schemas.topics import Kind
-from tests.controller.mqtt.door import Door, Peer, peer, reconnect, until
+from tests.controller.mqtt.door import Door, reconnect, until
+from tests.controller.mqtt.peer import Peer, peer
 from tests.controller.mqtt.test_inbox import _until_refused
 from tests.controller.store.test_store import set_read_only
 from tests.factories import ADMIN

@@ -9,7 +9,8 @@ from controller.services import devices, events
 from controller.store.store import Session
 from controller.store.tables import EventRow
 from schemas.topics import Kind
-from tests.controller.mqtt.door import Door, Peer, arrive, peer, reconnect, until
+from tests.controller.mqtt.door import Door, arrive, reconnect, until
+from tests.controller.mqtt.peer import Peer, peer
 from tests.factories import ADMIN, a_heartbeat, a_place, a_presence, a_profile, an_event
 
 

@@ -10,7 +10,8 @@ from controller.store.store import Store
 from schemas.assistant import Approval
 from schemas.topics import Kind
 from tests.broker.running import RunningBroker
-from tests.controller.mqtt.door import Door, Peer, arrive, device, opened, peer, reconnect
+from tests.controller.mqtt.door import Door, arrive, device, opened, reconnect
+from tests.controller.mqtt.peer import Peer, peer
 from tests.factories import ADMIN, a_reply, a_request, an_event
 
 DELETE = a_request("delete_path", arguments={"path": "Test"})

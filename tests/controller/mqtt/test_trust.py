@@ -16,7 +16,8 @@ from schemas.keys import KEY_ID_PROPERTY, Keys
 from schemas.signing import Signer, Verifier
 from schemas.topics import Kind
 from tests.broker.running import RunningBroker
-from tests.controller.mqtt.door import Clock, Door, Heard, Peer, arrive, device, opened, peer, until
+from tests.controller.mqtt.door import Clock, Door, arrive, device, opened, until
+from tests.controller.mqtt.peer import Heard, Peer, peer
 from tests.factories import ADMIN, a_presence, a_profile, a_reply, a_request, an_error, an_event
 
 OWN = Signer.generate()

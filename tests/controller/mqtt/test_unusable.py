@@ -3,17 +3,11 @@
 import json
 
 import pytest
-from sqlmodel import Session, select
 
-from controller.store.tables import EventRow
 from schemas.topics import Kind
-from tests.controller.mqtt.door import Door, Peer, until
+from tests.controller.mqtt.door import Door, stored, until
+from tests.controller.mqtt.peer import Peer
 from tests.factories import an_event
-
-
-def stored(session: Session) -> list[str]:
-    return sorted(session.exec(select(EventRow.id)))
-
 
 UNUSABLE = [
     b"",

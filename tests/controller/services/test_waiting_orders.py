@@ -8,8 +8,8 @@ from controller.services import approvals, commands, devices, settling
 from controller.services.orders import Status
 from controller.services.policy import PolicyProfile
 from controller.services.waiting import is_settled
-from controller.store import notices
 from controller.store.tables import Device, ToolExecution
+from tests.controller.services.conditions.questions import queued
 from tests.factories import ADMIN, NOON, a_presence, a_profile, a_reply, a_request, later
 
 DELETE = a_request("delete_path", arguments={"path": "B"}, when_online=True, valid_s=600.0)
@@ -29,10 +29,6 @@ def come(session: Session, seconds: float = 30) -> None:
     devices.store_presence(session, "laptop", a_presence(at=later(seconds)), now=later(seconds))
     settling.device_came(session, "laptop", now=later(seconds))
     session.flush()
-
-
-def queued(session: Session) -> list[str]:
-    return [each.command.id for each in notices.of(session) if isinstance(each, notices.CommandQueued)]
 
 
 def test_it_waits_for_a_device_that_is_away_and_leaves_when_it_comes(

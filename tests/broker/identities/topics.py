@@ -1,0 +1,4 @@
+"""Topics of two devices."""
+
+A = "orion/v1/devices/a"
+B = "orion/v1/devices/b"
