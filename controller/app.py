@@ -125,8 +125,7 @@ async def _serve(
             api_key=model.api_key,
         )
     )
-    planner = await asyncio.to_thread(Planner)
-    assistant = Assistant(store, replies, planner, provider, fast_path=model.fast_path)
+    assistant = Assistant(store, replies, Planner(), provider, fast_path=model.fast_path)
     pacer = Pacer(store)
     people = People(store, assistant)
     historian = Historian(store)
@@ -199,8 +198,6 @@ async def _serve(
             working = [
                 tasks.create_task(identity.connect(link, named, stop), name="link"),
                 tasks.create_task(server.serve(sockets=[listener]), name="http"),
-                # a program that stops does not wait for its thread to end what nobody needs any more
-                tasks.create_task(asyncio.to_thread(planner.warm, lambda: not stop.is_set()), name="warm"),
                 tasks.create_task(pacer.run(), name="pacer"),
                 tasks.create_task(joining.run(), name="joining"),
                 tasks.create_task(people.run(), name="people"),

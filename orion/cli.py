@@ -1,47 +1,25 @@
 """`orion <noun> <verb>`: the table of nouns, and the way out of the program.
 
-Each noun is one file in `orion.nouns`; nothing here or there loads a program's package
-before a command needs it.
+Each noun is one file in `orion.nouns`, which is loaded when it is called or all of them are shown;
+nothing here or there loads a program's package before a command needs it.
 """
 
 import contextlib
 import errno
 import gc
+import importlib
 import importlib.metadata
 import inspect
 import io
 import os
 import sys
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from orion import verbs
 from orion.exits import INTERRUPTED, Exit
-from orion.nouns import (
-    approvals,
-    ask,
-    audit,
-    commands,
-    config,
-    conform,
-    database,
-    debug,
-    demo,
-    devices,
-    doctor,
-    identities,
-    keys,
-    memory,
-    programs,
-    records,
-    run,
-    search,
-    sessions,
-    stats,
-    undo,
-    users,
-)
 
 DISTRIBUTION = "orion-control-plane"
 
@@ -54,8 +32,38 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 denied, 4 waits for approval or for its
 """
 
 
-def build() -> typer.Typer:
-    """The whole command line."""
+# what may be said first, and the file that has it; in the order of the help
+NOUNS = {
+    "up": "programs",
+    "broker": "programs",
+    "controller": "programs",
+    "node": "programs",
+    "ask": "ask",
+    "devices": "devices",
+    "users": "users",
+    "commands": "commands",
+    "run": "run",
+    "undo": "undo",
+    "approvals": "approvals",
+    "memory": "memory",
+    "search": "search",
+    "sessions": "sessions",
+    "audit": "audit",
+    "events": "records",
+    "stats": "stats",
+    "doctor": "doctor",
+    "conform": "conform",
+    "db": "database",
+    "debug-user": "debug",
+    "identities": "identities",
+    "keys": "keys",
+    "config": "config",
+    "demo": "demo",
+}
+
+
+def build(words: Sequence[str] = ()) -> typer.Typer:
+    """The command line; where words begin with a noun, no more of it than that noun."""
     app = typer.Typer(
         no_args_is_help=True,
         add_completion=False,
@@ -64,31 +72,9 @@ def build() -> typer.Typer:
         help=HELP,
     )
     app.callback(epilog='Example: orion ask "what is in the folder Test on my laptop?"')(_root())
-    for module in (
-        programs,
-        ask,
-        devices,
-        users,
-        commands,
-        run,
-        undo,
-        approvals,
-        memory,
-        search,
-        sessions,
-        audit,
-        records,
-        stats,
-        doctor,
-        conform,
-        database,
-        debug,
-        identities,
-        keys,
-        config,
-        demo,
-    ):
-        module.register(app)
+    called = NOUNS.get(words[0]) if words else None
+    for name in dict.fromkeys(NOUNS.values()) if called is None else (called,):
+        importlib.import_module(f"orion.nouns.{name}").register(app)
     return app
 
 
@@ -130,7 +116,7 @@ def main() -> None:
             # a character that this terminal does not have is written as its number
             stream.reconfigure(errors="backslashreplace")
     try:
-        build()(prog_name="orion")
+        build(sys.argv[1:])(prog_name="orion")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:  # whoever read our output has gone

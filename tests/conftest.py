@@ -104,8 +104,8 @@ class Together(LoadScopeScheduling):
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: a test often waits for a program that it started."""
-    return (os.cpu_count() or 1) + 1
+    """Two more than there are cores: a test often waits for a program that it started."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:

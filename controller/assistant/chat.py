@@ -4,6 +4,7 @@ The model plans when one answers; else, or first where that is wanted, the offli
 planner. Both end in the same place: calls that go through permission like any other.
 """
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -113,13 +114,15 @@ class Assistant:
     async def _plan(self, turn: Turn, exchange: Exchange) -> tuple[str, Said]:
         language = intent.language_of(turn.text)
         trouble = await self._provider.trouble()
-        if (plan := self._planner.to_assistant(turn.text, turn.fleet.known)) is not None:
+        # in a thread: the first sentence has the templates read, and each new kind of sentence some compiled
+        plan = await asyncio.to_thread(self._planner.to_assistant, turn.text, turn.fleet.known)
+        if plan is not None:
             said = await self._carry_out(turn, plan, None)
             if trouble is not None or not _recalled_nothing(turn):
                 return OFFLINE, said
         if trouble is None and not self._fast_path:
             return self._provider.name, await self._with_model(turn, exchange)
-        plan = self._planner.plan(turn.text, turn.fleet.known, here=turn.here)
+        plan = await asyncio.to_thread(self._planner.plan, turn.text, turn.fleet.known, here=turn.here)
         if trouble is None and (isinstance(plan, Declined) or _only_recalls(plan)):
             return self._provider.name, await self._with_model(turn, exchange)
         note = answers.without_model(language) if isinstance(plan, Declined) else None

@@ -1,9 +1,10 @@
 """Who did what. Rows are added, never changed; arguments and texts stay out of the MQTT line."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, false, insert, text, union_all
+from sqlalchemy import ColumnElement, false, func, insert, union_all
 from sqlmodel import Session, col, select
 
 from controller.services import chain, pages
@@ -18,11 +19,6 @@ SYSTEM = "system"
 
 _ADD = insert(METADATA.tables["audit_log"])
 _ORDER = Order.of("audit", "audit_log", "number")
-_ACTIONS = text(  # there are some dozens: each is found by a step in the index
-    "WITH RECURSIVE kinds(action) AS (SELECT min(action) FROM audit_log UNION ALL "
-    "SELECT (SELECT min(audit_log.action) FROM audit_log WHERE audit_log.action > kinds.action) "
-    "FROM kinds WHERE kinds.action IS NOT NULL) SELECT action FROM kinds WHERE action IS NOT NULL"
-)
 
 
 def record(
@@ -77,30 +73,42 @@ def entries(
         InvalidCursor: it is none of this list.
     """
     query = select(AuditEntry)
-    within = []  # both together where both are given: of each action only a device's newest rows
-    if device_id is not None:
-        within.append(col(AuditEntry.device_id) == device_id)
-    if cursor is not None:
-        within.append(_ORDER.behind(cursor))
-    if action is not None:
-        query = query.where(_of_kind(session, action, within, limit=limit))
-    elif device_id is not None:
-        query = query.where(*within)
+    if action is not None or device_id is not None:
+        within = [] if cursor is None else [_ORDER.behind(cursor)]
+        query = query.where(
+            _newest(session, within, device_id=device_id, beginning=action or "", limit=limit)
+        )
     return pages.page(session, query, _ORDER, limit=limit, cursor=cursor)
 
 
-def _of_kind(
-    session: Session, beginning: str, within: list[ColumnElement[bool]], *, limit: int
+def _newest(
+    session: Session,
+    within: list[ColumnElement[bool]],
+    *,
+    device_id: str | None,
+    beginning: str,
+    limit: int,
 ) -> ColumnElement[bool]:
-    """The newest rows of each action that begins so: a rare one is not looked for among all of the others."""
-    actions = [
-        each for each in session.connection().execute(_ACTIONS).scalars() if each.startswith(beginning)
-    ]
+    """The newest rows of each action, taken together: a rare one is not looked for among all of the others."""
     number = col(AuditEntry.number)
-    newest = [
-        select(number).where(AuditEntry.action == each, *within).order_by(number.desc()).limit(limit + 1)
-        for each in actions
+    if device_id is not None:
+        within = [*within, col(AuditEntry.device_id) == device_id]
+    each_newest = [
+        select(number).where(AuditEntry.action == action, *within).order_by(number.desc()).limit(limit + 1)
+        for action in _actions(session, device_id)
+        if action.startswith(beginning)
     ]
-    if not newest:
+    if not each_newest:
         return false()
-    return number.in_(union_all(*(select(each.subquery().c.number) for each in newest)))
+    found = union_all(*(select(each.subquery().c.number) for each in each_newest)).subquery()
+    return number.in_(select(found.c.number).order_by(found.c.number.desc()).limit(limit + 1))
+
+
+def _actions(session: Session, device_id: str | None) -> Iterable[str]:
+    """The actions that there are, or those of one device: some dozens, each found by a step in the index."""
+    row = METADATA.tables["audit_log"].c
+    own = [] if device_id is None else [row.device_id == device_id]
+    steps = select(func.min(row.action).label("action")).where(*own).cte("steps", recursive=True)
+    following = select(func.min(row.action)).where(row.action > steps.c.action, *own).scalar_subquery()
+    steps = steps.union_all(select(following).where(steps.c.action.is_not(None)))
+    return session.connection().execute(select(steps.c.action).where(steps.c.action.is_not(None))).scalars()

@@ -26,6 +26,7 @@ def _time(*, nullable: bool = True, index: bool = False) -> Any:
 _IN_A_GROUP = text("parent_id IS NOT NULL")
 _RESOLVES = text("resolves IS NOT NULL")
 _OPEN, _OPEN_SQLITE = text("NOT resolved"), text("resolved = 0")  # as each database is asked for them
+_LIVE, _LIVE_SQLITE = text("is_active"), text("is_active = 1")
 _OVER, _OVER_SQLITE = text("resolved"), text("resolved = 1")
 _ENDED = text("finished_at IS NOT NULL")
 
@@ -114,6 +115,7 @@ class Conversation(SQLModel, table=True):
     __table_args__ = (
         Index("ix_sessions_user", "user", "started_at"),
         Index("ix_sessions_is_active", "is_active", "started_at"),
+        Index("ix_sessions_of_user", "user", "started_at", sqlite_where=_LIVE_SQLITE, postgresql_where=_LIVE),
     )
 
     id: str = Field(primary_key=True)
@@ -294,7 +296,7 @@ class AuditEntry(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("instance", "position", name="uq_audit_log_position"),
         Index("ix_audit_log_action", "action", "number"),
-        Index("ix_audit_log_device_id", "device_id", "number"),
+        Index("ix_audit_log_device_id", "device_id", "action", "number"),
     )
 
     number: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=True))

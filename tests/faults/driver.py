@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def hasten() -> None:
-    """What is no part of the promise is made quick: keep-alive, waits, the planner's start.
+    """What is no part of the promise is made quick: keep-alive, waits, the planner's first sentence.
 
     A controller still waits longer for a reply than a device to send it again.
     """
@@ -79,9 +79,7 @@ def hasten() -> None:
     )
     vars(spool)["LONGEST_WAIT"] = REPEATED_WITHIN
     vars(clock)["LISTENS_FOR"] = REPEATED_WITHIN + clock.GRACE
-    planner = Planner()
-    planner.warm()
-    vars(controller)["Planner"] = lambda: planner
+    Planner().plan("hello", [])  # the templates are read once, for all that are begun from here
 
 
 def become(order: Order) -> None:

@@ -17,7 +17,7 @@ import pytest
 from controller.settings import ControllerSettings, ModelSettings
 from controller.store import engine
 from tests.broker.running import RunningBroker
-from tests.device_node.journal.disk import Disk, small_disk
+from tests.disks import Disk, small_disk
 from tests.flows.installation import NO_MODEL, Installation, running_controller
 from tests.flows.pump import Pump, now
 from tests.postgres import Cluster, cluster

@@ -97,7 +97,7 @@ class Installation:
 
     def data(self, *words: str, exit_code: int = 0, **settings: str) -> dict[str, Any]:
         """The one object that a command prints with --json; run in this process, which is quicker."""
-        done = CliRunner().invoke(cli.build(), [*words, "--json"], env=self.environment | settings)
+        done = CliRunner().invoke(cli.build(words), [*words, "--json"], env=self.environment | settings)
         assert done.exit_code == exit_code, done.output
         found: dict[str, Any] = json.loads(done.stdout)
         return found

@@ -1,25 +1,26 @@
-"""Templates to patterns: hassil's sentence language, matched over coded words.
+"""All templates of both languages, and which of them fit a sentence.
 
 hassil reads the templates (alternatives, options, rules, slots). Its recogniser is
 not used: it rewrites what a wildcard caught, and a path must come back exactly as
-it was typed. Each template becomes one anchored pattern whose groups are spans of words.
+it was typed. A template's pattern is made when a sentence holds the words that it needs.
 """
 
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from typing import Any
 
 import yaml
-from hassil.expression import Alternative, Expression, Group, ListReference, RuleReference, TextChunk
+from hassil.expression import Expression
 from hassil.parse_expression import parse_sentence
 
 from controller.assistant.language import fold
-from controller.assistant.offline.slots import Names
+from controller.assistant.offline.patterns import Patterns
+from controller.assistant.offline.reading import Needs, Reading
 from controller.assistant.offline.tokens import STOP, Token
 
 LANGUAGES = ("nl", "en")
@@ -31,13 +32,19 @@ class Template:
 
     intent: str
     fixed: dict[str, str]
-    source: str
     order: int
+    expression: Expression
+    needs: Needs
+    patterns: Patterns
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """Compiled when it is first needed: all of them together take a second."""
-        return re.compile(self.source)
+        """Made when it is first needed: all of them together take two seconds."""
+        return re.compile(self.patterns.of(self.expression) + "$")
+
+    def may_fit(self, said: Set[str]) -> bool:
+        """Whether a sentence of these words has all that it needs."""
+        return all(not said.isdisjoint(group) for group in self.needs)
 
 
 @dataclass(frozen=True)
@@ -64,31 +71,30 @@ class Vocabulary:
 
 
 class Grammar:
-    """The templates of all languages. Built once: reading them takes a tenth of a second."""
+    """The templates of all languages. Built once: reading them takes a quarter of a second."""
 
     def __init__(self) -> None:
         files = [_load(language) for language in LANGUAGES]
-        self._rules: dict[str, Expression] = {}
-        self._compiled: dict[str, str] = {}
-        self._literals: set[str] = set()
-        rules: defaultdict[str, list[str]] = defaultdict(list)
+        said_by_each: defaultdict[str, list[str]] = defaultdict(list)
         for each in files:
             for name, said in each["rules"].items():
-                rules[name].append(said)
-        for name, said_by_each in rules.items():
-            self._rules[name] = parse_sentence(f"({'|'.join(said_by_each)})").expression
-        self._nouns = _listed(files, "nouns")
+                said_by_each[name].append(said)
+        rules = {name: _parsed(f"({'|'.join(said)})") for name, said in said_by_each.items()}
+        nouns = _listed(files, "nouns")
+        self._patterns = Patterns(rules, nouns)
+        self._reading = Reading(rules)
+        self._used: set[str] = set()
         self._by_first: defaultdict[str, list[Template]] = defaultdict(list)
         self._open: list[Template] = []
         for place, each in enumerate(files):
             for number, block in enumerate(each["intents"]):
                 order = number + (1000 if block.get("last") else 0) + place
                 for said in block["say"]:
-                    self._add(block["intent"], block.get("with", {}), said, order)
+                    self._add(self._template(block["intent"], said, block.get("with", {}), order))
         for group in (*self._by_first.values(), self._open):
             group.sort(key=lambda template: template.order)
         self._talk = [
-            Template(block["intent"], {}, self._pattern(parse_sentence(said).expression, Names()) + "$", 0)
+            self._template(block["intent"], said, {}, 0)
             for each in files
             for block in each["talk"]
             for said in block["say"]
@@ -105,40 +111,29 @@ class Grammar:
             fillers=_listed(files, "fillers"),
             veto=veto,
             real=_listed(files, "real"),
-            nouns=self._nouns,
+            nouns=nouns,
             verbs=_listed(files, "verbs"),
             done=_listed(files, "done"),
-            commands=frozenset(word for word in self._literals if len(word) > 2),
+            commands=frozenset(word for word in self._used if len(word) > 2),
         )
 
     def matches(self, words: Sequence[Token]) -> Iterator[Match]:
         """Every template that fits all of these words, the most particular first."""
         if not words:
             return
-        coded, starts = encode(words)
         chosen = self._by_first.get(words[0].word, ())
-        merged = sorted((*chosen, *self._open), key=lambda template: template.order)
-        yield from _matching(merged, coded, starts)
+        yield from _matching(sorted((*chosen, *self._open), key=lambda template: template.order), words)
 
     def talk(self, words: Sequence[Token]) -> Match | None:
         """What these words say to the assistant itself, about no device; the first that fits."""
-        return next(_matching(self._talk, *encode(words)), None)
+        return next(_matching(self._talk, words), None)
 
-    def warm(self, go_on: Callable[[], bool]) -> None:
-        """Compile every template now rather than when a sentence first needs it, as long as `go_on` says so."""
-        for template in (
-            *self._talk,
-            *self._open,
-            *(each for group in self._by_first.values() for each in group),
-        ):
-            if not go_on():
-                return
-            _ = template.pattern
+    def _template(self, intent: str, said: str, fixed: dict[str, str], order: int) -> Template:
+        expression = self._noted(said)
+        return Template(intent, fixed, order, expression, self._reading.needs(expression), self._patterns)
 
-    def _add(self, intent: str, fixed: dict[str, str], said: str, order: int) -> None:
-        expression = parse_sentence(said).expression
-        template = Template(intent, fixed, self._pattern(expression, Names()) + "$", order)
-        firsts, open_ended = self._firsts(expression)
+    def _add(self, template: Template) -> None:
+        firsts, open_ended = self._reading.firsts(template.expression)
         if open_ended:
             self._open.append(template)
             return
@@ -150,81 +145,14 @@ class Grammar:
         for each in files:
             lines = each[key]
             if isinstance(lines, list):
-                said.extend(self._pattern(parse_sentence(str(line)).expression, Names()) for line in lines)
+                said.extend(self._patterns.of(self._noted(str(line))) for line in lines)
         return re.compile(shape.format("|".join(said)))
 
-    def _pattern(self, expression: Expression, names: "Names") -> str:
-        if isinstance(expression, TextChunk):
-            return "".join(self._literal(word) for word in expression.text.split())
-        if isinstance(expression, Alternative):
-            single = [word for item in expression.items for word in self._single_words(item) or ()]
-            others = [item for item in expression.items if self._single_words(item) is None]
-            choices = [self._pattern(item, names) for item in others]
-            real = [choice for choice in choices if choice]
-            optional = expression.is_optional or len(real) < len(choices)
-            if single:
-                real.append(self._one_of(single))
-            return f"(?:{'|'.join(real)}){'?' if optional else ''}"
-        if isinstance(expression, Group):
-            return "".join(self._pattern(item, names) for item in expression.items)
-        if isinstance(expression, RuleReference):
-            name = expression.rule_name
-            if name not in self._compiled:
-                self._compiled[name] = self._pattern(self._rules[name], names)
-            return self._compiled[name]
-        if isinstance(expression, ListReference):
-            return names.slot(expression.list_name, self._nouns)
-        raise ValueError(f"templates cannot hold {expression!r}")
-
-    def _single_words(self, expression: Expression) -> list[str] | None:
-        """The words, if this is one word out of several; such choices share one short pattern."""
-        if isinstance(expression, TextChunk):
-            words = expression.text.split()
-            return words if len(words) == 1 else None
-        if isinstance(expression, RuleReference):
-            return self._single_words(self._rules[expression.rule_name])
-        if isinstance(expression, Group):
-            items = [i for i in expression.items if not (isinstance(i, TextChunk) and not i.text.strip())]
-            if isinstance(expression, Alternative):
-                if expression.is_optional:
-                    return None
-                found = [self._single_words(item) for item in items]
-                return None if None in found else [word for each in found for word in each or ()]
-            return self._single_words(items[0]) if len(items) == 1 else None
-        return None
-
-    def _one_of(self, words: list[str]) -> str:
-        said = sorted({fold(word) for word in words})
-        self._literals.update(said)
-        return f" {STOP}?(?:{'|'.join(map(re.escape, said))})(?![^ ])"
-
-    def _literal(self, word: str) -> str:
-        said = fold(word)
-        self._literals.add(said)
-        return f" {STOP}?{re.escape(said)}"
-
-    def _firsts(self, expression: Expression) -> tuple[set[str], bool]:
-        """The words a template can begin with, and whether it can begin otherwise (a slot, nothing)."""
-        if isinstance(expression, TextChunk):
-            words = expression.text.split()
-            return ({fold(words[0])}, False) if words else (set(), True)
-        if isinstance(expression, RuleReference):
-            return self._firsts(self._rules[expression.rule_name])
-        if isinstance(expression, Alternative):
-            found = [self._firsts(item) for item in expression.items]
-            skips = expression.is_optional or any(opens for _, opens in found)
-            return set().union(*(words for words, _ in found)), skips
-        if isinstance(expression, Group):
-            begun: set[str] = set()
-            for item in expression.items:
-                more, opens = self._firsts(item)
-                begun |= more
-                if isinstance(item, ListReference):
-                    return begun, True
-                if not opens:
-                    return begun, False
-            return begun, True
-        return set(), True
+    def _noted(self, said: str) -> Expression:
+        """A template as it is read; its words are noted as words of commands."""
+        expression = _parsed(said)
+        self._used |= self._reading.uses(expression)
+        return expression
 
 
 def encode(words: Sequence[Token]) -> tuple[str, list[int]]:
@@ -239,9 +167,11 @@ def encode(words: Sequence[Token]) -> tuple[str, list[int]]:
     return "".join(coded), starts
 
 
-def _matching(templates: Sequence[Template], coded: str, starts: list[int]) -> Iterator[Match]:
+def _matching(templates: Sequence[Template], words: Sequence[Token]) -> Iterator[Match]:
+    coded, starts = encode(words)
+    said = {each.code.removeprefix(STOP) for each in words}
     for template in templates:
-        if (found := template.pattern.match(coded)) is not None:
+        if template.may_fit(said) and (found := template.pattern.match(coded)) is not None:
             yield Match(template.intent, template.fixed, _slots(found, starts))
 
 
@@ -260,5 +190,10 @@ def _listed(files: list[dict[str, Any]], key: str) -> frozenset[str]:
 
 def _load(language: str) -> dict[str, Any]:
     source = resources.files(__package__).joinpath(f"{language}.yaml").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = yaml.safe_load(source)
-    return loaded
+    if not yaml.__with_libyaml__:  # ten times slower
+        return dict(yaml.safe_load(source))
+    return dict(yaml.load(source, Loader=yaml.CSafeLoader))
+
+
+def _parsed(said: str) -> Expression:
+    return parse_sentence(said).expression

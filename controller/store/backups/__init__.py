@@ -9,7 +9,7 @@ from controller.store.backups.errors import (
     NotRestored,
     ToolMissing,
 )
-from controller.store.backups.making import Made, Source, Tell, make
+from controller.store.backups.making import RESERVE, Made, Source, Tell, make
 from controller.store.backups.manifest import DATABASE, HEADS, Manifest, file_name
 from controller.store.backups.shelf import Kept, of, on, prune
 from controller.store.backups.snapshot import counted
@@ -18,6 +18,7 @@ from controller.store.backups.staging import Place, held
 __all__ = [
     "DATABASE",
     "HEADS",
+    "RESERVE",
     "BackupUnusable",
     "ChainBroken",
     "DatabaseInUse",

@@ -13,7 +13,7 @@ from controller.settings import ControllerSettings, ModelSettings
 from controller.store import engine
 from tests.broker.administered import FILES, administered_broker
 from tests.controller.api.test_identities import Orion, is_refused, online, until_gone
-from tests.device_node.journal.disk import Disk, small_disk
+from tests.disks import Disk, small_disk
 from tests.flows.installation import NO_MODEL, running_controller
 
 

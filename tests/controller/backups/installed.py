@@ -61,10 +61,10 @@ class Installed:
         self.note("afterwards too")
         self.sign()
 
-    def note(self, action: str) -> None:
+    def note(self, action: str, said: str = "é ✓") -> None:
         """One row of the audit."""
         with self.writing() as writer, Session(writer) as session, session.begin():
-            audit.record(session, action, now=NOON, actor=ADMIN, detail={"said": "é ✓"})
+            audit.record(session, action, now=NOON, actor=ADMIN, detail={"said": said})
 
     def sign(self) -> None:
         """Sign the end of the audit as it is."""

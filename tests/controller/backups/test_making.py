@@ -19,10 +19,11 @@ from controller.store.backups import BackupUnusable, NotBackedUp, ToolMissing, a
 from controller.store.store import Store
 from tests.controller.backups.installed import Installed
 from tests.databases import Databases
-from tests.device_node.journal.disk import small_disk
+from tests.disks import small_disk
 from tests.factories import NOON, later
 
 ROWS = 3_000  # enough for a copy that takes several steps
+LONG = 4_000_000  # characters of a row: the same
 
 
 @asynccontextmanager
@@ -120,6 +121,26 @@ async def test_a_full_disk_gets_no_half_backup(installed: Installed, tmp_path: P
         with pytest.raises(NotBackedUp, match="There is no room in"):
             await asyncio.to_thread(backups.make, installed.source, disk.path, now=NOON)
         assert await asyncio.to_thread(lambda: list(disk.path.iterdir())) == []
+
+
+@pytest.mark.parametrize("step", ["copying", "compressing"])
+async def test_a_disk_that_fills_meanwhile_gets_no_half_backup(
+    installed: Installed, tmp_path: Path, step: str
+) -> None:
+    await asyncio.to_thread(installed.note, "long", "x" * LONG)
+    async with small_disk(tmp_path / "disk", size=backups.RESERVE + 10 * LONG) as disk:
+
+        def tell(what: str, _done: int, _total: int) -> None:
+            if what == step and not (disk.path / "filler").exists():
+                disk.fill_now()
+
+        with pytest.raises(NotBackedUp, match=r"full|No space left"):
+            await asyncio.to_thread(backups.make, installed.source, disk.path, now=NOON, tell=tell)
+        assert await asyncio.to_thread(os.listdir, disk.path) == ["filler"]
+
+        await disk.free()
+        made = await asyncio.to_thread(backups.make, installed.source, disk.path, now=NOON)
+        assert await asyncio.to_thread(backups.check, made.path, lambda *_: None) == made.manifest
 
 
 KILLED = """

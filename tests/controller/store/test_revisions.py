@@ -15,7 +15,7 @@ from sqlalchemy import JSON, Boolean, Column, DateTime, Engine, Float, Integer, 
 
 from controller.store import engine, fulltext, migrate
 from tests.databases import Databases
-from tests.device_node.journal.disk import small_disk
+from tests.disks import small_disk
 from tests.factories import NOON
 
 REVISIONS = sorted(each.revision for each in ScriptDirectory(str(migrate.SCRIPTS)).walk_revisions())

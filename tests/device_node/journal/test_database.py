@@ -11,7 +11,7 @@ import pytest
 
 from device_node.journal import Journal, JournalInUse, JournalUnusable, Kind, State
 from device_node.journal.database import VERSION
-from tests.device_node.journal.disk import small_disk
+from tests.disks import small_disk
 
 FIRST_RELEASE = """
 CREATE TABLE commands (

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from device_node import mending, replies
-from tests.device_node.journal.disk import Disk, small_disk
+from tests.disks import Disk, small_disk
 
 
 @pytest.fixture(autouse=True)

@@ -14,9 +14,9 @@ from tests.device_node.harness import (
     node,
     settings_for,
 )
-from tests.device_node.journal.disk import Disk
 from tests.device_node.process import node_process
 from tests.device_node.trouble.breakage import beats_on, making, told
+from tests.disks import Disk
 
 
 async def test_node_on_a_full_disk_refuses_the_new_and_knows_the_old(

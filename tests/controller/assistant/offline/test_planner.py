@@ -104,25 +104,6 @@ def test_three_thousand_devices_are_no_hindrance(planner: Planner) -> None:
     assert isinstance(planner.plan("maak een map Test op machine 4321", devices), Question)
 
 
-def test_warming_up_changes_no_answer(planner: Planner) -> None:
-    warm = Planner()
-    warm.warm()
-    text = "maak een map Test en zet er een bestand a.txt in met 'x'"
-    assert warm.plan(text, [LAPTOP]) == planner.plan(text, [LAPTOP])
-
-
-def test_warming_up_ends_when_nobody_wants_it_any_more(planner: Planner) -> None:
-    asked: list[bool] = []
-
-    def twice() -> bool:
-        asked.append(len(asked) < 2)
-        return asked[-1]
-
-    planner.warm(twice)
-
-    assert asked == [True, True, False]
-
-
 def test_text_without_quotes_is_kept_to_the_letter(planner: Planner) -> None:
     plan = planner.plan("notify my laptop: dinner is ready, come now", [LAPTOP])
     assert isinstance(plan, Calls)

@@ -7,6 +7,7 @@ import yaml
 
 from controller.assistant.candidates import KnownDevice
 from controller.assistant.offline import Again, Calls, Declined, Planner, Question
+from controller.assistant.offline.grammar import Template
 
 DEVICES = (
     KnownDevice("laptop", "Laptop", ("notebook",), "thinkpad.local", apps=("Firefox", "Code")),
@@ -74,3 +75,15 @@ def test_sentence_comes_to(planner: Planner, section: str, text: str, expected: 
 
 def test_a_plan_of_calls_says_so(planner: Planner) -> None:
     assert isinstance(planner.plan("herstart de server", DEVICES), Calls)
+
+
+def test_leaving_out_what_cannot_fit_changes_no_answer(
+    planner: Planner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A template whose words are not all there is not tried; here each one is."""
+    some = _rows()[::6]
+    quick = [told(planner, text, section) for section, text, _ in some]
+
+    monkeypatch.setattr(Template, "may_fit", lambda _self, _said: True)
+
+    assert [told(planner, text, section) for section, text, _ in some] == quick

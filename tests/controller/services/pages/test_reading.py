@@ -14,6 +14,7 @@ NOT_BY_INDEX = {  # of these a bounded number of rows is sorted
     "memory",
     "memory that holds a word",
     "commands of a group",
+    "audit of a device",
     "audit by action",
     "audit of a device by action",
 }

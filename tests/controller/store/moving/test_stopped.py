@@ -13,9 +13,10 @@ from controller.store import engine, migrate, moving
 from controller.store.ledger import Overtaken, Unfinished
 from controller.store.tables import METADATA
 from tests.controller.store.moving import odd
-from tests.controller.store.moving.ends import Ends, a_user, change, quiet, stopped_in
-from tests.databases import Databases
-from tests.device_node.journal.disk import small_disk
+from tests.controller.store.moving.ends import Ends, a_user, change, opened, quiet, stopped_in
+from tests.databases import POSTGRESQL, SQLITE, Databases, Files, Server
+from tests.disks import small_disk
+from tests.postgres import cluster
 
 TABLES = METADATA.tables
 ROOT = Path(__file__).parents[4]
@@ -113,3 +114,26 @@ async def test_a_full_disk_ends_a_move_that_goes_on_once_there_is_room(
             source.dispose()
             target.dispose()
     assert after == before
+
+
+@pytest.mark.parametrize("moved", [SQLITE, POSTGRESQL], ids=["target", "source"])
+def test_a_server_that_goes_away_ends_a_move_that_goes_on_once_it_is_back(tmp_path: Path, moved: str) -> None:
+    """`moved`: from this kind to the other; the server is what goes away."""
+    with cluster() as running:
+        kinds: dict[str, Databases] = {SQLITE: Files(tmp_path), POSTGRESQL: Server(running)}
+        source, target = kinds.pop(moved), *kinds.values()
+        with (
+            source.migrated() as from_url,
+            target.empty() as to_url,
+            opened(from_url) as before,
+            opened(to_url) as after,
+        ):
+            odd.fill(before)
+            ends = Ends(before, after)
+            with pytest.raises((moving.SourceUnusable, moving.TargetUnusable)):
+                ends.copy(lambda table, _: running.stop() if table == "users" else None)
+            running.start()
+            ends.move()
+            assert odd.contents(after) == odd.contents(before)
+        for each in (source, target):
+            each.writer.dispose()

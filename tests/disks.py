@@ -18,7 +18,7 @@ class Disk:
 
     async def fill(self) -> None:
         """Leave no room at all."""
-        await asyncio.to_thread(self._fill)
+        await asyncio.to_thread(self.fill_now)
 
     async def free(self) -> None:
         await asyncio.to_thread((self.path / "filler").unlink)
@@ -27,7 +27,8 @@ class Disk:
         """Let nothing be written any more."""
         await _run("mount", "-o", "remount,ro", str(self.path))
 
-    def _fill(self) -> None:
+    def fill_now(self) -> None:
+        """The same for who is in no event loop."""
         with (self.path / "filler").open("ab", buffering=0) as file, suppress(OSError):
             for size in (65_536, 4_096, 1):
                 with suppress(OSError):
@@ -36,10 +37,10 @@ class Disk:
 
 
 @asynccontextmanager
-async def small_disk(path: Path) -> AsyncIterator[Disk]:
-    """Mount one; the system has to allow that, or the test fails with its reason."""
+async def small_disk(path: Path, *, size: int = SIZE) -> AsyncIterator[Disk]:
+    """Mount one of `size` bytes; the system has to allow that, or the test fails with its reason."""
     await asyncio.to_thread(path.mkdir, parents=True)
-    await _run("mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(path))
+    await _run("mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path))
     try:
         yield Disk(path)
     finally:
