@@ -1,7 +1,7 @@
 """The daily cleaning: what is kept no longer goes, a little at a time.
 
-Between two steps everybody else has their turn. How many rows a step may take follows from how
-long the one before it held the writer, its commit included.
+Between two steps everybody else has their turn. How long a step may delete follows from how long
+the one before it held the writer, its commit included.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 LONGEST = 0.05  # seconds that one step may hold the writer
 PAGES = 64  # of a file that are given back in a step: less than 10 ms
 AIM = LONGEST / 4  # seconds; now and then a step takes longer than the one before it let expect
-FIRST, LEAST, MOST = 50, 5, 2_000  # rows in a step
+LEAST = AIM / 20  # seconds of deleting in a step, however slow the disk is
 GROWTH = 1.5  # from one step to the next at most
 REST = 0.01  # seconds between two steps
 
@@ -89,15 +89,13 @@ class Cleaner:
         await self._store.write(space.look_again)
 
     async def _clean(self, rule: Rule, now: datetime) -> int:
-        gone, at_most = 0, FIRST
+        gone, for_s = 0, AIM / GROWTH
         while True:
-            step = _Step(partial(retention.step, rule=rule, now=now, at_most=at_most))
-            rows = await self._store.write(step)
-            gone += rows
-            if rows < at_most:
+            step = _Step(partial(retention.step, rule=rule, now=now, for_s=for_s))
+            if not (rows := await self._store.write(step)):
                 return gone
-            fitting = round(at_most * min(GROWTH, AIM / step.held_s()))
-            at_most = max(LEAST, min(MOST, fitting))
+            gone += rows
+            for_s = max(LEAST, min(AIM, for_s * GROWTH, for_s * AIM / step.held_s()))
             await asyncio.sleep(REST)
 
 

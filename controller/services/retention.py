@@ -1,11 +1,12 @@
 """What is kept for how long. Whatever is not over stays, however old it is; the audit is not touched.
 
-A step deletes a bounded number of rows, oldest first, so that whoever writes beside it does not wait.
+A step deletes rows for a bounded time, oldest first, so that whoever writes beside it does not wait.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import perf_counter
 from typing import Any
 
 from sqlalchemy import ColumnElement, SQLColumnExpression, Table, and_, delete, func, select, tuple_
@@ -18,6 +19,7 @@ RAW_FOR = timedelta(hours=24)  # of what devices measured
 FINE_FOR = timedelta(days=30)  # five minutes a row
 COARSE_FOR = timedelta(days=730)  # an hour a row
 FINE, COARSE = 300, 3_600  # seconds that such a row stands for
+FIRST, MOST = 5, 500  # rows of one statement: it cannot be ended in the middle
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,20 @@ def count(session: Session, wanted: Iterable[Rule], *, now: datetime) -> dict[st
     return found
 
 
-def step(session: Session, rule: Rule, *, now: datetime, at_most: int) -> int:
-    """Delete some rows, in the caller's transaction; how many."""
+def step(session: Session, rule: Rule, *, now: datetime, for_s: float) -> int:
+    """Delete rows for about so many seconds, in the caller's transaction; how many. 0: none are left."""
+    ends, gone, at_once = perf_counter() + for_s, 0, FIRST
+    while True:
+        begun = perf_counter()
+        rows = _delete(session, rule, now=now, at_most=at_once)
+        gone += rows
+        fitting = round(at_once * (ends - perf_counter()) / (perf_counter() - begun))
+        if rows < at_once or fitting < 1:
+            return gone
+        at_once = min(fitting, at_once * 2, MOST)
+
+
+def _delete(session: Session, rule: Rule, *, now: datetime, at_most: int) -> int:
     key = tuple_(*rule.table.primary_key)
     oldest = select(*rule.table.primary_key).where(rule.is_over(now)).order_by(rule.by_age).limit(at_most)
     return session.connection().execute(delete(rule.table).where(key.in_(oldest))).rowcount

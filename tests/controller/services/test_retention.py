@@ -136,7 +136,7 @@ def test_a_step_looks_at_no_more_than_it_takes(session: Session, name: str) -> N
 
     plan = explained(
         session,
-        lambda: retention.step(session, rule, now=NOON, at_most=10),
+        lambda: retention.step(session, rule, now=NOON, for_s=1),
         table=rule.table.name,
     )
 
@@ -144,10 +144,21 @@ def test_a_step_looks_at_no_more_than_it_takes(session: Session, name: str) -> N
     assert not plan.sorts, plan
 
 
+def test_a_step_that_has_no_time_left_ends_with_a_few_rows(session: Session) -> None:
+    for number in range(retention.MOST):
+        session.add(an_order(f"old-{number}", Status.SUCCEEDED, expired=100, ended=100))
+    session.flush()
+    rule = next(rule for rule in retention.rules(KEEP) if rule.name == "commands")
+
+    assert retention.step(session, rule, now=NOON, for_s=0) == retention.FIRST
+    assert retention.step(session, rule, now=NOON, for_s=60) == retention.MOST - retention.FIRST
+    assert retention.step(session, rule, now=NOON, for_s=60) == 0
+
+
 async def test_others_have_their_turn_while_much_is_deleted(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("controller.cleaner.MOST", 400)
+    monkeypatch.setattr("controller.cleaner.AIM", 0.002)
 
     def many(session: Session) -> None:
         for number in range(2_000):
