@@ -12,6 +12,7 @@ from tests.conformance.fake_device import FakeDevice, a_tool
 from tests.conformance.installation import Installation, Program
 from tests.conformance.wire_peer import PREFIX, Json, Peer, Seen, fresh, stamp
 from tests.conformance.wiretap import Wiretap
+from tests.databases import Databases
 
 NODES = ("steady", "killed", "resting", "mortal", "adrift")
 STRANGERS = ("first", "second")
@@ -180,10 +181,11 @@ class Orion:
 
 
 @pytest.fixture(scope="session")
-def orion(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orion]:
-    """Our broker and our controller, the latter behind a wiretap."""
-    site = Installation(tmp_path_factory.mktemp("orion"))
+def orion(tmp_path_factory: pytest.TempPathFactory, postgresql_databases: Databases) -> Iterator[Orion]:
+    """Our broker and our controller, the latter behind a wiretap and with PostgreSQL; `bench` has SQLite."""
     with contextlib.ExitStack() as stack:
+        database = stack.enter_context(postgresql_databases.migrated())
+        site = Installation(tmp_path_factory.mktemp("orion"), ORION_DATABASE_URL=database)
         stack.callback(site.stop)
         site.start("broker").until_said("Broker ready")
         tap = Wiretap(site.port)

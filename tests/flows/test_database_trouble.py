@@ -101,9 +101,14 @@ async def read_only(_folder: Path) -> AsyncIterator[Trouble]:
 
 
 def _protect(running: Cluster, how: str) -> None:
-    with psycopg.connect(running.url("postgres").replace("+psycopg", ""), autocommit=True) as connection:
+    url = running.url("postgres").replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {how}".encode())
         connection.execute("SELECT pg_reload_conf()")
+    while True:  # who is let in with it comes after everybody else was told
+        with psycopg.connect(url, autocommit=True) as connection:
+            if connection.execute("SHOW default_transaction_read_only").fetchone() == (how,):
+                return
 
 
 class Talking(Pump):
