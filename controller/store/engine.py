@@ -15,7 +15,6 @@ from controller.errors import OrionError
 from controller.store import server
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
-READ_ONLY = "25006"  # PostgreSQL's state of a database or transaction that takes no changes
 BUSY_TIMEOUT = 5_000  # milliseconds that SQLite waits for another program's lock
 
 
@@ -75,7 +74,7 @@ def will_pass(error: DBAPIError) -> bool:
     """Whether the database may take the same change later: it is full, locked, read-only or away."""
     if isinstance(error, OperationalError) or error.connection_invalidated:
         return True
-    return getattr(error.orig, "sqlstate", None) == READ_ONLY
+    return getattr(error.orig, "sqlstate", None) == server.READ_ONLY
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -16,6 +16,7 @@ from controller.errors import OrionError
 
 NAME = "orion"  # what others see who is connected
 CONNECT_WITHIN = 5  # seconds that a server has to let us in
+READ_ONLY = "25006"  # its state of a database or transaction that takes no changes
 READ_WITHIN = 30_000  # milliseconds that a question may take
 OLDEST = 15  # release of the server
 NUL, PICTURE = "\0", "␀"
@@ -69,7 +70,15 @@ def engine(
     except ModuleNotFoundError as error:
         raise DriverMissing from error
     event.listen(made, "connect", _prepare)
+    if not read_only:
+        event.listen(made, "handle_error", _leave_if_read_only)
     return made
+
+
+def _leave_if_read_only(context: ExceptionContext) -> None:
+    """Connect anew after such a refusal: a session may keep what its database was when it began."""
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+        context.is_disconnect = True
 
 
 def copy_in(connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) -> None:

@@ -175,7 +175,9 @@ class Store:
         try:
             await loop.run_in_executor(self._readers, engines.write_through, self._writer)
         except (DBAPIError, sqlite3.Error) as error:
-            raise StoreFailed("The database could not be brought to the disk now.") from error
+            raise StoreFailed(
+                f"The database could not be brought to the disk now: {_cause(error)}."
+            ) from error
 
     def _look(self, work: Callable[[Session], T]) -> T:
         try:
@@ -185,7 +187,7 @@ class Store:
             if not engines.will_pass(error):
                 raise
             logger.warning("A query failed in the database: %s", _cause(error))
-            raise StoreFailed("The database could not be read now.") from error
+            raise StoreFailed(f"The database could not be read now: {_cause(error)}.") from error
 
     def _session(self, engine: Engine) -> Session:
         return Session(engine, expire_on_commit=False, info=self._rules.known_in())
@@ -226,7 +228,12 @@ class Store:
         except _Undone:
             heard = []
         except (SQLAlchemyError, _TransactionLost) as error:
-            logger.exception("A transaction of %d units failed", len(wanted))
+            if isinstance(error, _TransactionLost) or (
+                isinstance(error, DBAPIError) and engines.will_pass(error)
+            ):
+                logger.warning("A transaction of %d units failed: %s", len(wanted), _cause(error))
+            else:  # the code's fault
+                logger.exception("A transaction of %d units failed", len(wanted))
             failure = StoreFailed(f"The database refused the transaction: {_cause(error)}.")
             heard = []
             for unit in wanted:
@@ -267,8 +274,9 @@ def _cause(error: BaseException) -> str:
     said = type(error).__name__
     following: BaseException | None = error
     while following is not None:  # a rollback that fails as well says nothing new
-        if isinstance(following, DBAPIError) and following.orig is not None:
-            said = str(following.orig).partition("\n")[0] or said
+        found = following.orig if isinstance(following, DBAPIError) else following
+        if isinstance(following, DBAPIError | sqlite3.Error):
+            said = str(found).partition("\n")[0] or said
         following = following.__context__
     return said
 

@@ -162,7 +162,7 @@ def _there(invocation: Invocation) -> Iterator[Check]:
         asked_at = datetime.now(UTC)
         told = client.get("/system/doctor")
         answered_at = datetime.now(UTC)
-        devices = client.get("/devices")["items"]
+        devices = client.get("/devices")["items"] if told["devices"] is not None else None
     except ClientError as error:
         yield _finding("controller", str(error), good=False, remedy="orion up, or orion controller")
         return
@@ -184,6 +184,8 @@ def _there(invocation: Invocation) -> Iterator[Check]:
     remedy = f"ollama pull {model['name']}, or set ORION_MODEL and OLLAMA_HOST; until then sentences are planned offline"
     found = trouble or f"{model['name']} at {model['host']}"
     yield _finding("model", found, good=trouble is None, remedy=remedy, state="missing")
+    if devices is None:
+        return  # nobody knows now
     online = sum(device["status"] == "online" for device in devices)
     yield _finding("devices", f"{len(devices)}, of which {online} online", good=True)
     yield from _ailing(told["devices"])
@@ -241,6 +243,9 @@ def _ailing(told: dict[str, Any]) -> Iterator[Check]:
 
 
 def _database(database: dict[str, Any]) -> Check:
+    if (trouble := database.get("trouble")) is not None:
+        remedy = "look at the database's server, or at the disk that it is on; Orion goes on by itself"
+        return _finding("database", trouble, good=False, remedy=remedy)
     integrity = database.get("integrity", "ok")
     journal = database.get("journal_mode")
     found = ", ".join(

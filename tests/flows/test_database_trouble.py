@@ -111,6 +111,30 @@ def _protect(running: Cluster, how: str) -> None:
                 return
 
 
+@asynccontextmanager
+async def for_new_sessions(_folder: Path) -> AsyncIterator[Trouble]:
+    """The server takes no changes from whoever comes in meanwhile, as long as they stay."""
+    with cluster() as running:
+        name = running.create()
+
+        def shut() -> None:
+            with psycopg.connect(running.url(name).replace("+psycopg", ""), autocommit=True) as connection:
+                connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on".encode())
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = %s",
+                    (name,),
+                )
+
+        def open_again() -> None:
+            with psycopg.connect(running.url("postgres").replace("+psycopg", ""), autocommit=True) as other:
+                other.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only".encode())
+
+        url = running.url(name)
+        yield Trouble(
+            url, lambda: asyncio.to_thread(shut), lambda: asyncio.to_thread(open_again), readable=True
+        )
+
+
 class Talking(Pump):
     """A pump that notices things, and counts how often its line broke."""
 
@@ -142,7 +166,7 @@ async def water(http: httpx.AsyncClient, minutes: int) -> httpx.Response:
     return await http.post("commands", json=order, headers={"Prefer": "wait=10"})
 
 
-@pytest.mark.parametrize("kind", [locked, full, gone, read_only])
+@pytest.mark.parametrize("kind", [locked, full, gone, read_only, for_new_sessions])
 async def test_devices_stay_connected_and_nothing_that_was_confirmed_is_lost(
     broker: RunningBroker,
     tmp_path: Path,
@@ -169,12 +193,17 @@ async def test_devices_stay_connected_and_nothing_that_was_confirmed_is_lost(
             refused = await water(http, 2)
             event = pump.tell()
             looked = await http.get("devices/pump")
+            examined = await http.get("system/doctor")
 
             assert refused.status_code == httpx.codes.SERVICE_UNAVAILABLE, refused.text
             assert "Something went wrong" not in refused.json()["detail"]
             assert looked.is_success == trouble.readable
             if trouble.readable:
                 assert looked.json()["status"] == "online"
+
+            if kind is not full:  # a change that needs no more room may still be taken
+                assert examined.json()["database"]["trouble"].startswith("The database ")
+            assert (examined.json()["devices"] is None) != trouble.readable
 
             await trouble.end()
             await pump.until_acked(event)

@@ -16,6 +16,7 @@ from broker.rights import Role
 from controller.api.deps import Asking, Controller
 from controller.errors import Conflict
 from controller.services import audit, devices, health
+from controller.store.store import Store, StoreBusy, StoreFailed
 from schemas.ids import Username
 from schemas.wire import format_instant
 
@@ -50,8 +51,10 @@ async def doctor(controller: Controller, _actor: Asking) -> dict[str, Any]:
     """What the controller knows of its own state; the command line adds the machine's side."""
     settings = controller.settings
     now = datetime.now(UTC)
-    database = await controller.store.read(health.database)
-    ailing = await controller.store.read(partial(devices.ailing, max_skew_s=settings.max_skew_s))
+    database = await _database(controller.store)
+    ailing = None
+    if "kind" in database:
+        ailing = asdict(await controller.store.read(partial(devices.ailing, max_skew_s=settings.max_skew_s)))
     usage = await asyncio.to_thread(shutil.disk_usage, settings.data_dir)
     return {
         "instance": settings.instance,
@@ -64,7 +67,7 @@ async def doctor(controller: Controller, _actor: Asking) -> dict[str, Any]:
         },
         "identities": await _identities(controller.administration),
         "database": database,
-        "devices": asdict(ailing),
+        "devices": ailing,
         "disk_free_bytes": usage.free,
         "model": {
             "host": settings.model.shown_host,
@@ -72,6 +75,17 @@ async def doctor(controller: Controller, _actor: Asking) -> dict[str, Any]:
             "trouble": await controller.assistant.trouble(),
         },
     }
+
+
+async def _database(store: Store) -> dict[str, Any]:
+    """What is known of the database. `trouble`: why it cannot be read, or takes no changes."""
+    found: dict[str, Any] = {}
+    try:
+        found |= await store.read(health.database)
+        await store.write(health.change)
+    except (StoreFailed, StoreBusy) as error:
+        found["trouble"] = str(error)
+    return found
 
 
 @router.post("/system/clean")
