@@ -74,11 +74,19 @@ class Mention:
 
 
 @lru_cache(maxsize=16_384)
-def _names(
-    name: str | None, aliases: tuple[str, ...], hostname: str | None, device_id: str
-) -> tuple[tuple[str, ...], ...]:
-    host = (hostname, hostname.split(".", 1)[0]) if hostname else ()
-    found = dict.fromkeys(parts(each) for each in (device_id, name, *aliases, *host) if each)
+def _given(name: str | None, aliases: tuple[str, ...], device_id: str) -> tuple[tuple[str, ...], ...]:
+    """What people call a device."""
+    return _as_words(device_id, name, *aliases)
+
+
+@lru_cache(maxsize=16_384)
+def _own(hostname: str | None) -> tuple[tuple[str, ...], ...]:
+    """What a device calls itself."""
+    return _as_words(hostname, hostname.split(".", 1)[0]) if hostname else ()
+
+
+def _as_words(*names: str | None) -> tuple[tuple[str, ...], ...]:
+    found = dict.fromkeys(parts(each) for each in names if each)
     return tuple(each for each in found if each)
 
 
@@ -88,10 +96,14 @@ class Directory:
     def __init__(self, devices: Sequence[KnownDevice]) -> None:
         self.devices = tuple(devices)
         self._exact: defaultdict[str, list[int]] = defaultdict(list)
+        self._as_given: defaultdict[str, list[int]] = defaultdict(list)
         self._words: defaultdict[str, list[int]] = defaultdict(list)
         self._names: list[tuple[tuple[str, ...], ...]] = []
         for number, device in enumerate(self.devices):
-            names = _names(device.name, device.aliases, device.hostname, device.device_id)
+            given = _given(device.name, device.aliases, device.device_id)
+            for name in given:
+                self._as_given["".join(name)].append(number)
+            names = tuple(dict.fromkeys((*given, *_own(device.hostname))))
             self._names.append(names)
             for name in names:
                 self._exact["".join(name)].append(number)
@@ -102,8 +114,12 @@ class Directory:
         self._usual: list[int] | None = None
 
     def exact(self, words: Sequence[str]) -> tuple[KnownDevice, ...]:
-        """The devices that have exactly this name, written with or without spaces."""
-        return self._pick(self._exact.get("".join(words), ()))
+        """The devices that have exactly this name, written with or without spaces.
+
+        What people call one goes before what another calls itself.
+        """
+        said = "".join(words)
+        return self._pick(self._as_given.get(said, []) or self._exact.get(said, []))
 
     def resolve(self, phrase: str) -> Mention:
         """Which device this phrase names: exactly, in part, or nearly (in that order)."""

@@ -167,6 +167,7 @@ class Assistant:
         calls = [PlannedCall(device_id, call.tool, call.arguments) for call in order]
         mended = [answers.mended(language)] if repaired else []
         rows = await turn.run(calls, [[*call.doubts, *mended] for call in order])
+        turn.ordered = order  # it stays what it was, also where the other device's tools are not known
         return Said(outcome_of(rows), "\n".join(answers.receipts(rows, language)))
 
 

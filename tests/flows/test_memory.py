@@ -87,6 +87,17 @@ async def test_the_last_order_is_given_once_more_on_another_device(
     assert await listed(work_pc.folder) == await listed(laptop.folder) == ["Vakantie"]
 
 
+async def test_an_order_that_was_denied_elsewhere_can_still_be_repeated(
+    orion: Installation, laptop: RunningNode, tmp_path: Path
+) -> None:
+    await orion.add_device("work-pc", name="Werk-PC")  # nobody has looked at its tools yet
+    _, first = await orion.ask("Maak een map Vakantie op mijn laptop")
+
+    for _ in range(2):
+        _, report = await orion.ask("doe dat ook op de werk-pc", session_id=first["session_id"])
+        assert told(report) == ("refused", [("create_directory", "denied")])
+
+
 async def test_what_needed_a_yes_needs_one_again(
     orion: Installation, laptop: RunningNode, work_pc: RunningNode
 ) -> None:

@@ -40,6 +40,14 @@ def test_every_name_of_a_device_names_it(phrase: str, device: KnownDevice) -> No
     assert (mention.reading, mention.devices, mention.repaired) == (Reading.ONE, (device,), False)
 
 
+def test_what_people_call_a_device_goes_before_what_another_calls_itself() -> None:
+    nas, liar = KnownDevice("nas", None, (), "nas"), KnownDevice("pump", "Pump", (), "nas.lan")
+
+    assert mentioned("nas", (nas, liar)).devices == (nas,)
+    assert mentioned("nas", (liar,)).devices == (liar,)
+    assert mentioned("nas.lan", (nas, liar)).devices == (liar,)
+
+
 @pytest.mark.parametrize("phrase", ["lapotp", "laptpo", "lptop", "werkplats-pc", "werkplaats", "notebok"])
 def test_a_slip_or_a_part_of_a_name_is_marked_as_mended(phrase: str) -> None:
     mention = mentioned(phrase, DEVICES)
