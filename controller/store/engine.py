@@ -15,6 +15,7 @@ from controller.errors import OrionError
 from controller.store import server
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
+LONGEST_LOG = 16_000  # pages, 64 MB, after which a commit shortens SQLite's log if nobody did before
 BUSY_TIMEOUT = 5_000  # milliseconds that SQLite waits for another program's lock
 
 
@@ -144,10 +145,17 @@ def write_through(engine: Engine) -> None:
         raw.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
+def rows_changed(connection: Connection) -> int:
+    """How many rows a connection to a file has changed so far; of a server's nothing is known."""
+    raw = connection.connection.dbapi_connection
+    return raw.total_changes if isinstance(raw, sqlite3.Connection) else 0
+
+
 def _pragmas(*, query_only: bool) -> tuple[str, ...]:
     return (
         f"busy_timeout={BUSY_TIMEOUT}",
         "journal_mode=WAL",
+        f"wal_autocheckpoint={LONGEST_LOG}",
         "synchronous=NORMAL",
         "foreign_keys=ON",
         "secure_delete=ON",  # what was taken away, as a secret argument, is overwritten

@@ -22,6 +22,7 @@ from sqlmodel import Session
 from controller.errors import OrionError
 from controller.store import engine as engines
 from controller.store import migrate, notices
+from controller.store.checkpoints import Checkpoints
 from controller.store.house import HouseRules
 from schemas.errors import ErrorCode
 
@@ -89,6 +90,7 @@ class Store:
         self._rules = rules or HouseRules()
         self._writer = engines.writer(url)
         self._reader = engines.reader(url)
+        self._checkpoints = Checkpoints(self._reader)
         self._queue: queue.Queue[_Unit | None] = queue.Queue(MAX_QUEUED)
         self._thread = threading.Thread(target=self._write_for_ever, name="store-writer", daemon=True)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
@@ -111,6 +113,7 @@ class Store:
         if self._thread.is_alive():
             self._queue.put(None)
             self._thread.join()
+        self._checkpoints.close()
         self._readers.shutdown()
         self._reader.dispose()
         with suppress(DBAPIError, sqlite3.Error):  # the next stop or SQLite itself does it
@@ -221,10 +224,13 @@ class Store:
         heard: list[notices.Notice] = []
         try:
             with self._session(self._writer) as session, session.begin():
+                before = engines.rows_changed(session.connection())
                 for unit in wanted:
                     _run(session, unit, alone=len(wanted) == 1)
                     _check_transaction(session)
                 heard = notices.taken(session)
+                changed = engines.rows_changed(session.connection()) - before
+            self._checkpoints.count(changed)
         except _Undone:
             heard = []
         except (SQLAlchemyError, _TransactionLost) as error:
