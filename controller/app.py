@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 from controller.api import app as http
@@ -36,10 +37,12 @@ from controller.settings import ControllerSettings
 from controller.store.backups import Source
 from controller.store.keyring import KeyRing
 from controller.store.notices import Notice
-from controller.store.store import HouseRules, Store
+from controller.store.store import HouseRules, Store, StoreAway
 from schemas.topics import Topics
 
 logger = logging.getLogger(__name__)
+
+OPEN_AGAIN = 2.0  # seconds between two tries to reach the database
 
 STOP_WITHIN = 4.0  # seconds
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -61,9 +64,10 @@ async def run(
     """
     listener = http.bind(settings.http_host, settings.http_port)
     try:
-        store = await asyncio.to_thread(_open, settings)
+        store = await asyncio.to_thread(_store, settings)
         try:
-            await _serve(settings, store, listener, stop, ready)
+            if await _opened(store, stop):
+                await _serve(settings, store, listener, stop, ready)
         finally:
             await asyncio.to_thread(store.close)
     finally:
@@ -224,16 +228,31 @@ async def _serve(
         await provider.close()
 
 
-def _open(settings: ControllerSettings) -> Store:
+def _store(settings: ControllerSettings) -> Store:
     settings.directory.mkdir(parents=True, exist_ok=True)
     rules = HouseRules(
         instance=settings.instance,
         mqtt_max_risk=settings.mqtt_max_risk,
         mqtt_decisions=settings.mqtt_decisions,
     )
-    store = Store(settings.database_url, rules)
-    store.open()
-    return store
+    return Store(settings.database_url, rules)
+
+
+async def _opened(store: Store, stop: asyncio.Event) -> bool:
+    """Open the store. A server that is not there yet is waited for; False: until somebody said stop."""
+    last = ""
+    while not stop.is_set():
+        try:
+            await asyncio.to_thread(store.open)
+        except StoreAway as error:
+            if str(error) != last:
+                last = str(error)
+                logger.warning("%s It is waited for.", error)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), OPEN_AGAIN)
+        else:
+            return True
+    return False
 
 
 def _end() -> None:

@@ -4,6 +4,7 @@ PostgreSQL has no character U+0000, in text or in JSON; its picture, U+2400, sta
 """
 
 import json
+import socket
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from controller.errors import OrionError
 
 NAME = "orion"  # what others see who is connected
+PORT = 5432
 CONNECT_WITHIN = 5  # seconds that a server has to let us in
 READ_ONLY = "25006"  # its state of a database or transaction that takes no changes
 READ_WITHIN = 30_000  # milliseconds that a question may take
@@ -79,6 +81,20 @@ def _leave_if_read_only(context: ExceptionContext) -> None:
     """Connect anew after such a refusal: a session may keep what its database was when it began."""
     if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
         context.is_disconnect = True
+
+
+def is_away(address: URL, error: DBAPIError) -> bool:
+    """Whether nobody listens at a server's address, or it is just starting. One that refuses us is there.
+
+    The driver tells no state of a connection that was never made, and the server's words are in its language.
+    """
+    if address.host is None or address.host.startswith("/"):
+        return False
+    try:
+        socket.create_connection((address.host, address.port or PORT), CONNECT_WITHIN).close()
+    except OSError:
+        return True
+    return "starting up" in str(error.orig)
 
 
 def copy_in(connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) -> None:

@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError, StatementError
 from sqlmodel import Session
 
 from controller.errors import OrionError
 from controller.store import engine as engines
-from controller.store import migrate, notices
+from controller.store import migrate, notices, server
 from controller.store.checkpoints import Checkpoints
 from controller.store.house import HouseRules
 from schemas.errors import ErrorCode
@@ -30,6 +30,7 @@ __all__ = [
     "HouseRules",
     "Session",
     "Store",
+    "StoreAway",
     "StoreBusy",
     "StoreFailed",
     "StoreRefused",
@@ -58,6 +59,10 @@ class StoreFailed(OrionError):
         remedy = " Make room on the controller's disk, and try again." if _FULL in said else ""
         super().__init__(said + remedy)
         self.said = said
+
+
+class StoreAway(StoreFailed):
+    """The database's server does not answer; it may later."""
 
 
 class StoreRefused(OrionError):
@@ -98,8 +103,17 @@ class Store:
         self._closed = False
 
     def open(self) -> None:
-        """Bring the schema up to date and start the writer. Blocks; call it off the event loop."""
-        migrate.prepare(self._writer)
+        """Bring the schema up to date and start the writer. Blocks; call it off the event loop.
+
+        Raises:
+            StoreAway: the server does not answer; this may be called again.
+        """
+        try:
+            migrate.prepare(self._writer)
+        except OperationalError as error:
+            if not server.is_away(self._writer.url, error):
+                raise
+            raise StoreAway(f"The database does not answer: {_cause(error)}.") from error
         self._thread.start()
 
     def listen(self, listener: Callable[[list[notices.Notice]], None]) -> None:

@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from broker.session import Endpoint
+from controller import app
 from controller.settings import ControllerSettings, ModelSettings
 from controller.store import engine
 from tests.broker.remote import RemoteBroker, remote_broker
+from tests.broker.running import RunningBroker
 from tests.flows.installation import NO_MODEL, running_controller
+from tests.postgres import cluster
 
 
 def second(remote: RemoteBroker, data_dir: Path, **changes: Any) -> ControllerSettings:
@@ -49,3 +53,44 @@ async def test_without_its_administrator_it_connects_by_the_name_it_has(
             await asyncio.sleep(0)
 
     assert "The controller's name at the broker is not certain" in caplog.text
+
+
+async def test_a_database_server_that_is_not_there_yet_is_waited_for(
+    tmp_path: Path, broker: RunningBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    with cluster() as server:
+        settings = ControllerSettings(
+            data_dir=tmp_path,
+            endpoint=broker.controller,
+            identities_dir=broker.settings.directory,
+            database_url=server.url(server.create()),
+            http_port=0,
+            model=ModelSettings(host=NO_MODEL),
+        )
+        server.stop()
+
+        async def start_it() -> None:
+            async with asyncio.timeout(30):
+                while "It is waited for" not in caplog.text:
+                    await asyncio.sleep(0.05)
+            await asyncio.to_thread(server.start)
+
+        starting = asyncio.create_task(start_it())
+        async with running_controller(settings) as http:
+            assert (await http.get("devices")).json()["items"] == []
+        await starting
+
+
+async def test_a_database_server_that_refuses_us_is_not_waited_for(
+    tmp_path: Path, broker: RunningBroker
+) -> None:
+    with cluster() as server:
+        settings = ControllerSettings(
+            data_dir=tmp_path,
+            endpoint=broker.controller,
+            identities_dir=broker.settings.directory,
+            database_url=server.url("nowhere"),
+            http_port=0,
+        )
+        with pytest.raises(OperationalError, match="nowhere"):
+            await app.run(settings, asyncio.Event(), lambda _port: None)
