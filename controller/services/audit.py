@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, false, func, insert, union_all
+from sqlalchemy import and_, func, insert
 from sqlmodel import Session, col, select
 
 from controller.services import chain, pages
@@ -74,34 +74,14 @@ def entries(
     """
     query = select(AuditEntry)
     if action is not None or device_id is not None:
-        within = [] if cursor is None else [_ORDER.behind(cursor)]
-        query = query.where(
-            _newest(session, within, device_id=device_id, beginning=action or "", limit=limit)
-        )
+        own = [] if device_id is None else [col(AuditEntry.device_id) == device_id]
+        kinds = [
+            and_(col(AuditEntry.action) == each, *own)
+            for each in _actions(session, device_id)
+            if each.startswith(action or "")
+        ]
+        query = query.where(pages.newest_of_each(_ORDER, kinds, limit=limit, cursor=cursor))
     return pages.page(session, query, _ORDER, limit=limit, cursor=cursor)
-
-
-def _newest(
-    session: Session,
-    within: list[ColumnElement[bool]],
-    *,
-    device_id: str | None,
-    beginning: str,
-    limit: int,
-) -> ColumnElement[bool]:
-    """The newest rows of each action, taken together: a rare one is not looked for among all of the others."""
-    number = col(AuditEntry.number)
-    if device_id is not None:
-        within = [*within, col(AuditEntry.device_id) == device_id]
-    each_newest = [
-        select(number).where(AuditEntry.action == action, *within).order_by(number.desc()).limit(limit + 1)
-        for action in _actions(session, device_id)
-        if action.startswith(beginning)
-    ]
-    if not each_newest:
-        return false()
-    found = union_all(*(select(each.subquery().c.number) for each in each_newest)).subquery()
-    return number.in_(select(found.c.number).order_by(found.c.number.desc()).limit(limit + 1))
 
 
 def _actions(session: Session, device_id: str | None) -> Iterable[str]:

@@ -6,11 +6,12 @@ no row is shown twice, and none that was there is left out. It names its list, a
 
 import base64
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Integer, literal, tuple_
+from sqlalchemy import Column, ColumnElement, Integer, false, literal, select, tuple_, union_all
 from sqlmodel import Session
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -74,6 +75,30 @@ def page(
     if len(rows) > limit:
         found.next = _sealed(order, rows[limit - 1])
     return found
+
+
+def newest_of_each(
+    order: Order, kinds: Iterable[ColumnElement[bool]], *, limit: int, cursor: str | None = None
+) -> ColumnElement[bool]:
+    """What a page of rows of any of these kinds can hold: of each kind the newest, found in an index of its own.
+
+    Asked for all together, the rows of a rare kind are looked for among all others, or all of them are sorted.
+
+    Raises:
+        InvalidCursor: it is none of this list.
+    """
+    behind = [] if cursor is None else [order.behind(cursor)]
+    falling = [each.desc() for each in order.columns]
+    each_newest = [
+        select(*order.columns).where(kind, *behind).order_by(*falling).limit(limit + 1).subquery()
+        for kind in kinds
+    ]
+    if not each_newest:
+        return false()
+    found = union_all(*(select(*each.c) for each in each_newest)).subquery()
+    last = order.columns[-1]  # tells any two rows apart
+    of_all = select(found.c[last.key]).order_by(*(found.c[each.key].desc() for each in order.columns))
+    return last.in_(of_all.limit(limit + 1))
 
 
 def _sealed(order: Order, row: object) -> str:

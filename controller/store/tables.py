@@ -157,12 +157,13 @@ class MemoryRow(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("scope", "owner", "key"),
         Index("ix_context_memory_category", "category", "updated_at"),
+        Index("ix_context_memory_scope", "scope", "updated_at", "id"),
     )
 
     id: str = Field(primary_key=True)
     key: str = Field(index=True)
     value: Any = Field(sa_column=Column(JsonColumn, nullable=False))
-    scope: str = Field(index=True)  # global | user | device | session
+    scope: str  # global | user | device | session
     owner: str = ""
     device_id: str | None = _device()
     user: str  # who had it remembered

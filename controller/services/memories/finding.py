@@ -49,9 +49,14 @@ def listed(
     """
     if place is not None and not may_see(session, place, actor=actor):
         return Page()
-    query = select(MemoryRow).where(live(now), within(place) if place else visible(actor))
     if category is not None:
-        query = query.where(MemoryRow.category == category)
+        where = and_(col(MemoryRow.category) == category, within(place) if place else visible(actor))
+    elif place is not None:
+        where = within(place)
+    else:
+        kinds = [and_(each, live(now)) for each in _places(actor)]
+        where = pages.newest_of_each(_LATEST, kinds, limit=limit, cursor=cursor)
+    query = select(MemoryRow).where(live(now), where)
     return pages.page(session, query, _LATEST, limit=limit, cursor=cursor)
 
 
@@ -103,10 +108,15 @@ def within(place: Place) -> ColumnElement[bool]:
 
 def visible(actor: Actor) -> ColumnElement[bool]:
     """The rows that a user sees when they name no place."""
-    return or_(
-        col(MemoryRow.scope).in_((Scope.GLOBAL.value, Scope.DEVICE.value)),
+    return or_(*_places(actor))
+
+
+def _places(actor: Actor) -> list[ColumnElement[bool]]:
+    return [
+        col(MemoryRow.scope) == Scope.GLOBAL.value,
+        col(MemoryRow.scope) == Scope.DEVICE.value,
         within(Place(Scope.USER, actor.user)),
-    )
+    ]
 
 
 def live(now: datetime) -> ColumnElement[bool]:

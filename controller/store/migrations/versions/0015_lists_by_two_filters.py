@@ -1,4 +1,7 @@
-"""Lists by two filters at once: a device's rows of one action, a user's conversations that go on."""
+"""Lists by two filters at once: a device's rows of one action, a user's conversations that go on.
+
+And what is remembered of each scope, the latest first.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,7 +12,8 @@ down_revision = "0014"
 
 def upgrade() -> None:
     """Go to this revision."""
-    _of_a_device("device_id", "action", "number")
+    _again("audit_log", "device_id", "device_id", "action", "number")
+    _again("context_memory", "scope", "scope", "updated_at", "id")
     op.create_index(
         "ix_sessions_of_user",
         "sessions",
@@ -23,9 +27,10 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Go back to the one before."""
     op.drop_index("ix_sessions_of_user", "sessions")
-    _of_a_device("device_id", "number")
+    _again("context_memory", "scope", "scope")
+    _again("audit_log", "device_id", "device_id", "number")
 
 
-def _of_a_device(*columns: str) -> None:
-    op.drop_index("ix_audit_log_device_id", "audit_log")
-    op.create_index("ix_audit_log_device_id", "audit_log", list(columns), unique=False)
+def _again(table: str, name: str, *columns: str) -> None:
+    op.drop_index(f"ix_{table}_{name}", table)
+    op.create_index(f"ix_{table}_{name}", table, list(columns), unique=False)
