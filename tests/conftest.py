@@ -6,7 +6,6 @@ A test that leaves a task running, or whose code blocks the event loop, fails.
 import asyncio
 import inspect
 import os
-import zlib
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -32,29 +31,6 @@ LONG = (
     "tests/conformance/",
     "tests/controller/services/",
 )
-# what is about the database itself is tried on both each time, the rest on one of them
-ABOUT_THE_STORE = (
-    "tests/controller/store/",
-    "tests/controller/backups/",
-    "tests/controller/services/chain/",
-    "tests/controller/services/devices/test_any_life",
-    "tests/controller/services/pages/",
-    "tests/controller/services/records/",
-    "tests/controller/services/search/",
-    "tests/controller/services/stats/",
-    *(
-        f"tests/controller/services/test_{name}"
-        for name in (
-            "any_order",
-            "exported",
-            "links",
-            "memories",
-            "metrics",
-            "retention",
-            "rollouts_any_order",
-        )
-    ),
-)
 OURS = ["schemas", "broker", "controller", "device_node", "orion"]
 
 
@@ -66,34 +42,13 @@ def pytest_configure() -> None:
     os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--all-databases",
-        action="store_true",
-        help="try on both databases what is mostly tried on one of them",
-    )
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--all-databases"):
-        items[:] = [item for item in items if _is_told(item)]
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # first what takes long, or one core would be left alone with it at the end
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
     for item in items:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(inspect.unwrap(item.obj)):
             # first in, last out: every other fixture has cleaned up when it looks
             item.fixturenames.insert(0, "tidy_loop")
-
-
-def _is_told(item: pytest.Item) -> bool:
-    """Whether a test is run: of those that are not about the store, each on one of the two databases, by its name."""
-    if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
-        return True
-    kind = item.callspec.params.get("databases")
-    if not isinstance(kind, str) or item.nodeid.startswith(ABOUT_THE_STORE):
-        return True
-    name = item.nodeid.replace(kind, "")
-    return bool(kind == (SQLITE, POSTGRESQL)[zlib.crc32(name.encode()) % 2])
 
 
 class Together(LoadScopeScheduling):
@@ -104,8 +59,8 @@ class Together(LoadScopeScheduling):
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two more than there are cores: a test often waits for a program that it started."""
-    return (os.cpu_count() or 1) + 2
+    """One more than there are cores: a test often waits for a program that it started."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
