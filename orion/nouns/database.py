@@ -69,7 +69,7 @@ def migrate(
     """Bring the schema up to date; the controller must not run meanwhile.
 
     A file is copied first, and a controller does this by itself when it starts. Of a server's database
-    make a copy yourself: orion db backup.
+    make a copy yourself: orion db backup. Without a terminal, --yes says that there is one.
     """
     from controller.store import engine as engines
     from controller.store import migrate as schema
@@ -85,10 +85,16 @@ def migrate(
             copy = schema.copied(engine, before) if before is not None else None
             schema.upgrade(engine)
         else:
-            unsure = before is not None and terminal.asks and not yes
-            if unsure and not terminal.confirm("Is there a copy of it (orion db backup)?"):
-                terminal.say("Nothing was changed")
-                return Exit.FAILED
+            if before is not None and not yes:
+                if not terminal.asks:
+                    raise Failure(
+                        "This changes the database. Say --yes if there is a copy of it (orion db backup).",
+                        code="usage",
+                        exit_code=Exit.USAGE,
+                    )
+                if not terminal.confirm("Is there a copy of it (orion db backup)?"):
+                    terminal.say("Nothing was changed")
+                    return Exit.FAILED
             copy = None
             schema.upgrade(engine)
     said = {"before": before, "schema": schema.newest(), "copy": None if copy is None else str(copy)}

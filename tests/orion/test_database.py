@@ -37,12 +37,30 @@ def test_an_old_database_is_brought_up_to_date(tmp_path: Path, url: str, databas
     assert (before["kind"], before["schema"], before["up_to_date"]) == (databases.kind, "0008", False)
     assert ":***@" in before["url"] or databases.kind != POSTGRESQL
 
-    done = says(tmp_path, url, "migrate")
+    copied = [] if databases.kind != POSTGRESQL else ["--yes"]  # a server's copy is somebody else's to make
+    done = says(tmp_path, url, "migrate", *copied)
 
     assert (done["before"], done["schema"]) == ("0008", migrate.newest())
     assert (done["copy"] is None) is (databases.kind == POSTGRESQL)
     assert says(tmp_path, url, "status")["up_to_date"]
     assert says(tmp_path, url, "migrate")["before"] == migrate.newest()
+
+
+def test_a_server_is_not_changed_before_somebody_says_that_there_is_a_copy(
+    tmp_path: Path, postgresql_databases: Databases
+) -> None:
+    with postgresql_databases.empty() as url:
+        writer = engine.writer(url)
+        command.upgrade(migrate.configuration(writer), "0008")
+        writer.dispose()
+        environment = clean_environment(
+            HOME=str(tmp_path), ORION_DATA_DIR=str(tmp_path), ORION_DATABASE_URL=url
+        )
+        said = orion("db", "migrate", environment=environment)
+        assert (said.returncode, said.stdout) == (2, "")
+        assert "--yes" in said.stderr
+        assert says(tmp_path, url, "migrate", exit_code=2)["error"]["code"] == "usage"
+        assert says(tmp_path, url, "status", exit_code=1)["schema"] == "0008"
 
 
 def test_where_there_is_no_database_none_is_made(tmp_path: Path) -> None:
