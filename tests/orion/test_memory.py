@@ -24,6 +24,18 @@ def test_a_memory_is_set_read_found_listed_and_forgotten(installation: Installat
     assert missing["error"]["code"] == "not_found"
 
 
+def test_a_memory_elsewhere_is_named_with_the_option_to_say(installation: Installation) -> None:
+    installation.data("memory", "set", "meter", "in the hall", "--global")
+
+    for verb in ("get", "forget"):
+        said = installation.orion("memory", verb, "meter")
+        assert (said.returncode, said.stderr) == (
+            1,
+            "Nothing is remembered as 'meter' there, but for everybody (--global).\n",
+        )
+    installation.data("memory", "forget", "meter", "--global")
+
+
 def test_a_person_reads_a_table_and_a_value_can_come_from_stdin(installation: Installation) -> None:
     said = installation.orion("memory", "set", "wifi", "-", stdin="in the drawer\n")
     shown = installation.orion("memory", "list")
