@@ -53,7 +53,7 @@ def clean(
 ) -> None:
     """Delete what is kept no longer, as happens once a day by itself.
 
-    That are commands and resolved events of long ago, words of old conversations and old measurements; see the settings keep_commands_days, keep_events_days and keep_messages_days.
+    That are commands and resolved events of long ago, words of old conversations, old measurements and expired memory; see the settings keep_commands_days, keep_events_days and keep_messages_days.
     """
     done = invocation.client.post("/system/clean", {"dry_run": dry_run})
     terminal = invocation.terminal
