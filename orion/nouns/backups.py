@@ -269,12 +269,12 @@ def _failing(invocation: Invocation) -> Iterator[None]:
     from sqlalchemy.exc import SQLAlchemyError
 
     from controller.errors import OrionError
+    from controller.store import remedies
 
     try:
         yield
     except OrionError as error:
         raise Failure(str(error), code=error.code.value) from error
     except SQLAlchemyError as error:
-        said = str(getattr(error, "orig", error)).partition("\n")[0]
         url = masked_url(invocation.settings.database_url)
-        raise Failure(f"The database {url} cannot be used: {said}.") from error
+        raise Failure(f"The database {url} cannot be used: {remedies.told(error)}") from error

@@ -113,6 +113,7 @@ def _opened(invocation: Invocation) -> Iterator["Engine"]:
 
     from controller.errors import OrionError
     from controller.store import engine as engines
+    from controller.store import remedies
 
     url = invocation.settings.database_url
     try:
@@ -127,5 +128,4 @@ def _opened(invocation: Invocation) -> Iterator["Engine"]:
     except OrionError as error:
         raise Failure(str(error), code=error.code.value) from error
     except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", error)).partition("\n")[0]
-        raise Failure(f"The database {masked_url(url)} cannot be used: {reason}.") from error
+        raise Failure(f"The database {masked_url(url)} cannot be used: {remedies.told(error)}") from error

@@ -11,6 +11,7 @@ from alembic import command
 from controller.store import engine, migrate
 from tests.databases import POSTGRESQL, Databases
 from tests.orion.installation import Installation, clean_environment, orion, running
+from tests.ports import free_port
 
 
 @pytest.fixture
@@ -70,6 +71,29 @@ def test_where_there_is_no_database_none_is_made(tmp_path: Path) -> None:
     assert said.returncode == 1
     assert "There is no database at" in said.stderr
     assert list(tmp_path.glob("**/*.db")) == []
+
+
+@pytest.mark.parametrize("words", [("db", "status"), ("db", "backup", "."), ("audit", "verify")])
+def test_what_keeps_a_database_from_being_read_is_told_with_what_to_do(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """An earlier release is spoken of only where it can be that."""
+    server = f"postgresql+psycopg://orion:secret@127.0.0.1:{free_port()}/orion"
+    (tmp_path / "other.db").write_bytes(b"nothing of the kind" * 100)
+
+    for url, reason, remedy in (
+        (server, "Connection refused", "See that the server runs"),
+        (engine.sqlite_url(tmp_path / "other.db"), "file is not a database", "put a backup back"),
+    ):
+        environment = clean_environment(
+            HOME=str(tmp_path), ORION_DATA_DIR=str(tmp_path), ORION_DATABASE_URL=url
+        )
+        said = orion(*words, environment=environment)
+        assert said.returncode == 1
+        assert reason in said.stderr
+        assert remedy in said.stderr
+        assert "secret" not in said.stderr
+        assert "earlier release" not in said.stderr
 
 
 def test_a_controller_that_runs_keeps_its_schema(tmp_path: Path) -> None:
