@@ -30,6 +30,13 @@ from collections.abc import Sequence
 
 from schemas.errors import ErrorBody, ErrorCode
 
+_PLACES = {  # of a memory, by its scope, with the option that names it
+    "global": "for everybody (--global)",
+    "user": "for the user {0} (--user {0})",
+    "device": "of the device {0} (--device {0})",
+    "session": "in the conversation {0} (--session {0})",
+}
+
 
 class OrionError(Exception):
     """Something the caller can be told: a code for programs, a sentence for people."""
@@ -88,10 +95,14 @@ class UnknownSession(NotFound):
 
 
 class UnknownMemory(NotFound):
-    """Nothing is remembered there under that key."""
+    """Nothing is remembered there under that key. `elsewhere`: scope and owner of where something is."""
 
-    def __init__(self, key: str) -> None:
-        super().__init__(f"Nothing is remembered as {key!r}. See what is: orion memory list")
+    def __init__(self, key: str, elsewhere: Sequence[tuple[str, str]] = ()) -> None:
+        if elsewhere:
+            where = " and ".join(_PLACES[scope].format(owner) for scope, owner in elsewhere)
+            super().__init__(f"Nothing is remembered as {key!r} there, but {where}.")
+        else:
+            super().__init__(f"Nothing is remembered as {key!r}. See what is: orion memory list")
 
 
 class UnknownUser(NotFound):

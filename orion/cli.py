@@ -17,11 +17,13 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from orion import verbs
 from orion.exits import INTERRUPTED, Exit
 
 DISTRIBUTION = "orion-control-plane"
+PREFIX = "Value error, "  # pydantic's, of what typer reads with it
 
 HELP = """Say what should happen on your computers and workshop machines, and have it happen safely.
 
@@ -62,9 +64,21 @@ NOUNS = {
 }
 
 
+class _Nouns(TyperGroup):
+    """All nouns; what is wrong with an option is said without the library's own prefix."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix(PREFIX)
+            raise
+
+
 def build(words: Sequence[str] = ()) -> typer.Typer:
     """The command line; where words begin with a noun, no more of it than that noun."""
     app = typer.Typer(
+        cls=_Nouns,
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,

@@ -37,15 +37,14 @@ def check_database(url: str) -> None:
     from sqlalchemy.exc import SQLAlchemyError
 
     from controller.errors import OrionError
-    from controller.store import occupancy
+    from controller.store import occupancy, remedies
 
     try:
         is_used = occupancy.is_used(url)
     except OrionError as error:
         raise Failure(str(error), code=error.code.value) from error
     except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", error)).partition("\n")[0]
-        raise Failure(f"The database {masked_url(url)} cannot be used: {reason}.") from error
+        raise Failure(f"The database {masked_url(url)} cannot be used: {remedies.told(error)}") from error
     if is_used:
         raise Failure(
             f"Another program has the database {masked_url(url)} open: a controller, or another `orion` command. "

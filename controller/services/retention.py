@@ -1,5 +1,7 @@
 """What is kept for how long. Whatever is not over stays, however old it is; the audit is not touched.
 
+Memory goes by the time that it was given itself; the sweep mostly was there before.
+
 A step deletes rows for a bounded time, oldest first, so that whoever writes beside it does not wait.
 """
 
@@ -13,7 +15,16 @@ from sqlalchemy import ColumnElement, SQLColumnExpression, Table, and_, delete, 
 from sqlmodel import Session, col
 
 from controller.services import orders
-from controller.store.tables import METADATA, EventRow, Message, Metric, MetricProgress, ToolExecution
+from controller.services.memories import finding
+from controller.store.tables import (
+    METADATA,
+    EventRow,
+    MemoryRow,
+    Message,
+    Metric,
+    MetricProgress,
+    ToolExecution,
+)
 
 RAW_FOR = timedelta(hours=24)  # of what devices measured
 FINE_FOR = timedelta(days=30)  # five minutes a row
@@ -51,6 +62,7 @@ def rules(keep: Keep) -> list[Rule]:
     """All of them, for these times."""
     kept = ((0, RAW_FOR), (FINE, FINE_FOR), (COARSE, COARSE_FOR))
     found = [_of_metrics(seconds, age) for seconds, age in kept]
+    found.append(_rule("memory", MemoryRow, finding.over, col(MemoryRow.expires_at)))
     if (age := keep.commands) is not None:
         found.append(_rule("commands", ToolExecution, _older_commands(age), col(ToolExecution.expires_at)))
     if (age := keep.events) is not None:
@@ -90,7 +102,7 @@ def _delete(session: Session, rule: Rule, *, now: datetime, at_most: int) -> int
 
 def _rule(
     name: str,
-    model: type[ToolExecution | EventRow | Message | Metric],
+    model: type[ToolExecution | EventRow | MemoryRow | Message | Metric],
     is_over: Callable[[datetime], ColumnElement[bool]],
     by_age: SQLColumnExpression[Any],
 ) -> Rule:

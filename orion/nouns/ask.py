@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from orion import exits, following, receipts
+from orion import exits, following, receipts, talks
 from orion.client import Json
 from orion.exits import Exit
 from orion.nouns import approvals
@@ -15,7 +15,6 @@ from orion.terminal import Terminal
 from orion.verbs import Failure, Invocation, verb
 
 MAX_INPUT = 100_000  # characters that are read from stdin; the controller says what is too long
-LAST = "last"  # of `--session`
 MAX_SHOWN = 300  # characters of one step
 REPORT = (
     "request_id", "session_id", "outcome", "planner", "calls", "question", "text", "error",
@@ -49,8 +48,7 @@ def ask(
     if not text.strip():
         raise typer.BadParameter("there is nothing in it", param_hint="TEXT")
     terminal = invocation.terminal
-    if session == LAST:
-        session = _last(invocation)
+    session = None if session is None else talks.meant(invocation, session)
     while True:
         report = _turn(invocation, text, session, here)
         if terminal.answer({name: report[name] for name in REPORT if name in report}):
@@ -61,15 +59,6 @@ def ask(
         if said is None:
             return _decide(invocation, report)
         text, session = said, report["session_id"]
-
-
-def _last(invocation: Invocation) -> str:
-    """The conversation that the caller began last and that goes on."""
-    found = invocation.client.get("/sessions", mine=True, active=True, limit=1)["items"]
-    if not found:
-        raise Failure("You have no conversation to go on with; leave --session out.", code="not_found")
-    last: str = found[0]["session_id"]
-    return last
 
 
 def _turn(invocation: Invocation, text: str, session: str | None, here: str | None) -> Json:

@@ -103,7 +103,10 @@ def listed(
         Path | None, typer.Argument(help="Where to look; backup_dir unless said.", show_default=False)
     ] = None,
 ) -> None:
-    """Which backups there are, the newest first, as they say of themselves."""
+    """Which backups there are, the newest first, as they say of themselves; also those that you named.
+
+    What broke off is told. Whether one is whole to the last byte, orion db verify finds out.
+    """
     from controller.store import backups
 
     place = invocation.settings.backup_dir if folder is None else folder
@@ -128,6 +131,9 @@ def listed(
         "kind": "of",
         "schema": "schema",
     }
+    own = invocation.settings.instance
+    if any(each.manifest is not None and each.manifest.instance != own for each in found):
+        columns["instance"] = "controller"
     if any(each.trouble for each in found):
         columns["trouble"] = "trouble"
     terminal.items(rows, columns, none=f"There is no backup in {place}. Make one: orion db backup")
@@ -263,12 +269,12 @@ def _failing(invocation: Invocation) -> Iterator[None]:
     from sqlalchemy.exc import SQLAlchemyError
 
     from controller.errors import OrionError
+    from controller.store import remedies
 
     try:
         yield
     except OrionError as error:
         raise Failure(str(error), code=error.code.value) from error
     except SQLAlchemyError as error:
-        said = str(getattr(error, "orig", error)).partition("\n")[0]
         url = masked_url(invocation.settings.database_url)
-        raise Failure(f"The database {url} cannot be used: {said}.") from error
+        raise Failure(f"The database {url} cannot be used: {remedies.told(error)}") from error

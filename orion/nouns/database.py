@@ -53,7 +53,7 @@ def clean(
 ) -> None:
     """Delete what is kept no longer, as happens once a day by itself.
 
-    That are commands and resolved events of long ago, words of old conversations and old measurements; see the settings keep_commands_days, keep_events_days and keep_messages_days.
+    That are commands and resolved events of long ago, words of old conversations, old measurements and expired memory; see the settings keep_commands_days, keep_events_days and keep_messages_days.
     """
     done = invocation.client.post("/system/clean", {"dry_run": dry_run})
     terminal = invocation.terminal
@@ -69,7 +69,7 @@ def migrate(
     """Bring the schema up to date; the controller must not run meanwhile.
 
     A file is copied first, and a controller does this by itself when it starts. Of a server's database
-    make a copy yourself: orion db backup.
+    make a copy yourself: orion db backup. Without a terminal, --yes says that there is one.
     """
     from controller.store import engine as engines
     from controller.store import migrate as schema
@@ -85,10 +85,16 @@ def migrate(
             copy = schema.copied(engine, before) if before is not None else None
             schema.upgrade(engine)
         else:
-            unsure = before is not None and terminal.asks and not yes
-            if unsure and not terminal.confirm("Is there a copy of it (orion db backup)?"):
-                terminal.say("Nothing was changed")
-                return Exit.FAILED
+            if before is not None and not yes:
+                if not terminal.asks:
+                    raise Failure(
+                        "This changes the database. Say --yes if there is a copy of it (orion db backup).",
+                        code="usage",
+                        exit_code=Exit.USAGE,
+                    )
+                if not terminal.confirm("Is there a copy of it (orion db backup)?"):
+                    terminal.say("Nothing was changed")
+                    return Exit.FAILED
             copy = None
             schema.upgrade(engine)
     said = {"before": before, "schema": schema.newest(), "copy": None if copy is None else str(copy)}
@@ -107,6 +113,7 @@ def _opened(invocation: Invocation) -> Iterator["Engine"]:
 
     from controller.errors import OrionError
     from controller.store import engine as engines
+    from controller.store import remedies
 
     url = invocation.settings.database_url
     try:
@@ -121,5 +128,4 @@ def _opened(invocation: Invocation) -> Iterator["Engine"]:
     except OrionError as error:
         raise Failure(str(error), code=error.code.value) from error
     except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", error)).partition("\n")[0]
-        raise Failure(f"The database {masked_url(url)} cannot be used: {reason}.") from error
+        raise Failure(f"The database {masked_url(url)} cannot be used: {remedies.told(error)}") from error

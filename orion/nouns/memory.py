@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from orion import pages, words
+from orion import pages, talks, words
 from orion.client import Json, segment
 from orion.exits import Exit
 from orion.verbs import Invocation, noun, verb
@@ -17,7 +17,10 @@ Key = Annotated[str, typer.Argument(metavar="KEY", help="Its name, as nas-place.
 Everybody = Annotated[bool, typer.Option("--global", help="What is everybody's, rather than yours.")]
 Device = Annotated[str | None, typer.Option("--device", metavar="ID", help="What belongs to this device.")]
 Session = Annotated[
-    str | None, typer.Option("--session", metavar="ID", help="What is for this conversation alone.")
+    str | None,
+    typer.Option(
+        "--session", metavar="ID", help="What is for this conversation alone; or for your `last` one."
+    ),
 ]
 User = Annotated[str | None, typer.Option("--user", metavar="NAME", help="What is this user's.")]
 Category = Annotated[str | None, typer.Option("--category", help="Of this kind, as place.")]
@@ -71,7 +74,7 @@ def remember(
     """
     text = sys.stdin.read(MAX_INPUT).rstrip("\n") if value == "-" else value
     body: Json = {"value": _parsed(text) if as_data else text, "category": category, "tags": tag or []}
-    body |= _place(everybody, device, session, user)
+    body |= _place(invocation, everybody, device, session, user)
     if expires is not None:
         body["expires_in_s"] = words.duration(expires, longest=10 * words.YEAR)
     kept = invocation.client.put(f"/memory/{segment(key)}", body)
@@ -88,7 +91,9 @@ def get(
     user: User = None,
 ) -> None:
     """What one key holds, with who said it and since when."""
-    found = invocation.client.get(f"/memory/{segment(key)}", **_place(everybody, device, session, user))
+    found = invocation.client.get(
+        f"/memory/{segment(key)}", **_place(invocation, everybody, device, session, user)
+    )
     terminal = invocation.terminal
     if not terminal.answer(found):
         terminal.facts({"user" if name == "user" else COLUMNS.get(name, name): found[name] for name in found})
@@ -116,7 +121,7 @@ def listed(
         everything=everything,
         if_filled=True,
         category=category,
-        **_place(everybody, device, session, user),
+        **_place(invocation, everybody, device, session, user),
     )
 
 
@@ -142,7 +147,7 @@ def search(
         everything=everything,
         if_filled=True,
         q=" ".join(text),
-        **_place(everybody, device, session, user),
+        **_place(invocation, everybody, device, session, user),
     )
 
 
@@ -155,14 +160,16 @@ def forget(
     user: User = None,
 ) -> Exit:
     """Forget what a key holds. What was said about it in conversations stays on record."""
-    place = _place(everybody, device, session, user)
+    place = _place(invocation, everybody, device, session, user)
     invocation.client.delete(f"/memory/{segment(key)}", **place)
     if not invocation.terminal.answer({"key": key, "forgotten": True} | place):
         invocation.terminal.say(f"Forgot {key}")
     return Exit.DONE
 
 
-def _place(everybody: bool, device: str | None, session: str | None, user: str | None) -> dict[str, Any]:
+def _place(
+    invocation: Invocation, everybody: bool, device: str | None, session: str | None, user: str | None
+) -> dict[str, Any]:
     """The scope and owner that the options mean; nothing: the caller's own."""
     named = {"device": device, "session": session, "user": user}
     given = {scope: owner for scope, owner in named.items() if owner is not None}
@@ -170,6 +177,8 @@ def _place(everybody: bool, device: str | None, session: str | None, user: str |
         raise typer.BadParameter("choose one of --global, --device, --session and --user")
     if everybody:
         return {"scope": "global"}
+    if session is not None:
+        given["session"] = talks.meant(invocation, session)
     return {
         name: value for scope, owner in given.items() for name, value in (("scope", scope), ("owner", owner))
     }

@@ -190,8 +190,9 @@ def _tell(terminal: Terminal, ends: _Ends, copied: "moving.Copied", chains: "lis
     for chain in chains:
         if chain.fault is not None:
             terminal.say(f"The audit was not whole before the move either. {sentence(chain)}", "yellow")
+    password = " with its password, if it has one," if ends.target.dialect.name == "postgresql" else ""
     terminal.say(
-        f"Set ORION_DATABASE_URL={ends.target_url} with its password, if it has one, and start the controller. "
+        f"Set ORION_DATABASE_URL={ends.target_url}{password} and start the controller. "
         f"What was moved stays in {ends.source_url}, untouched."
     )
 

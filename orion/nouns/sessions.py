@@ -4,13 +4,15 @@ from typing import Annotated
 
 import typer
 
-from orion import pages
+from orion import pages, talks
 from orion.client import Json, segment
 from orion.exits import Exit
 from orion.terminal import Terminal, moment
 from orion.verbs import Invocation, noun, verb
 
-SessionId = Annotated[str, typer.Argument(metavar="ID", help="The session's id.")]
+SessionId = Annotated[
+    str, typer.Argument(metavar="ID", help="The session's id, or `last`: your own that goes on.")
+]
 COLUMNS = {
     "session_id": "session",
     "user": "user",
@@ -64,7 +66,8 @@ def show(
     everything: pages.Everything = False,
 ) -> None:
     """One conversation and what was said in it, with the calls that came of it."""
-    client, path, terminal = invocation.client, f"/sessions/{segment(session_id)}", invocation.terminal
+    client, terminal = invocation.client, invocation.terminal
+    path = f"/sessions/{segment(talks.meant(invocation, session_id))}"
     found = client.get(path, limit=limit, cursor=cursor)
     while everything and found["next"] is not None:
         earlier = client.get(path, limit=pages.AT_ONCE, cursor=found["next"])
@@ -79,9 +82,9 @@ def show(
 
 def end(invocation: Invocation, session_id: SessionId) -> None:
     """End a conversation. What was said stays on record; what was remembered for it alone is forgotten."""
-    ended = invocation.client.post(f"/sessions/{segment(session_id)}/end")
+    ended = invocation.client.post(f"/sessions/{segment(talks.meant(invocation, session_id))}/end")
     if not invocation.terminal.answer(ended):
-        invocation.terminal.say(f"Ended {session_id}")
+        invocation.terminal.say(f"Ended {ended['session_id']}")
 
 
 def _write(terminal: Terminal, message: Json) -> None:

@@ -55,6 +55,10 @@ def test_a_person_is_told_what_is_not_in_it(installation: Installation, tmp_path
     assert said.returncode == Exit.DONE
     assert said.stdout.strip() == str(tmp_path / "mine.tar.gz")
     assert "keys and passwords are not in it" in said.stderr
+    listed = installation.orion("db", "backups", str(tmp_path))
+    assert [line.split("\t")[1] for line in listed.stdout.splitlines()] == ["file", "mine.tar.gz"]
+    elsewhere = installation.orion("db", "backups", str(tmp_path), ORION_INSTANCE="second")
+    assert [line.split("\t")[-1] for line in elsewhere.stdout.splitlines()] == ["controller", "main"]
     again = installation.orion("db", "backup", str(tmp_path / "mine.tar.gz"))
     assert (again.returncode, "--force" in again.stderr) == (Exit.FAILED, True)
     assert installation.orion("db", "backup", str(tmp_path / "mine.tar.gz"), "--force").returncode == 0

@@ -11,6 +11,7 @@ from alembic import command
 from controller.store import engine, migrate
 from tests.databases import POSTGRESQL, Databases
 from tests.orion.installation import Installation, clean_environment, orion, running
+from tests.ports import free_port
 
 
 @pytest.fixture
@@ -37,12 +38,30 @@ def test_an_old_database_is_brought_up_to_date(tmp_path: Path, url: str, databas
     assert (before["kind"], before["schema"], before["up_to_date"]) == (databases.kind, "0008", False)
     assert ":***@" in before["url"] or databases.kind != POSTGRESQL
 
-    done = says(tmp_path, url, "migrate")
+    copied = [] if databases.kind != POSTGRESQL else ["--yes"]  # a server's copy is somebody else's to make
+    done = says(tmp_path, url, "migrate", *copied)
 
     assert (done["before"], done["schema"]) == ("0008", migrate.newest())
     assert (done["copy"] is None) is (databases.kind == POSTGRESQL)
     assert says(tmp_path, url, "status")["up_to_date"]
     assert says(tmp_path, url, "migrate")["before"] == migrate.newest()
+
+
+def test_a_server_is_not_changed_before_somebody_says_that_there_is_a_copy(
+    tmp_path: Path, postgresql_databases: Databases
+) -> None:
+    with postgresql_databases.empty() as url:
+        writer = engine.writer(url)
+        command.upgrade(migrate.configuration(writer), "0008")
+        writer.dispose()
+        environment = clean_environment(
+            HOME=str(tmp_path), ORION_DATA_DIR=str(tmp_path), ORION_DATABASE_URL=url
+        )
+        said = orion("db", "migrate", environment=environment)
+        assert (said.returncode, said.stdout) == (2, "")
+        assert "--yes" in said.stderr
+        assert says(tmp_path, url, "migrate", exit_code=2)["error"]["code"] == "usage"
+        assert says(tmp_path, url, "status", exit_code=1)["schema"] == "0008"
 
 
 def test_where_there_is_no_database_none_is_made(tmp_path: Path) -> None:
@@ -52,6 +71,29 @@ def test_where_there_is_no_database_none_is_made(tmp_path: Path) -> None:
     assert said.returncode == 1
     assert "There is no database at" in said.stderr
     assert list(tmp_path.glob("**/*.db")) == []
+
+
+@pytest.mark.parametrize("words", [("db", "status"), ("db", "backup", "."), ("audit", "verify")])
+def test_what_keeps_a_database_from_being_read_is_told_with_what_to_do(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """An earlier release is spoken of only where it can be that."""
+    server = f"postgresql+psycopg://orion:secret@127.0.0.1:{free_port()}/orion"
+    (tmp_path / "other.db").write_bytes(b"nothing of the kind" * 100)
+
+    for url, reason, remedy in (
+        (server, "Connection refused", "See that the server runs"),
+        (engine.sqlite_url(tmp_path / "other.db"), "file is not a database", "put a backup back"),
+    ):
+        environment = clean_environment(
+            HOME=str(tmp_path), ORION_DATA_DIR=str(tmp_path), ORION_DATABASE_URL=url
+        )
+        said = orion(*words, environment=environment)
+        assert said.returncode == 1
+        assert reason in said.stderr
+        assert remedy in said.stderr
+        assert "secret" not in said.stderr
+        assert "earlier release" not in said.stderr
 
 
 def test_a_controller_that_runs_keeps_its_schema(tmp_path: Path) -> None:

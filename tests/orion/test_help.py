@@ -97,6 +97,14 @@ def test_what_does_not_exist_is_a_usage_error(words: list[str]) -> None:
     assert (done.returncode, done.stdout) == (2, "")
 
 
+@pytest.mark.parametrize("words", [["search", "x", "--kind"], ["events", "list", "--severity"]])
+def test_a_word_that_is_none_of_a_list_is_said_plainly(words: list[str]) -> None:
+    done = orion(*words, "nope", environment=clean_environment())
+
+    assert done.returncode == 2
+    assert f"Invalid value for '{words[-1]}': 'nope' is not one of '" in done.stderr
+
+
 def test_a_short_command_loads_no_program() -> None:
     """What makes `orion devices list` feel instant: the programs' packages stay unloaded."""
     code = (

@@ -24,6 +24,18 @@ def test_a_memory_is_set_read_found_listed_and_forgotten(installation: Installat
     assert missing["error"]["code"] == "not_found"
 
 
+def test_a_memory_elsewhere_is_named_with_the_option_to_say(installation: Installation) -> None:
+    installation.data("memory", "set", "meter", "in the hall", "--global")
+
+    for verb in ("get", "forget"):
+        said = installation.orion("memory", verb, "meter")
+        assert (said.returncode, said.stderr) == (
+            1,
+            "Nothing is remembered as 'meter' there, but for everybody (--global).\n",
+        )
+    installation.data("memory", "forget", "meter", "--global")
+
+
 def test_a_person_reads_a_table_and_a_value_can_come_from_stdin(installation: Installation) -> None:
     said = installation.orion("memory", "set", "wifi", "-", stdin="in the drawer\n")
     shown = installation.orion("memory", "list")
@@ -55,13 +67,20 @@ def test_a_conversation_is_gone_on_with_shown_and_ended(installation: Installati
     again = installation.data("ask", "help", "--session", "last", exit_code=1)
     shown = installation.data("sessions", "show", first["session_id"])
     read = installation.orion("sessions", "show", first["session_id"])
-    ended = installation.data("sessions", "end", first["session_id"])
+    by_word = installation.data("sessions", "show", "last")
+    kept = installation.data("memory", "set", "here", "it", "--session", "last")
+    got = installation.data("memory", "get", "here", "--session", "last")
+    ended = installation.data("sessions", "end", "last")
     over = installation.data("ask", "help", "--session", first["session_id"], exit_code=1)
 
     assert again["session_id"] == first["session_id"]
     assert [each["role"] for each in shown["messages"]] == ["user", "assistant"] * 2
     assert "create_directory on laptop: succeeded" in read.stdout
+    assert by_word == shown
+    assert (kept["scope"], kept["owner"], got) == ("session", first["session_id"], kept)
     assert ended["active"] is False
     assert over["error"]["code"] == "conflict"
+    nothing = installation.data("sessions", "show", "last", exit_code=1)
+    assert nothing["error"]["message"].startswith("You have no conversation that goes on")
     listed = installation.data("sessions", "list", "--active")["items"]
     assert first["session_id"] not in [each["session_id"] for each in listed]

@@ -91,6 +91,7 @@ def test_there_and_back_again(home: Environment, server: str, tmp_path: Path) ->
     assert there.returncode == 0, there.stderr
     assert "each compared with what was read" in there.stderr
     assert "Set ORION_DATABASE_URL=postgresql+psycopg://orion:***@" in there.stderr
+    assert "with its password, if it has one," in there.stderr
     assert contents(server) == before
 
     back = tmp_path / "back.db"
@@ -101,6 +102,17 @@ def test_there_and_back_again(home: Environment, server: str, tmp_path: Path) ->
     assert contents(engine.sqlite_url(back)) == before
     assert back.stat().st_mode & 0o777 == 0o600
     assert password_of(server) not in there.stdout + there.stderr + again.stdout + again.stderr
+
+
+def test_a_move_to_a_file_speaks_of_no_password_and_is_not_made_again(
+    home: Environment, tmp_path: Path
+) -> None:
+    target = f"sqlite:///{tmp_path / 'copy.db'}"
+    done = orion("db", "move", "--to", target, environment=home)
+    again = orion("db", "move", "--to", target, environment=home)
+
+    assert f"Set ORION_DATABASE_URL={target} and start the controller." in done.stderr
+    assert (again.returncode, "a move that has ended is not made again" in again.stderr) == (1, True)
 
 
 def test_a_dry_run_counts_and_changes_nothing(home: Environment, server: str, tmp_path: Path) -> None:

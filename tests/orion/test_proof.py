@@ -66,6 +66,21 @@ def test_an_export_to_stdout_is_the_same_form(installation: Installation) -> Non
     assert set(json.loads(done.stdout.splitlines()[-1])) == {"head"}
 
 
+def test_an_export_is_written_over_only_with_force(installation: Installation, tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text("mine", encoding="utf-8")
+
+    refused = installation.orion("audit", "export", str(file))
+
+    assert (refused.returncode, refused.stderr) == (
+        Exit.FAILED,
+        f"{file} is there. Name another file, or say --force.\n",
+    )
+    assert file.read_text(encoding="utf-8") == "mine"
+    installation.data("audit", "export", str(file), "--force")
+    assert installation.data("audit", "verify", str(file))["whole"]
+
+
 def test_elsewhere_an_export_is_believed_with_the_id_of_the_key_only(
     installation: Installation, exported: Path, tmp_path: Path
 ) -> None:

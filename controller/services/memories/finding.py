@@ -1,6 +1,7 @@
 """Looking up what is remembered. What has expired is not there, whether it was removed yet or not."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Text, and_, cast, func, or_
@@ -8,12 +9,13 @@ from sqlmodel import Session, col, select
 
 from controller.errors import UnknownMemory
 from controller.services import pages
-from controller.services.actors import Actor
+from controller.services.actors import Actor, Role
 from controller.services.memories.places import Place, Scope, may_see
 from controller.services.pages import Order, Page
-from controller.store.tables import MemoryRow
+from controller.store.tables import Conversation, MemoryRow
 
 MAX_TERMS = 8  # words of a search that are looked for
+MAX_PLACES = 3  # that are named where a key was looked for in vain
 
 _LATEST = Order.of("memory", "context_memory", "updated_at", "id")
 
@@ -22,11 +24,12 @@ def get(session: Session, key: str, place: Place, *, actor: Actor, now: datetime
     """What this key holds there.
 
     Raises:
-        UnknownMemory: nothing, or nothing any more, or nothing that this user may see.
+        UnknownMemory: nothing, or nothing any more, or nothing that this user may see; it names
+            other places of theirs where the key holds something.
     """
     row = find(session, key, place)
     if row is None or is_over(row, now=now) or not may_see(session, place, actor=actor):
-        raise UnknownMemory(key)
+        raise UnknownMemory(key, _elsewhere(session, key, actor=actor, now=now))
     return row
 
 
@@ -132,6 +135,17 @@ def over(now: datetime) -> ColumnElement[bool]:
 def is_over(row: MemoryRow, *, now: datetime) -> bool:
     """Whether this row has expired."""
     return row.expires_at is not None and row.expires_at <= now
+
+
+def _elsewhere(session: Session, key: str, *, actor: Actor, now: datetime) -> Sequence[tuple[str, str]]:
+    """Where a key holds something that this user may see, as scope and owner."""
+    query = select(MemoryRow.scope, MemoryRow.owner).where(col(MemoryRow.key) == key, live(now))
+    if actor.role is not Role.ADMIN:
+        talks = select(Conversation.id).where(Conversation.user == actor.user)
+        theirs = and_(col(MemoryRow.scope) == Scope.SESSION.value, col(MemoryRow.owner).in_(talks))
+        query = query.where(or_(visible(actor), theirs))
+    latest = query.order_by(col(MemoryRow.updated_at).desc(), col(MemoryRow.id)).limit(MAX_PLACES)
+    return session.exec(latest).all()
 
 
 def _holds(session: Session, term: str) -> ColumnElement[bool]:

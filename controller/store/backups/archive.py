@@ -24,6 +24,8 @@ from controller.store.backups.manifest import DATABASE, FORMAT, HEADS, MANIFEST,
 LEVEL = 3  # of gzip: level 6 takes nearly twice as long and leaves 6 % less
 CHUNK = 1024 * 1024  # bytes
 MAX_MANIFEST = 1024 * 1024  # bytes
+MAX_FRAME = 64 * 1024  # bytes of the tar that are in no part and not in the manifest
+LENGTH, LENGTHS = 4, 1 << 32  # bytes that gzip has at its end for the length, and how many that can be
 PARTS = (DATABASE, HEADS)
 
 
@@ -84,6 +86,23 @@ def manifest_of(path: Path) -> Manifest:
     """
     with _reading(path) as (tar, _):
         return _manifest(path, tar)
+
+
+def check_end(path: Path, manifest: Manifest) -> None:
+    """Look whether a file is there to its end, by the length that stands there; the rest is for `check`.
+
+    Raises:
+        BackupUnusable: it broke off, or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(-LENGTH, os.SEEK_END)
+            told = int.from_bytes(file.read(LENGTH), "little")
+    except OSError as error:
+        raise BackupUnusable(path, f"cannot be read: {error.strerror}.") from error
+    beside = (told - sum(each.size for each in manifest.contents.values())) % LENGTHS
+    if beside > MAX_MANIFEST + MAX_FRAME:
+        raise BackupUnusable(path, "is damaged: it has no end.")
 
 
 def unpack(path: Path, folder: Path, tell: Tell) -> Manifest:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from controller.store import engine as engines
-from controller.store import migrate
+from controller.store import migrate, remedies
 from controller.store.backups import tools
 from controller.store.backups.errors import NotBackedUp
 from controller.store.tables import METADATA
@@ -65,8 +65,7 @@ def take(url: str, target: Path, tell: Tell) -> Snapshot:
             return _of_file(Path(address.database or ""), target, tell)
         return _of_server(url, target, tell)
     except (DBAPIError, sqlite3.Error) as error:
-        said = str(getattr(error, "orig", error)).partition("\n")[0]
-        raise NotBackedUp(f"The database cannot be copied: {said}.") from error
+        raise NotBackedUp(f"The database cannot be copied: {remedies.told(error)}") from error
 
 
 def counted(connection: Connection) -> dict[str, int]:

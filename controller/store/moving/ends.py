@@ -105,7 +105,7 @@ def refuse_rows(target: Connection) -> None:
     """
     for table in METADATA.sorted_tables:
         if target.execute(select(literal(1)).select_from(table).limit(1)).first() is not None:
-            raise NotEmpty(f"rows already, in {table.name}")
+            raise NotEmpty(f"rows already, in {table.name} (a move that has ended is not made again)")
 
 
 def counted(connection: Connection) -> dict[str, int]:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 def export(
     invocation: Invocation,
-    file: Annotated[Path | None, typer.Argument(help="Written anew; stdout unless said.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="The file to write; stdout unless said.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
 ) -> Exit:
     """Write the audit as JSON Lines: a row a line, the signed end of each chain last.
 
@@ -29,6 +30,8 @@ def export(
     terminal = invocation.terminal
     if file is None and terminal.json:
         raise typer.BadParameter("name a file: with --json there is one object on stdout", param_hint="FILE")
+    if file is not None and file.exists() and not force:
+        raise Failure(f"{file} is there. Name another file, or say --force.")
     said = invocation.client.post("/audit/heads")["items"]
     signed = [SignedHead.model_validate(head, strict=False) for head in said]
     with stored_rows(invocation) as (stored, _):

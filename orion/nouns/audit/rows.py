@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orion.config.addresses import keys_path
+from orion.config.sources import masked_url
 from orion.terminal import Terminal
 from orion.verbs import Failure, Invocation
 
@@ -36,7 +37,7 @@ def stored_rows(invocation: Invocation) -> "Iterator[tuple[proof.Stored, Callabl
     from sqlmodel import Session
 
     from controller.services import proof
-    from controller.store import engine
+    from controller.store import engine, remedies
 
     url = invocation.settings.database_url
     address = make_url(url)
@@ -51,10 +52,7 @@ def stored_rows(invocation: Invocation) -> "Iterator[tuple[proof.Stored, Callabl
     try:
         yield proof.Stored(lambda: Session(reader)), loose
     except DBAPIError as error:
-        said = str(error.orig).partition("\n")[0]
-        raise Failure(
-            f"The database cannot be read: {said}. One of an earlier release is made ready by starting the controller."
-        ) from error
+        raise Failure(f"The database {masked_url(url)} cannot be read: {remedies.told(error)}") from error
     finally:
         reader.dispose()
 

@@ -228,6 +228,30 @@ def test_what_is_no_backup_is_said(tmp_path: Path, content: bytes) -> None:
     assert listed.trouble is not None
 
 
+def test_what_somebody_named_is_listed_and_what_broke_off_is_told(
+    installed: Installed, tmp_path: Path
+) -> None:
+    """What is no backup and has no name of ours is somebody else's, and not spoken of."""
+    broken, whole = (backups.make(installed.source, tmp_path, now=later(each)) for each in (60, 0))
+    os.truncate(broken.path, broken.size - 1)
+    mine = tmp_path / "my.tar.gz"
+    mine.write_bytes(whole.path.read_bytes())
+    (tmp_path / "photos.tar.gz").write_bytes(gzip.compress(b"of the holidays"))
+    (tmp_path / "folder.tar.gz").mkdir()
+    os.mkfifo(tmp_path / "pipe.tar.gz")
+    (tmp_path / "orion-main-20260101T000000Z.tar.gz").write_bytes(b"")
+
+    found = backups.on(tmp_path)
+
+    assert [each.path.name for each in found] == [
+        broken.path.name, whole.path.name, mine.name, "orion-main-20260101T000000Z.tar.gz",
+    ]  # fmt: skip
+    assert found[0].trouble == f"{broken.path} is damaged: it has no end."
+    assert [each.trouble for each in found[1:3]] == [None, None]
+    assert found[3].trouble is not None
+    assert [each.path for each in backups.of("main", tmp_path)] == [broken.path, whole.path]
+
+
 def test_more_than_the_manifest_says_is_refused(installed: Installed, tmp_path: Path) -> None:
     """A part cannot be longer than it says, so a small file cannot fill a disk unsaid."""
     made = backups.make(installed.source, tmp_path, now=NOON)

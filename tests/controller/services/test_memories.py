@@ -85,6 +85,32 @@ def test_a_user_sees_what_is_global_their_own_and_of_devices(session: Session, l
     assert found(session, "cupboard", place=memories.own(VIEWER)) == []
 
 
+def test_a_key_that_is_looked_for_in_vain_is_named_where_its_user_may_see_it(
+    session: Session, laptop: Device
+) -> None:
+    talk, hers = (conversations.begin(session, actor=actor, now=NOON).id for actor in (OPERATOR, VIEWER))
+    for seconds, place in enumerate((EVERYBODY, Place(Scope.SESSION, talk), Place(Scope.DEVICE, "laptop"))):
+        keep(session, a_memory("known", place=place), seconds=seconds)
+    for place in (memories.own(VIEWER), Place(Scope.SESSION, hers)):
+        keep(session, a_memory("hers", place=place), actor=ADMIN)
+    keep(session, a_memory("over", place=EVERYBODY, expires_at=later(10)))
+
+    assert in_vain(session, "known") == (
+        f"Nothing is remembered as 'known' there, but of the device laptop (--device laptop) "
+        f"and in the conversation {talk} (--session {talk}) and for everybody (--global)."
+    )
+    assert "for the user vera (--user vera)" in in_vain(session, "hers", actor=ADMIN)
+    for key in ("hers", "over"):
+        assert in_vain(session, key) == f"Nothing is remembered as {key!r}. See what is: orion memory list"
+
+
+def in_vain(session: Session, key: str, actor: Actor = OPERATOR) -> str:
+    """What somebody is told who looks for a key of their own."""
+    with pytest.raises(UnknownMemory) as raised:
+        memories.get(session, key, memories.own(actor), actor=actor, now=later(60))
+    return str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("place", "actor", "error"),
     [

@@ -8,11 +8,20 @@ import pytest
 from sqlmodel import Session, select
 
 from controller.cleaner import Cleaner
-from controller.services import audit, conversations, devices, events, retention
+from controller.services import audit, conversations, devices, events, memories, retention
+from controller.services.memories import NewMemory
 from controller.services.orders import Status
 from controller.services.retention import Keep
 from controller.store.store import Store
-from controller.store.tables import AuditEntry, EventRow, Message, Metric, MetricProgress, ToolExecution
+from controller.store.tables import (
+    AuditEntry,
+    EventRow,
+    MemoryRow,
+    Message,
+    Metric,
+    MetricProgress,
+    ToolExecution,
+)
 from tests.factories import ADMIN, NOON, OPERATOR, a_place, an_event
 from tests.plans import explained
 
@@ -71,6 +80,9 @@ def fill(session: Session) -> None:
                 )
             )
         audit.record(session, "something", now=before(age))
+        for ends in (before(age), NOON + timedelta(days=age + 1), None):
+            new = NewMemory(f"{age} {ends}", "it", memories.own(OPERATOR), expires_at=ends)
+            memories.remember(session, new, actor=OPERATOR, now=before(800))
     for seconds in (retention.FINE, retention.COARSE):  # all of it is in the coarser rows
         session.add(MetricProgress(seconds=seconds, begun=NOON, done=NOON))
 
@@ -81,6 +93,7 @@ def left(session: Session) -> dict[str, set[str]]:
         "events": set(session.exec(select(EventRow.id))),
         "messages": set(session.exec(select(Message.content))),
         "metrics": {f"{row.seconds} {row.at}" for row in session.exec(select(Metric))},
+        "memory": set(session.exec(select(MemoryRow.key))),
     }
 
 
@@ -96,6 +109,7 @@ def expected() -> dict[str, set[str]]:
         "metrics": {
             f"{sec} {before(age)}" for sec, days in metric_days.items() for age in AGES if age <= days
         },
+        "memory": {f"{age} {ends}" for age in AGES for ends in (NOON + timedelta(days=age + 1), None)},
     }
 
 
@@ -126,10 +140,10 @@ async def test_what_is_kept_for_ever_stays(store: Store) -> None:
 
     gone = await cleaner.clean()
 
-    assert set(gone) == {"metrics"}
+    assert set(gone) == {"metrics", "memory"}
 
 
-@pytest.mark.parametrize("name", ["commands", "events", "messages", "metrics"])
+@pytest.mark.parametrize("name", ["commands", "events", "messages", "metrics", "memory"])
 def test_a_step_looks_at_no_more_than_it_takes(session: Session, name: str) -> None:
     """What stays, as old events that nobody resolved, is not read again at every step."""
     rule = next(rule for rule in retention.rules(KEEP) if rule.name == name)
