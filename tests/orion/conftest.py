@@ -1,14 +1,34 @@
-"""One running installation for all tests that only use one."""
+"""Two running installations for all tests that only use one: on SQLite, and on PostgreSQL."""
 
+import zlib
 from collections.abc import Iterator
 
 import pytest
 
+from tests.databases import POSTGRESQL, SQLITE, Databases
 from tests.orion.installation import Installation, running
 
 
 @pytest.fixture(scope="session")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def installation_on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """Broker, controller and the node `laptop`, as `orion up` runs them."""
     with running(tmp_path_factory.mktemp("installation")) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def installation_on_postgresql(
+    tmp_path_factory: pytest.TempPathFactory, postgresql_databases: Databases
+) -> Iterator[Installation]:
+    """The same, with a server's database."""
+    home = tmp_path_factory.mktemp("installation")
+    with postgresql_databases.empty() as url, running(home, ORION_DATABASE_URL=url) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def installation(request: pytest.FixtureRequest) -> Installation:
+    """One of the two: the name of the test's file decides, so that it is always the same one."""
+    kind = (SQLITE, POSTGRESQL)[zlib.crc32(request.path.name.encode()) % 2]
+    found: Installation = request.getfixturevalue(f"installation_on_{kind}")
+    return found

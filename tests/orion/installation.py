@@ -55,6 +55,12 @@ class Installation:
         self.up: subprocess.Popen[str] | None = None
 
     @property
+    def database_url(self) -> str:
+        """Where its controller keeps everything."""
+        own = f"sqlite:///{self.home / 'data' / 'controller' / 'orion.db'}"
+        return self.environment.get("ORION_DATABASE_URL", own)
+
+    @property
     def log(self) -> str:
         """What `orion up` and its programs said on stderr."""
         return (self.home / "up.log").read_text(encoding="utf-8")

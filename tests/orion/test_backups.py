@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import make_url
 
 from orion.exits import Exit
 from tests.databases import Databases
@@ -35,9 +36,10 @@ def test_a_backup_is_made_while_the_controller_runs(installation: Installation, 
 
     (listed,) = installation.data("db", "backups", str(tmp_path))["items"]
     assert (listed["file"], listed["size"]) == (made["file"], made["size"])
-    assert made["kind"] == "sqlite"
+    assert made["kind"] == make_url(installation.database_url).get_backend_name()
     looked = installation.data("db", "verify", made["file"])
-    assert (looked["whole"], looked["chains"][0]["fault"]) == (True, None)
+    assert looked["whole"]
+    assert all(each["fault"] is None for each in looked["chains"] or ())
     with tarfile.open(made["file"]) as tar:
         assert tar.getnames() == ["manifest.json", "database", "heads.jsonl"]
 

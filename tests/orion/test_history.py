@@ -22,7 +22,7 @@ def measured(installation: Installation) -> Installation:
         for number in range(6)
         for measure, mean in (("cpu", 10.0 + number), ("temperature:cpu", 50.0), ("machine:arm.speed", 0.0))
     ]
-    writer = engine.writer(engine.sqlite_url(installation.home / "data" / "controller" / "orion.db"))
+    writer = engine.writer(installation.database_url)
     with Session(writer) as session, session.begin():
         metrics.record(session, samples)
     writer.dispose()

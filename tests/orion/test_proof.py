@@ -11,6 +11,12 @@ from orion.exits import Exit
 from tests.orion.installation import Installation, clean_environment, orion
 
 
+@pytest.fixture(scope="module")
+def installation(installation_on_sqlite: Installation) -> Installation:
+    """Its database is a file, which is copied and meddled with here."""
+    return installation_on_sqlite
+
+
 @pytest.fixture
 def exported(installation: Installation, tmp_path: Path) -> Path:
     """The audit of an installation that has done something."""
