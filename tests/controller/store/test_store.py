@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from sqlalchemy import Engine
 from sqlalchemy.pool import QueuePool
 from sqlmodel import Session, col, select, text
 
@@ -161,23 +162,34 @@ async def test_a_full_disk_fails_the_whole_batch_and_the_program_goes_on(sqlite_
 
 def set_read_only(store: Store, switch: str) -> None:
     """What a file system that turned read-only, or a server that is a replica now, does to the writer."""
-    word = {
-        "sqlite": f"PRAGMA query_only={switch}",
-        "postgresql": f"SET default_transaction_read_only={switch}",
-    }[store._writer.dialect.name]
-    pool = store._writer.pool
+    engine = store._writer
+    if engine.dialect.name == "postgresql":
+        _set_for_new_sessions(engine, switch)
+        word = f"SET default_transaction_read_only={switch}"
+    else:
+        word = f"PRAGMA query_only={switch}"
+    pool = engine.pool
     assert isinstance(pool, QueuePool)
     alone = False
     while not alone:  # the writer may be at work with a connection that it gives back afterwards
-        held = [store._writer.raw_connection()]
+        held = [engine.raw_connection()]
         while pool.checkedin():
-            held.append(store._writer.raw_connection())
+            held.append(engine.raw_connection())
         alone = pool.checkedout() == len(held)
         for connection in held:
             if alone:
                 connection.cursor().execute(word)
                 connection.commit()
             connection.close()
+
+
+def _set_for_new_sessions(engine: Engine, switch: str) -> None:
+    with engine.connect() as connection:
+        connection.execute(text("SET TRANSACTION READ WRITE"))
+        connection.execute(
+            text(f'ALTER DATABASE "{engine.url.database}" SET default_transaction_read_only = {switch}')
+        )
+        connection.commit()
 
 
 async def test_a_database_that_takes_no_writes_is_a_failure_to_try_again(store: Store) -> None:

@@ -36,7 +36,8 @@ def mistakes(story: Story) -> None:
     for given in (long.text, untaken.text):
         story.run("run", "lock", "unlock", "pin=-", "--no-wait", "--json", stdin=given + "\n")
     story.run("node", "join", "127.0.0.1:9", "--no-run", stdin="not-a-code\n")
-    url = f"postgresql+psycopg://orion:{postgres.text}@127.0.0.1:9/orion"
+    # somebody listens there, who is no database
+    url = f"postgresql+psycopg://orion:{postgres.text}@127.0.0.1:{site.port}/orion"
     story.run(
         *("controller", "--json"),
         ORION_DATABASE_URL=url,
