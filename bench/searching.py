@@ -36,6 +36,7 @@ from tests.chance import repeatable
 from tests.databases import databases_of
 
 ROWS = 1_000_000
+DISK = Path(tempfile.gettempdir())  # not in memory, where the tests have theirs
 GOAL = 50.0  # milliseconds
 ROUNDS, FEW = 30, 5
 PATIENT = 1.0  # seconds; what takes longer is asked a few times only
@@ -60,7 +61,7 @@ def measure(rows: int = ROWS) -> list[Figure]:
     for kind in ("sqlite", "postgresql"):
         with (
             tempfile.TemporaryDirectory(prefix="orion-bench-") as folder,
-            databases_of(kind, Path(folder)) as made,
+            databases_of(kind, Path(folder), place=DISK) as made,
             made.empty() as url,
         ):
             writer = engines.writer(url)

@@ -14,6 +14,7 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from tests import memory
 from tests.broker.running import RunningBroker, running_broker
 from tests.databases import POSTGRESQL, SQLITE, Databases, databases_of
 
@@ -59,8 +60,8 @@ class Together(LoadScopeScheduling):
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: a test often waits for a program that it started."""
-    return (os.cpu_count() or 1) + 1
+    """Two more than there are cores: a test often waits for a program that it started."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
@@ -94,8 +95,8 @@ async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runn
 
 
 @pytest.fixture(scope="session")
-def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
-    with databases_of(SQLITE, tmp_path_factory.mktemp("databases")) as made:
+def sqlite_databases() -> Iterator[Databases]:
+    with memory.folder("orion-sqlite-") as folder, databases_of(SQLITE, folder) as made:
         yield made
 
 

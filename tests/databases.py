@@ -85,14 +85,14 @@ class Server:
 
 
 @contextmanager
-def databases_of(kind: str, folder: Path) -> Iterator[Databases]:
-    """All databases of one kind; a server that they need runs until the block ends."""
+def databases_of(kind: str, folder: Path, *, place: Path | None = None) -> Iterator[Databases]:
+    """All databases of one kind; a server that they need runs until the block ends, with its files in `place`."""
     if kind == SQLITE:
         files = Files(folder)
         yield files
         files.writer.dispose()
         return
-    with cluster() as running:
+    with cluster(place) as running:
         server = Server(running)
         yield server
         server.writer.dispose()

@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from tests import memory
 from tests.ports import free_port
 
 PLACES = (
@@ -117,10 +118,13 @@ class Cluster:
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
-    """A server that runs until the block ends; its folder is gone then."""
+def cluster(place: Path | None = None) -> Iterator[Cluster]:
+    """A server that runs until the block ends; its folder, a new one in `place`, is gone then.
+
+    Without a `place` that is in memory.
+    """
     program("initdb")
-    folder = Path(tempfile.mkdtemp(prefix="orion-postgres-"))
+    folder = Path(tempfile.mkdtemp(prefix="orion-postgres-", dir=place or memory.place()))
     made = Cluster(folder, free_port(), secrets.token_urlsafe(24))
     try:
         shutil.chown(folder, account())

@@ -22,6 +22,7 @@ from controller.store import engine as engines
 from tests.databases import POSTGRESQL, SQLITE, databases_of
 
 ROWS = 1_000_000
+DISK = Path(tempfile.gettempdir())  # not in memory, where the tests have theirs
 SEARCHING = "bench.searching"  # its `measure(rows)` covers both databases
 
 console = Console(stderr=True)
@@ -31,7 +32,7 @@ def _of(kind: str, rows: int, *, inserts: bool) -> list[Figure]:
     figures: list[Figure] = []
     with (
         tempfile.TemporaryDirectory(prefix="orion-bench-") as folder,
-        databases_of(kind, Path(folder)) as databases,
+        databases_of(kind, Path(folder), place=DISK) as databases,
     ):
         if inserts:
             with console.status(f"{kind}: inserting"):
