@@ -42,7 +42,7 @@ class Pump:
         self.client.on_message = self.on_message
 
     def start(self) -> None:
-        expiry = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho has no types here
+        expiry = Properties(PacketTypes.CONNECT)
         expiry.SessionExpiryInterval = 3600
         self.client.connect(self.place["host"], self.place["port"], clean_start=False, properties=expiry)
         self.client.loop_start()

@@ -63,7 +63,7 @@ class Peer:
         )
         properties = None
         if self.signer is not None:
-            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho has no types here
+            properties = Properties(PacketTypes.PUBLISH)
             properties.UserProperty = list(self.signer.sign(topic, payload))
         await self.client.publish(topic, payload, qos=qos, retain=retain, properties=properties)
 
@@ -96,7 +96,7 @@ async def peer(
     endpoint: Endpoint, topics: Topics, filters: list[str], *, clean_start: bool = True
 ) -> AsyncIterator[Peer]:
     """A client of paho's own kind, subscribed."""
-    kept = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho has no types here
+    kept = Properties(PacketTypes.CONNECT)
     kept.SessionExpiryInterval = 3600
     assert endpoint.username is not None
     async with AsyncExitStack() as stack:

@@ -1,11 +1,11 @@
 """What is shown to a person, to a program, and to whoever reads the disk."""
 
-import contextlib
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+from sqlalchemy import URL, create_engine, select, table, text
+from sqlalchemy.pool import NullPool
 
 from tests.conformance.installation import START_WITHIN
 from tests.security import in_use
@@ -74,11 +74,10 @@ def files(story: Story) -> None:
 
 
 def _rows(path: Path) -> Iterator[str]:
-    with contextlib.closing(sqlite3.connect(path)) as database:
-        tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        for (table,) in tables:
-            found = database.execute(f'SELECT * FROM "{table}"')  # noqa: S608 - a name of the database's own
-            names = [column[0] for column in found.description]
-            for row in found:
-                shown = {each: value for each, value in zip(names, row, strict=True) if each not in COLUMNS}
-                yield f"{table} {shown}"
+    engine = create_engine(URL.create("sqlite", database=str(path)), poolclass=NullPool)
+    with engine.connect() as database:
+        names = database.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars().all()
+        for name in names:
+            for row in database.execute(select(text("*")).select_from(table(name))).mappings():
+                shown = {each: value for each, value in row.items() if each not in COLUMNS}
+                yield f"{name} {shown}"

@@ -2,6 +2,8 @@
 
 import stat
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from device_node.tools.tool import ToolError
@@ -58,28 +60,27 @@ def test_overwriting_keeps_the_rights_of_the_file(desk: Desk) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o750
 
 
+def written(desk: Desk, path: str, start: threading.Barrier, text: str) -> ErrorCode | None:
+    """Write once all have come to this point; why not, if not."""
+    start.wait()
+    try:
+        desk.run("write_file", path=path, content=text)
+    except ToolError as error:
+        return error.code
+    return None
+
+
 def test_of_many_writers_that_do_not_overwrite_exactly_one_wins(desk: Desk) -> None:
-    for number in range(20):
-        start = threading.Barrier(4)
-        won: list[str] = []
+    texts = [f"by {writer}" for writer in range(4)]
+    with ThreadPoolExecutor(len(texts)) as pool:
+        for number in range(20):
+            path = desk.at(str(number))
+            write = partial(written, desk, path, threading.Barrier(len(texts)))
 
-        def write(text: str, path: str, start: threading.Barrier = start, won: list[str] = won) -> None:
-            start.wait()
-            try:
-                desk.run("write_file", path=path, content=text)
-            except ToolError as error:
-                assert error.code is ErrorCode.ALREADY_EXISTS  # noqa: PT017 - one of several outcomes
-            else:
-                won.append(text)
+            refused = dict(zip(texts, pool.map(write, texts), strict=True))
 
-        path = desk.at(str(number))
-        writers = [threading.Thread(target=write, args=(f"by {writer}", path)) for writer in range(4)]
-        for writer in writers:
-            writer.start()
-        for writer in writers:
-            writer.join()
-
-        assert won == [Path(path).read_text()]
+            won = Path(path).read_text()
+            assert refused == {text: None if text == won else ErrorCode.ALREADY_EXISTS for text in texts}
     assert len(desk.tree()) == 20
 
 
