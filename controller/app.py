@@ -67,6 +67,7 @@ async def run(
         store = await asyncio.to_thread(_store, settings)
         try:
             if await _opened(store, stop):
+                http.listen(listener)
                 await _serve(settings, store, listener, stop, ready)
         finally:
             await asyncio.to_thread(store.close)

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import logging
+import os
 import socket
 from collections.abc import Iterator
 
@@ -37,6 +38,7 @@ from controller.errors import OrionError
 logger = logging.getLogger(__name__)
 
 STOP_WITHIN = 2  # seconds that open requests get at the end
+BACKLOG = 128  # callers that wait to be let in
 
 
 class AddressTaken(OrionError):
@@ -81,18 +83,38 @@ def build(parts: Parts) -> FastAPI:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one.
+    """A socket that holds the address; port 0 takes a free one. Until `listen` whoever calls is refused at once.
 
     Raises:
         AddressTaken: somebody else listens there.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
     try:
-        return socket.create_server((host, port), family=family, backlog=128)
+        if os.name == "posix":  # elsewhere it would let two programs have one address
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((host, port))
     except OSError as error:
+        listener.close()
         if error.errno in (errno.EADDRINUSE, errno.EACCES):
             raise AddressTaken(host, port) from error
         raise
+    return listener
+
+
+def listen(listener: socket.socket) -> None:
+    """Let callers in.
+
+    Raises:
+        AddressTaken: somebody else was quicker.
+    """
+    try:
+        listener.listen(BACKLOG)
+    except OSError as error:
+        host, port = listener.getsockname()[:2]
+        raise AddressTaken(host, port) from error
 
 
 class Server(uvicorn.Server):

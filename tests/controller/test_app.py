@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy.exc import OperationalError
 
@@ -16,6 +17,7 @@ from controller.store import engine
 from tests.broker.remote import RemoteBroker, remote_broker
 from tests.broker.running import RunningBroker
 from tests.flows.installation import NO_MODEL, running_controller
+from tests.ports import free_port
 from tests.postgres import cluster
 
 
@@ -64,15 +66,17 @@ async def test_a_database_server_that_is_not_there_yet_is_waited_for(
             endpoint=broker.controller,
             identities_dir=broker.settings.directory,
             database_url=server.url(server.create()),
-            http_port=0,
+            http_port=free_port(),
             model=ModelSettings(host=NO_MODEL),
         )
         server.stop()
 
         async def start_it() -> None:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(30), httpx.AsyncClient(trust_env=False) as early:
                 while "It is waited for" not in caplog.text:
                     await asyncio.sleep(0.05)
+                with pytest.raises(httpx.ConnectError):  # at once, and not that nothing is answered
+                    await early.get(f"http://127.0.0.1:{settings.http_port}/api/v1/health")
             await asyncio.to_thread(server.start)
 
         starting = asyncio.create_task(start_it())
