@@ -7,13 +7,11 @@ the word as it was typed and in the way that comes to mind: what holds it, the n
 import argparse
 import random
 import sqlite3
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -23,6 +21,7 @@ from rich.table import Table
 from sqlalchemy import Engine, insert
 from sqlmodel import Session
 
+from bench.databases import on_disk
 from bench.figures import Figure, percentile
 from controller.services import audit, events, search
 from controller.services.actors import Actor, Role
@@ -33,10 +32,8 @@ from controller.store.tables import METADATA
 from schemas.commands import Via
 from schemas.events import Event
 from tests.chance import repeatable
-from tests.databases import databases_of
 
 ROWS = 1_000_000
-DISK = Path(tempfile.gettempdir())  # not in memory, where the tests have theirs
 GOAL = 50.0  # milliseconds
 ROUNDS, FEW = 30, 5
 PATIENT = 1.0  # seconds; what takes longer is asked a few times only
@@ -59,11 +56,7 @@ def measure(rows: int = ROWS) -> list[Figure]:
     """Both databases; the lines of the table."""
     figures: list[Figure] = []
     for kind in ("sqlite", "postgresql"):
-        with (
-            tempfile.TemporaryDirectory(prefix="orion-bench-") as folder,
-            databases_of(kind, Path(folder), place=DISK) as made,
-            made.empty() as url,
-        ):
+        with on_disk(kind) as made, made.empty() as url:
             writer = engines.writer(url)
             figures += _one(kind, writer, rows)
             writer.dispose()

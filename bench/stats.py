@@ -1,16 +1,15 @@
 """Figures of a million commands, beside counting the same rows with the bare driver."""
 
 import random
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, insert
 from sqlmodel import Session
 
+from bench.databases import on_disk
 from bench.figures import Figure, Spread
 from controller.services import stats
 from controller.services.stats import Window
@@ -18,7 +17,7 @@ from controller.store import engine
 from controller.store.tables import METADATA
 from schemas.ids import new_id
 from tests.chance import repeatable
-from tests.databases import POSTGRESQL, SQLITE, databases_of
+from tests.databases import POSTGRESQL, SQLITE
 
 ROWS, AT_ONCE = 1_000_000, 10_000
 DEVICES, TOOLS, MESSAGES = 1_000, 40, 200
@@ -49,12 +48,11 @@ COUNTINGS: tuple[tuple[str, Counting], ...] = (
 
 def measure() -> list[Figure]:
     """Both databases. Filling them takes minutes."""
-    with tempfile.TemporaryDirectory(prefix="orion-bench-") as folder:
-        return [each for kind in (SQLITE, POSTGRESQL) for each in _of(kind, Path(folder))]
+    return [each for kind in (SQLITE, POSTGRESQL) for each in _of(kind)]
 
 
-def _of(kind: str, folder: Path) -> Iterator[Figure]:
-    with databases_of(kind, folder) as databases, databases.migrated() as url:
+def _of(kind: str) -> Iterator[Figure]:
+    with on_disk(kind) as databases, databases.migrated() as url:
         writer, reader = engine.writer(url), engine.reader(url)
         _fill(writer)
         with writer.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -14,7 +14,7 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from tests import memory
+from tests import volatile
 from tests.broker.running import RunningBroker, running_broker
 from tests.databases import POSTGRESQL, SQLITE, Databases, databases_of
 
@@ -96,7 +96,7 @@ async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runn
 
 @pytest.fixture(scope="session")
 def sqlite_databases() -> Iterator[Databases]:
-    with memory.folder("orion-sqlite-") as folder, databases_of(SQLITE, folder) as made:
+    with volatile.folder("orion-sqlite-") as folder, databases_of(SQLITE, folder) as made:
         yield made
 
 

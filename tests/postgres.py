@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from tests import memory
+from tests import volatile
 from tests.ports import free_port
 
 PLACES = (
@@ -124,7 +124,7 @@ def cluster(place: Path | None = None) -> Iterator[Cluster]:
     Without a `place` that is in memory.
     """
     program("initdb")
-    folder = Path(tempfile.mkdtemp(prefix="orion-postgres-", dir=place or memory.place()))
+    folder = Path(tempfile.mkdtemp(prefix="orion-postgres-", dir=place or volatile.place()))
     made = Cluster(folder, free_port(), secrets.token_urlsafe(24))
     try:
         shutil.chown(folder, account())

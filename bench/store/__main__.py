@@ -9,20 +9,18 @@ import importlib
 import importlib.util
 import os
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from bench.databases import on_disk
 from bench.figures import Figure
 from bench.store import cleaning, filling, inserting, listing
 from controller.store import engine as engines
-from tests.databases import POSTGRESQL, SQLITE, databases_of
+from tests.databases import POSTGRESQL, SQLITE
 
 ROWS = 1_000_000
-DISK = Path(tempfile.gettempdir())  # not in memory, where the tests have theirs
 SEARCHING = "bench.searching"  # its `measure(rows)` covers both databases
 
 console = Console(stderr=True)
@@ -30,10 +28,7 @@ console = Console(stderr=True)
 
 def _of(kind: str, rows: int, *, inserts: bool) -> list[Figure]:
     figures: list[Figure] = []
-    with (
-        tempfile.TemporaryDirectory(prefix="orion-bench-") as folder,
-        databases_of(kind, Path(folder), place=DISK) as databases,
-    ):
+    with on_disk(kind) as databases:
         if inserts:
             with console.status(f"{kind}: inserting"):
                 figures += asyncio.run(inserting.measure(databases))
