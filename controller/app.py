@@ -34,9 +34,9 @@ from controller.services import devices
 from controller.services.replies import Replies
 from controller.services.retention import Keep
 from controller.settings import ControllerSettings
+from controller.store import notices
 from controller.store.backups import Source
 from controller.store.keyring import KeyRing
-from controller.store.notices import Notice
 from controller.store.store import HouseRules, Store, StoreAway
 from schemas.topics import Topics
 
@@ -136,21 +136,8 @@ async def _serve(
     historian = Historian(store)
     notary = Notary(store, keyring, settings.heads_path, instance=settings.instance)
 
-    def hear(notices: list[Notice]) -> None:
-        for notice in notices:
-            try:
-                trust.hear(notice)
-                inbox.hear(notice)
-                outbox.hear(notice)
-                replies.hear(notice)
-                pacer.hear(notice)
-                people.hear(notice)
-                notary.hear(notice)
-                historian.hear(notice)
-            except Exception:  # the next notice is about something else
-                logger.exception("A notice could not be told: %s", type(notice).__name__)
-
-    store.listen(hear)
+    listeners = [each.hear for each in (trust, inbox, outbox, replies, pacer, people, notary, historian)]
+    store.listen(lambda told: notices.tell(told, listeners))
     await store.write(devices.nobody_is_known_online)
     if not settings.allow_unsigned:
         await store.write(devices.forbid_unsigned)

@@ -7,6 +7,7 @@ disk too: 50 to 200 ms were seen. Here a thread does it, and the writer goes on 
 import logging
 import sqlite3
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
@@ -33,7 +34,8 @@ class Checkpoints:
         if self._changed < AFTER or (self._last is not None and not self._last.done()):
             return
         self._changed = 0
-        self._last = self._thread.submit(self._bring)
+        with suppress(RuntimeError):  # no thread can be begun any more: the log is brought in at the end
+            self._last = self._thread.submit(self._bring)
 
     def close(self) -> None:
         """Wait for the one that is being made."""

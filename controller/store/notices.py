@@ -4,6 +4,8 @@ A service announces into its session; the writer hands the notices over after th
 COMMIT and drops those of a unit that was rolled back.
 """
 
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +15,8 @@ from controller.store.tables import ApprovalRow, ToolExecution
 from schemas.assistant import Request
 from schemas.devices import Heartbeat
 from schemas.wire import JsonObject
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,19 @@ Notice = (
 )
 
 _KEY = "notices"
+
+
+Listener = Callable[[Notice], None]
+
+
+def tell(told: Iterable[Notice], listeners: Sequence[Listener]) -> None:
+    """Tell each listener each notice, in order. One that fails is logged, and keeps nothing from the others."""
+    for notice in told:
+        for listener in listeners:
+            try:
+                listener(notice)
+            except Exception:  # what it did wrong is unknown; what is committed has to be told all the same
+                logger.exception("A notice could not be told: %s", type(notice).__name__)
 
 
 def announce(session: Session, notice: Notice) -> None:

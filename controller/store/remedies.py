@@ -5,6 +5,8 @@ import sqlite3
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from controller.store.failures import cause
+
 OLDER = "One of an earlier release is brought up to date by: orion db migrate"
 FOREIGN = "It is damaged, or something else: put a backup back (orion db backups), or see ORION_DATABASE_URL."
 RIGHTS = "See that this user may read and write the file and its folder."
@@ -37,16 +39,14 @@ _KIND = 0xFF  # the part of SQLite's code that names the kind
 
 def told(error: SQLAlchemyError | sqlite3.Error) -> str:
     """The reason, and a remedy that fits it; without the statement, whose values may be secret."""
-    cause = getattr(error, "orig", None) or error
-    reason = str(cause).partition("\n")[0].rstrip(".")
-    return f"{reason}. {_remedy(cause)}"
+    return f"{cause(error).rstrip('.')}. {_remedy(getattr(error, 'orig', None) or error)}"
 
 
-def _remedy(cause: BaseException) -> str:
-    if isinstance(cause, sqlite3.Error):
-        if _MISSING.match(str(cause)):
+def _remedy(error: BaseException) -> str:
+    if isinstance(error, sqlite3.Error):
+        if _MISSING.match(str(error)):
             return OLDER
-        return _OF_FILES.get(getattr(cause, "sqlite_errorcode", 0) & _KIND, ELSE)
-    if isinstance(cause, SQLAlchemyError):  # the database was not even asked
+        return _OF_FILES.get(getattr(error, "sqlite_errorcode", 0) & _KIND, ELSE)
+    if isinstance(error, SQLAlchemyError):  # the database was not even asked
         return ELSE
-    return _OF_SERVERS.get(getattr(cause, "sqlstate", None) or "", SERVER)
+    return _OF_SERVERS.get(getattr(error, "sqlstate", None) or "", SERVER)

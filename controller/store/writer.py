@@ -1,0 +1,176 @@
+"""The one thread that writes, with group commit: what waits together goes into one transaction.
+
+A unit of work that raises rolls back alone (SAVEPOINT, where it has company); the rest of its batch
+commits. Whoever waits is woken after the COMMIT, never before.
+"""
+
+import logging
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
+from sqlmodel import Session
+
+from controller.store import engine as engines
+from controller.store import notices
+from controller.store.checkpoints import Checkpoints
+from controller.store.failures import StoreFailed, StoreRefused, cause
+
+logger = logging.getLogger(__name__)
+
+MAX_BATCH = 256  # units in one transaction
+
+
+class _TransactionLost(Exception):
+    """The database gave up the whole transaction in the middle of it."""
+
+
+class _Undone(Exception):
+    """The only unit of a transaction failed, and the transaction with it."""
+
+
+@dataclass(slots=True)
+class Unit:
+    """One piece of work, and what came of it: known in `done` once it is committed."""
+
+    work: Callable[[Session], object]
+    done: Future[object] = field(default_factory=Future)
+    outcome: object = None
+    error: Exception | None = None
+
+
+class Writer:
+    """Does what is put into its queue. `begin` gives it a session; `hear` is told what each commit announced."""
+
+    def __init__(
+        self,
+        begin: Callable[[], Session],
+        checkpoints: Checkpoints,
+        hear: Callable[[list[notices.Notice]], None],
+        *,
+        most: int,
+    ) -> None:
+        self._begin = begin
+        self._checkpoints = checkpoints
+        self._hear = hear
+        self._most = most
+        self._queue: queue.Queue[Unit | None] = queue.Queue(most)
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+
+    def start(self) -> None:
+        """Begin; once."""
+        self._thread.start()
+
+    def has_room(self, count: int) -> bool:
+        """Whether so many units fit into the queue. Only one event loop puts, so what it sees stays."""
+        return self._queue.qsize() + count <= self._most
+
+    def put(self, unit: Unit) -> None:
+        """Have a unit done.
+
+        Raises:
+            queue.Full: too much waits.
+        """
+        self._queue.put_nowait(unit)
+
+    def close(self) -> None:
+        """Finish what waits. Blocks."""
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join()
+
+    def _run(self) -> None:
+        while (first := self._queue.get()) is not None:
+            batch, last = self._gather(first)
+            self._commit(batch)
+            if last:
+                return
+
+    def _gather(self, first: Unit) -> tuple[list[Unit], bool]:
+        batch = [first]
+        while len(batch) < MAX_BATCH:
+            try:
+                unit = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if unit is None:
+                return batch, True
+            batch.append(unit)
+        return batch, False
+
+    def _commit(self, batch: list[Unit]) -> None:
+        # who was cancelled while waiting gets nothing done; from here on a caller cannot take it back
+        wanted = [unit for unit in batch if unit.done.set_running_or_notify_cancel()]
+        heard: list[notices.Notice] = []
+        changed = 0
+        try:
+            with self._begin() as session, session.begin():
+                before = engines.rows_changed(session.connection())
+                for unit in wanted:
+                    _do(session, unit, alone=len(wanted) == 1)
+                    _check_transaction(session)
+                told = notices.taken(session)
+                after = engines.rows_changed(session.connection())
+            heard, changed = told, after - before
+        except _Undone:
+            pass
+        except (SQLAlchemyError, _TransactionLost) as error:
+            _fail(wanted, error)
+        if heard:
+            self._hear(heard)  # before the waiters below: who is woken finds the news delivered
+        for unit in wanted:
+            if unit.error is not None:
+                unit.done.set_exception(unit.error)
+            else:
+                unit.done.set_result(unit.outcome)
+        self._checkpoints.count(changed)
+
+
+def _fail(wanted: Sequence[Unit], error: Exception) -> None:
+    passes = isinstance(error, DBAPIError) and engines.will_pass(error)
+    if passes or isinstance(error, _TransactionLost):
+        logger.warning("A transaction of %d units failed: %s", len(wanted), cause(error))
+    else:  # the code's fault: where in it is of use
+        logger.error("A transaction of %d units failed", len(wanted), exc_info=error)
+    failure = StoreFailed(f"The database refused the transaction: {cause(error)}.")
+    for unit in wanted:
+        unit.error = unit.error or failure
+
+
+def _do(session: Session, unit: Unit, *, alone: bool) -> None:
+    before = len(notices.of(session))
+    try:
+        with nullcontext() if alone else session.begin_nested():  # alone, the transaction is its own
+            unit.outcome = unit.work(session)
+            session.flush()
+    except StatementError as error:
+        if isinstance(error, DBAPIError) and engines.will_pass(error):
+            unit.error = StoreFailed(f"The database could not take the change now: {cause(error)}.")
+        else:
+            unit.error = StoreRefused(f"The database refused the change: {type(error).__name__}.")
+        logger.warning("A unit of work failed in the database: %s", type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - handed to the caller, whose unit alone it undoes
+        unit.error = error
+    if unit.error is not None:
+        if alone:
+            raise _Undone
+        del notices.of(session)[before:]  # what was rolled back did not happen
+    # each unit has its own objects: a rollback would expire those of the units before it
+    session.expunge_all()
+
+
+def _check_transaction(session: Session) -> None:
+    """Make sure the batch still has its transaction.
+
+    A full disk or a failing one can make SQLite roll back everything, not the
+    statement alone. What follows would then be committed by itself, and what went
+    before would be believed.
+    """
+    raw = session.connection().connection.dbapi_connection if session.is_active else None
+    if raw is None or (isinstance(raw, sqlite3.Connection) and not raw.in_transaction):
+        raise _TransactionLost
