@@ -16,7 +16,7 @@ from controller.services.retention import FINE
 from controller.store.notices import HeartbeatsTaken, Notice
 from controller.store.store import Session, Store
 from controller.store.tables import Metric
-from tests.controller.store.test_store import set_read_only
+from tests.controller.store.read_only import set_read_only
 from tests.factories import ADMIN, NOON, a_heartbeat, a_place, a_presence, a_profile, later
 
 

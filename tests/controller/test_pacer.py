@@ -16,7 +16,7 @@ from controller.store.notices import Notice
 from controller.store.store import Session, Store
 from controller.store.tables import ToolExecution
 from tests.controller.services.fleet import a_lab, an_order, statuses
-from tests.controller.store.test_store import set_read_only
+from tests.controller.store.read_only import set_read_only
 from tests.factories import ADMIN, a_reply
 
 WITHIN = 10.0  # seconds

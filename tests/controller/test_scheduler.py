@@ -14,7 +14,7 @@ from controller.services.orders import Status
 from controller.store.store import Session, Store
 from controller.store.tables import Device, MemoryRow, ToolExecution
 from device_node import spool
-from tests.controller.store.test_store import set_read_only
+from tests.controller.store.read_only import set_read_only
 from tests.factories import ADMIN, NOON, a_heartbeat, a_place, a_presence, a_profile, a_request, later
 from tests.plans import Plan, explained
 

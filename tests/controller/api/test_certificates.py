@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from broker import certificates, config
 from tests.controller.api.conftest import Api
-from tests.controller.store.test_store import set_read_only
+from tests.controller.store.read_only import set_read_only
 
 PATH = "devices/laptop/certificate"
 

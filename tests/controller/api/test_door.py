@@ -21,7 +21,7 @@ from controller.store.store import StoreBusy
 from schemas.errors import ErrorCode
 from schemas.wire import MAX_PAYLOAD
 from tests.controller.api.conftest import Api
-from tests.controller.store.test_store import set_read_only
+from tests.controller.store.read_only import set_read_only
 from tests.factories import ADMIN, NOON, a_request
 
 MODULES = (controller.api.app, controller.assistant.chat, controller.store.store)  # each adds errors

@@ -15,7 +15,7 @@ from controller.store.store import Store
 from schemas.errors import ErrorCode
 from schemas.topics import Kind
 from tests.controller.mqtt.door import stored
-from tests.controller.store.test_store import set_read_only
+from tests.controller.store.read_only import set_read_only
 from tests.databases import refuse_events
 from tests.factories import ADMIN, NOON, a_place, a_profile, an_event
 

@@ -13,7 +13,7 @@ from schemas.commands import ReplyStatus
 from schemas.topics import Kind
 from tests.controller.mqtt.door import Door, arrive, device, stored, until
 from tests.controller.mqtt.peer import Peer
-from tests.controller.store.test_store import set_read_only
+from tests.controller.store.read_only import set_read_only
 from tests.factories import ADMIN, a_heartbeat, a_place, a_presence, a_profile, a_reply, a_request, an_event
 
 

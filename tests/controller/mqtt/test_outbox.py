@@ -17,7 +17,7 @@ from schemas.wire import MAX_PAYLOAD
 from tests.broker.running import RunningBroker
 from tests.controller.mqtt.door import Door, arrive, device, lose_readiness, opened, reconnect, until
 from tests.controller.mqtt.peer import Peer, peer
-from tests.controller.store.test_store import set_read_only
+from tests.controller.store.read_only import set_read_only
 from tests.factories import ADMIN, NOON, a_presence, a_profile, a_reply, a_request, a_tool, an_event, later
 
 

@@ -18,7 +18,7 @@ from schemas.topics import Kind
 from tests.controller.mqtt.door import Door, reconnect, until
 from tests.controller.mqtt.peer import Peer, peer
 from tests.controller.mqtt.test_inbox import _until_refused
-from tests.controller.store.test_store import set_read_only
+from tests.controller.store.read_only import set_read_only
 from tests.factories import ADMIN
 
 
