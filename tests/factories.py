@@ -7,6 +7,7 @@ from controller.services import devices
 from controller.services.actors import Actor, Role
 from controller.services.commands import CommandRequest
 from controller.services.policy import PolicyProfile
+from controller.store.tables import ToolExecution
 from schemas import builtin
 from schemas.commands import Reply, ReplyStatus, Via
 from schemas.devices import Heartbeat, Presence, Profile, Tool
@@ -64,6 +65,28 @@ def a_request(tool: str = "create_directory", **fields: Any) -> CommandRequest:
     """A harmless command unless the test says otherwise."""
     arguments = fields.pop("arguments", {"path": "Test"} if tool == "create_directory" else {})
     return CommandRequest(fields.pop("device_id", "laptop"), tool, arguments, **fields)
+
+
+def an_execution(command_id: str, **columns: Any) -> ToolExecution:
+    """A command as it is stored, without the services: of what a test needs no history."""
+    values: dict[str, Any] = {
+        "id": command_id,
+        "device_id": "laptop",
+        "tool_name": "system_info",
+        "parameters": {},
+        "requested_by": ADMIN.user,
+        "role": ADMIN.role.value,
+        "via": ADMIN.via.value,
+        "trace_id": command_id,
+        "decision": "allow",
+        "risk": "low",
+        "status": "succeeded",
+        "timeout_s": 1.0,
+        "valid_s": 1.0,
+        "issued_at": NOON,
+        "expires_at": NOON,
+    }
+    return ToolExecution(**values | columns)
 
 
 def a_reply(command_id: str, status: ReplyStatus = ReplyStatus.SUCCEEDED, **fields: Any) -> Reply:

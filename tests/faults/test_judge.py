@@ -15,6 +15,7 @@ from sqlmodel import Session, create_engine
 from broker.session import Endpoint
 from controller.store.tables import METADATA, AuditEntry, Device, EventRow, ToolExecution
 from schemas.topics import Topics
+from tests.factories import an_execution
 from tests.faults import judge, marks, plan
 from tests.faults.happenings import note
 from tests.faults.ledger import Ledger, Submitted
@@ -70,20 +71,12 @@ def stand(tmp_path: Path, books: Path) -> Stand:
 
 
 def a_command(command_id: str, *, number: int, status: str = "succeeded") -> ToolExecution:
-    return ToolExecution(
-        id=command_id,
+    return an_execution(
+        command_id,
         device_id="node-1",
         tool_name=marks.QUICK,
         parameters={"number": number},
-        requested_by="ada",
-        role="admin",
-        via="api",
-        trace_id="t",
-        decision="allow",
-        risk="low",
         status=status,
-        timeout_s=1,
-        valid_s=1,
         issued_at=NOW,
         expires_at=NOW,
         finished_at=NOW + timedelta(seconds=1),

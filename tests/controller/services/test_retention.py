@@ -22,7 +22,7 @@ from controller.store.tables import (
     MetricProgress,
     ToolExecution,
 )
-from tests.factories import ADMIN, NOON, OPERATOR, a_place, an_event
+from tests.factories import ADMIN, NOON, OPERATOR, a_place, an_event, an_execution
 from tests.plans import explained
 
 KEEP = Keep.for_days(commands=90, events=30, messages=365)
@@ -34,20 +34,9 @@ def before(days: float) -> datetime:
 
 
 def an_order(number: str, status: Status, *, expired: float, ended: float | None) -> ToolExecution:
-    return ToolExecution(
-        id=number,
-        device_id="laptop",
-        tool_name="system_info",
-        parameters={},
-        requested_by="ada",
-        role="admin",
-        via="cli",
-        trace_id=number,
-        decision="allow",
-        risk="low",
+    return an_execution(
+        number,
         status=status.value,
-        timeout_s=1.0,
-        valid_s=1.0,
         issued_at=before(expired),
         expires_at=before(expired),
         finished_at=None if ended is None else before(ended),

@@ -11,9 +11,9 @@ from controller.services import approvals, audit, commands, conversations, event
 from controller.services.cards import ApprovalStatus
 from controller.services.orders import Status
 from controller.services.pages import Page
-from controller.store.tables import ApprovalRow, Conversation, EventRow, MemoryRow, Message, ToolExecution
+from controller.store.tables import ApprovalRow, Conversation, EventRow, MemoryRow, Message
 from schemas.events import Severity
-from tests.factories import ADMIN, NOON, later
+from tests.factories import ADMIN, NOON, an_execution, later
 
 TALK = "talk"
 
@@ -29,24 +29,7 @@ class Kind:
 
 def an_order(session: Session, number: int, at: int) -> None:
     session.add(
-        ToolExecution(
-            id=f"{at:04}-{number:04}",
-            device_id="laptop",
-            tool_name="system_info",
-            parameters={},
-            requested_by="ada",
-            role="admin",
-            via="cli",
-            trace_id="t",
-            decision="allow",
-            risk="low",
-            status="succeeded",
-            parent_id="group",
-            timeout_s=1.0,
-            valid_s=1.0,
-            issued_at=later(at),
-            expires_at=later(at),
-        )
+        an_execution(f"{at:04}-{number:04}", parent_id="group", issued_at=later(at), expires_at=later(at))
     )
 
 
