@@ -9,26 +9,21 @@ import contextlib
 import itertools
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
-from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
 from broker.session import client, properties
-from broker.session.errors import (
-    ConnectFailed,
-    ConnectionLost,
-    SessionError,
-    SubscribeRefused,
-)
+from broker.session.arrivals import Arrivals
+from broker.session.errors import ConnectFailed, ConnectionLost, SessionError
 from broker.session.inbox import Inbox
+from broker.session.life import Life
 from broker.session.messages import Connected, Endpoint, PublishProperties, Received, Subscription, Will
 from broker.session.outbound import Outbound
+from broker.session.subscriptions import Subscriptions
 from broker.session.transport import Transport
 
-ANSWER_WITHIN = 10.0  # seconds for a SUBACK or UNSUBACK
 MAX_PACKET = 320 * 1024  # bytes that we take: a payload of 256 KiB, its topic and properties
 
 _connections = itertools.count(1)
@@ -71,29 +66,21 @@ class Session:
             maximum_packet_size=MAX_PACKET,
         )
         self._client = client.build(client_id, endpoint, will)
-        self._client.on_connect = self._on_connect
-        self._client.on_disconnect = self._on_disconnect
-        self._client.on_message = self._on_message
-        self._client.on_publish = self._on_publish
-        self._client.on_subscribe = self._on_granted
-        self._client.on_unsubscribe = self._on_granted
         self._inbox = Inbox(max_queued)
         self._outbound = Outbound(self._client, max_queued)
+        self._subscriptions = Subscriptions(self._client)
+        self._life = Life(self._subscriptions.end, self._outbound.end, self._inbox.end)
         self._transport: Transport | None = None
-        self._connected: asyncio.Future[Connected] | None = None
-        self._granted: dict[int, asyncio.Future[list[int]]] = {}
-        self._ended = asyncio.Event()
-        self._error: SessionError | None = None
 
     @property
     def alive(self) -> bool:
         """Whether the broker let this session in and the connection still stands."""
-        return self._error is None and self._connected is not None and self._connected.done()
+        return self._life.alive
 
     @property
     def error(self) -> SessionError | None:
         """Why the session ended; None while it has not."""
-        return self._error
+        return self._life.error
 
     @property
     def dropped(self) -> int:
@@ -108,27 +95,36 @@ class Session:
         """
         if self._transport is not None:
             raise ConnectFailed("a session connects once")
-        self._connected = asyncio.get_running_loop().create_future()
+        connected = self._life.begin()
         self._transport = Transport(
             self._client,
             keepalive_s=self._keepalive_s,
-            gone=self._on_gone,
+            gone=self._life.gone,
             full=lambda: self._inbox.full,
         )
+        arrivals = Arrivals(
+            self._transport,
+            connection=self._number,
+            life=self._life,
+            inbox=self._inbox,
+            outbound=self._outbound,
+            subscriptions=self._subscriptions,
+        )
+        arrivals.listen(self._client)
         self._client.connect_timeout = within_s
         try:
             async with asyncio.timeout(within_s):
                 await self._transport.open(self._open)
-                return await self._connected
+                return await connected
         except TimeoutError as error:
-            raise self._fail(f"no answer within {within_s:g} s") from error
+            raise self._life.fail(f"no answer within {within_s:g} s") from error
         except (OSError, ValueError) as error:
-            raise self._fail(client.reason_of(error)) from error
+            raise self._life.fail(client.reason_of(error)) from error
         except asyncio.CancelledError:
-            self._fail("given up")
+            self._life.fail("given up")
             raise
         finally:
-            if self._error is not None:
+            if self._life.error is not None:
                 self._transport.close()
 
     async def subscribe(self, subscriptions: Sequence[Subscription]) -> None:
@@ -139,16 +135,12 @@ class Session:
             ConnectionLost: before the broker answered.
         """
         self._check_alive()
-        filters = [(one.topic_filter, properties.subscribe_options(one)) for one in subscriptions]
-        codes = await self._answer(self._client.subscribe(filters))
-        for one, code in zip(subscriptions, codes, strict=False):
-            if code >= 0x80:
-                raise SubscribeRefused(one.topic_filter, code)
+        await self._subscriptions.add(subscriptions)
 
     async def unsubscribe(self, topic_filters: Sequence[str]) -> None:
         """Unsubscribe and wait for the UNSUBACK; a filter that was not subscribed is no error."""
         self._check_alive()
-        await self._answer(self._client.unsubscribe(list(topic_filters)))
+        await self._subscriptions.remove(topic_filters)
 
     def publish(
         self,
@@ -165,9 +157,9 @@ class Session:
         QoS 0 with 0 once written. It fails with `PublishRefused`, `PayloadTooLarge`,
         `Congested` or `ConnectionLost`; after the latter the message may have arrived.
         """
-        if self._error is not None or not self.alive:
+        if not self.alive:
             future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-            future.set_exception(self._error or ConnectionLost("not connected"))
+            future.set_exception(self._life.obstacle)
             future.exception()
             return future
         return self._outbound.publish(topic, payload, qos=qos, retain=retain, properties=properties)
@@ -203,8 +195,7 @@ class Session:
 
     async def lost(self) -> SessionError:
         """Wait until the connection is gone, for whatever reason, and say which."""
-        await self._ended.wait()
-        return self._error or ConnectionLost("closed")
+        return await self._life.ended()
 
     async def close(self, *, keep_will: bool = False, within_s: float = 1.0) -> None:
         """Send what is queued and a DISCONNECT, then let go. Safe to call twice.
@@ -220,8 +211,8 @@ class Session:
             transport.flush()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(within_s):
-                    await self._ended.wait()
-        self._end(ConnectionLost("closed"))
+                    await self._life.ended()
+        self._life.end(ConnectionLost("closed"))
         transport.close()
 
     def _open(self) -> MQTTErrorCode:
@@ -235,83 +226,4 @@ class Session:
 
     def _check_alive(self) -> None:
         if not self.alive:
-            raise self._error or ConnectionLost("not connected")
-
-    async def _answer(self, sent: tuple[MQTTErrorCode, int | None]) -> list[int]:
-        code, mid = sent
-        if code != MQTTErrorCode.MQTT_ERR_SUCCESS or mid is None:
-            raise self._error or ConnectionLost("not connected")
-        future: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
-        self._granted[mid] = future
-        try:
-            async with asyncio.timeout(ANSWER_WITHIN):
-                return await future
-        except TimeoutError as error:
-            raise ConnectionLost(f"no answer within {ANSWER_WITHIN:g} s") from error
-        finally:
-            del self._granted[mid]
-
-    def _fail(self, reason: str, code: int | None = None) -> ConnectFailed:
-        error = ConnectFailed(reason, code)
-        self._end(error)
-        return error
-
-    def _end(self, error: SessionError) -> None:
-        if self._error is not None:
-            return
-        self._error = error
-        if self._connected is not None and not self._connected.done():
-            self._connected.set_exception(error)
-            self._connected.exception()
-        for future in self._granted.values():
-            if not future.done():
-                future.set_exception(error)
-        self._outbound.end(error)
-        self._inbox.end(error)
-        self._ended.set()
-
-    def _on_connect(self, _client: Client, _userdata: object, flags: Any, reason: Any, given: Any) -> None:
-        self._handled()
-        if self._connected is None or self._connected.done():
-            return
-        if reason.value >= 0x80:
-            self._fail(str(reason).lower(), reason.value)
-            return
-        connected = properties.connected(session_present=flags.session_present, given=given)
-        self._outbound.open(connected)
-        self._connected.set_result(connected)
-
-    def _on_disconnect(
-        self, _client: Client, _userdata: object, flags: Any, reason: Any, _given: object
-    ) -> None:
-        if flags.is_disconnect_packet_from_server:
-            self._end(ConnectionLost(f"the broker ended it ({str(reason).lower()})", reason.value))
-
-    def _on_gone(self, reason: str) -> None:
-        if self._connected is not None and not self._connected.done():
-            self._fail(reason)
-        else:
-            self._end(ConnectionLost(reason))
-
-    def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
-        self._handled()
-        self._inbox.put(properties.received(message, self._number))
-
-    def _on_publish(self, _client: Client, _userdata: object, mid: int, reason: Any, _given: object) -> None:
-        if self._transport is not None and self._transport.writing:
-            self._outbound.written()
-            return
-        self._handled()
-        self._outbound.acknowledged(mid, reason.value)
-
-    def _on_granted(
-        self, _client: Client, _userdata: object, mid: int, reasons: list[ReasonCode], _given: object
-    ) -> None:
-        self._handled()
-        future = self._granted.get(mid)
-        if future is not None and not future.done():
-            future.set_result([reason.value for reason in reasons])
-
-    def _handled(self) -> None:
-        if self._transport is not None:
-            self._transport.handled += 1
+            raise self._life.obstacle

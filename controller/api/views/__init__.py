@@ -1,0 +1,24 @@
+"""Rows as JSON: what the API shows of each noun, secrets never among it."""
+
+from controller.api.views.commands import approval, command
+from controller.api.views.devices import affected, connection, device, device_whole, history, links
+from controller.api.views.records import audit, conversation, event, hit, memory, message
+from controller.api.views.rows import page
+
+__all__ = [
+    "affected",
+    "approval",
+    "audit",
+    "command",
+    "connection",
+    "conversation",
+    "device",
+    "device_whole",
+    "event",
+    "history",
+    "hit",
+    "links",
+    "memory",
+    "message",
+    "page",
+]
