@@ -35,7 +35,9 @@ LONG = (
 OURS = ["schemas", "broker", "controller", "device_node", "orion"]
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # whoever starts the others
+        volatile.sweep()
     # looptime asks for the current loop in tests that have none, and Python would make one
     # that nobody closes; told that there is none, it makes none
     asyncio.set_event_loop(None)
@@ -96,7 +98,7 @@ async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runn
 
 @pytest.fixture(scope="session")
 def sqlite_databases() -> Iterator[Databases]:
-    with volatile.folder("orion-sqlite-") as folder, databases_of(SQLITE, folder) as made:
+    with volatile.folder() as folder, databases_of(SQLITE, folder) as made:
         yield made
 
 

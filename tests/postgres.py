@@ -6,7 +6,6 @@ import pwd
 import secrets
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -97,19 +96,10 @@ class Cluster:
             "listen_addresses": "127.0.0.1",
         }
         options = " ".join(f"-c {name}={value}" for name, value in (QUICK | settings).items())
-        log = str(self.folder / "log")
-        wait = (f"--timeout={STARTED_WITHIN}", "--wait")
         _run(
             self.folder,
-            "pg_ctl",
-            "start",
-            *wait,
-            "--pgdata",
-            str(self.folder / "data"),
-            "--log",
-            log,
-            "-o",
-            options,
+            *("pg_ctl", "start", f"--timeout={STARTED_WITHIN}", "--wait"),
+            *("--pgdata", str(self.folder / "data"), "--log", str(self.folder / "log"), "-o", options),
         )
 
     def _do(self, statement: sql.Composed) -> None:
@@ -124,35 +114,28 @@ def cluster(place: Path | None = None) -> Iterator[Cluster]:
     Without a `place` that is in memory.
     """
     program("initdb")
-    folder = Path(tempfile.mkdtemp(prefix="orion-postgres-", dir=place or volatile.place()))
-    made = Cluster(folder, free_port(), secrets.token_urlsafe(24))
-    try:
-        shutil.chown(folder, account())
-        password = folder / "password"
-        password.write_text(made.password)
-        shutil.chown(password, account())
-        _run(
-            folder,
-            "initdb",
-            *("--pgdata", str(folder / "data"), "--username", OWNER, "--pwfile", str(password)),
-            *(
-                "--auth",
-                "scram-sha-256",
-                "--encoding",
-                "UTF8",
-                "--locale",
-                "C.UTF-8",
-                "--no-sync",
-                "--no-instructions",
-            ),
-        )
+    with volatile.folder(place) as folder:
+        made = Cluster(folder, free_port(), secrets.token_urlsafe(24))
+        _initialise(made)
         made.start()
         try:
             yield made
         finally:
             made.stop()
-    finally:
-        shutil.rmtree(folder)
+
+
+def _initialise(made: Cluster) -> None:
+    shutil.chown(made.folder, account())
+    password = made.folder / "password"
+    password.write_text(made.password)
+    shutil.chown(password, account())
+    _run(
+        made.folder,
+        "initdb",
+        *("--pgdata", str(made.folder / "data"), "--username", OWNER, "--pwfile", str(password)),
+        *("--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8"),
+        *("--no-sync", "--no-instructions"),
+    )
 
 
 def _run(folder: Path, name: str, *arguments: str) -> None:

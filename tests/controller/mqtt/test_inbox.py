@@ -85,7 +85,8 @@ async def _until_refused() -> None:
                 found.append(record.getMessage())
 
     listener = Listener()
-    logging.getLogger("controller.store.store").addHandler(listener)
+    store = logging.getLogger("controller.store")
+    store.addHandler(listener)
     try:
 
         async def heard() -> bool:
@@ -93,7 +94,7 @@ async def _until_refused() -> None:
 
         await until(heard)
     finally:
-        logging.getLogger("controller.store.store").removeHandler(listener)
+        store.removeHandler(listener)
 
 
 async def test_what_was_not_stored_when_the_controller_died_comes_again(
