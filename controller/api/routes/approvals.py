@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query
+from fastapi import Header, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from controller.api import views
+from controller.api import routing, views
 from controller.api.deps import Asking, Controller, Cursor
 from controller.api.routes.commands import wanted_wait
 from controller.assistant import answers
@@ -16,7 +16,7 @@ from controller.services import approvals
 from controller.services.cards import ApprovalStatus
 from controller.services.waiting import until_settled
 
-router = APIRouter(prefix="/approvals", tags=["approvals"])
+router = routing.router("approvals", below="/approvals")
 
 
 class NewDecision(BaseModel):

@@ -2,15 +2,16 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body
+from fastapi import Body
 from pydantic import BaseModel, ConfigDict, Field
 
+from controller.api import routing
 from controller.api.deps import Asking, Controller
 from controller.services.cuts import SignedCut
 from controller.services.heads import SignedHead
 from schemas.wire import Instant
 
-router = APIRouter(tags=["records"])
+router = routing.router("records")
 
 MOST_CHAINS = 100
 

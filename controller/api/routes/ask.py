@@ -10,10 +10,10 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from controller.api import routing
 from controller.api.deps import Asking, Controller, Parts
 from controller.assistant.chat import Ask
 from controller.errors import OrionError
@@ -24,7 +24,7 @@ from schemas.ids import DeviceId, MessageId
 
 logger = logging.getLogger(__name__)
 
-router = APIRouter(tags=["assistant"])
+router = routing.router("assistant")
 
 MAX_WAITING = 1_000  # lines for a slow reader; more are dropped, the report never
 NDJSON = "application/x-ndjson"

@@ -6,18 +6,18 @@ from functools import partial
 from typing import Annotated, Any
 
 from cryptography import x509
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from broker import certificates
 from broker.rights import DEVICES
+from controller.api import routing
 from controller.api.deps import Asking, Controller
 from controller.api.routes.devices import DeviceIdPath
 from controller.errors import AlreadyExists, Conflict, InvalidArguments, NotFound
 from controller.services import audit, devices, names
 from controller.store.store import Session
 
-router = APIRouter(prefix="/devices", tags=["devices"])
+router = routing.router("devices", below="/devices")
 
 MAX_REQUEST = 16_384  # characters
 

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any, Literal, Self
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import Header, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from controller.api import views
+from controller.api import routing, views
 from controller.api.deps import Asking, Controller, Cursor, Parts
 from controller.services import commands, rollouts, undoing
 from controller.services.conditions import ONLINE, Condition
@@ -23,7 +23,7 @@ from controller.store.tables import ToolExecution
 from schemas.ids import DeviceId, MessageId, ToolName
 from schemas.wire import JsonObject
 
-router = APIRouter(prefix="/commands", tags=["commands"])
+router = routing.router("commands", below="/commands")
 
 LONGEST_WAIT = 300.0  # seconds
 MOST = 10_000  # of one list: as many as one group may have

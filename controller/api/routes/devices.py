@@ -4,12 +4,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from broker.identities import IdentityError, NameTaken, UnknownIdentity
 from broker.rights import DEVICES
-from controller.api import views
+from controller.api import routing, views
 from controller.api.deps import Asking, Controller
 from controller.errors import InvalidArguments, Refused
 from controller.services import commands, devices, invitations, links
@@ -19,7 +19,7 @@ from controller.store.tables import Device
 from schemas import signing
 from schemas.ids import DeviceId, ToolName
 
-router = APIRouter(prefix="/devices", tags=["devices"])
+router = routing.router("devices", below="/devices")
 
 DeviceIdPath = Annotated[DeviceId, Path()]
 Name = Annotated[str, Field(min_length=1, max_length=100)]

@@ -3,14 +3,15 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
+from controller.api import routing
 from controller.api.deps import Asking, Controller
 from controller.services import examinations
 from schemas.ids import DeviceId, MessageId
 
-router = APIRouter(prefix="/devices", tags=["devices"])
+router = routing.router("devices", below="/devices")
 
 Count = Annotated[int, Field(ge=0, le=1000)]
 

@@ -4,14 +4,14 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 
-from controller.api import views
+from controller.api import routing, views
 from controller.api.deps import Asking, Controller
 from controller.services import metrics
 from schemas.ids import DeviceId
 
-router = APIRouter(prefix="/devices/{device_id}", tags=["devices"])
+router = routing.router("devices", below="/devices/{device_id}")
 
 LONGEST = 2 * 365 * 86_400.0  # seconds
 

@@ -4,11 +4,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from fastapi import APIRouter
-
 from broker.identities import KEPT, IdentityError, NameTaken, NotWritten, UnknownIdentity
 from broker.rights import DEVICES, Role
-from controller.api import views
+from controller.api import routing, views
 from controller.api.deps import Asking, Controller
 from controller.api.routes.devices import DeviceIdPath
 from controller.api.routes.users import UsernamePath
@@ -16,7 +14,7 @@ from controller.errors import Conflict, Incomplete, Refused
 from controller.services import audit, devices, revocation
 from controller.store.store import StoreFailed
 
-router = APIRouter(tags=["devices"])
+router = routing.router("devices")
 
 
 @router.post("/devices/{device_id}/revoke")

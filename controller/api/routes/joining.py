@@ -4,12 +4,12 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from broker.administration import Administration
 from broker.identities import NameTaken
 from broker.rights import DEVICES
+from controller.api import routing
 from controller.api.deps import Asking, Controller
 from controller.api.routes.devices import DeviceIdPath, Names, place, usable_key
 from controller.errors import Conflict
@@ -19,7 +19,7 @@ from controller.store.store import Session
 from schemas.joining import username
 from schemas.wire import format_instant
 
-router = APIRouter(prefix="/devices", tags=["devices"])
+router = routing.router("devices", below="/devices")
 
 LONGEST = timedelta(days=7)
 

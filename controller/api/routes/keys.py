@@ -4,16 +4,16 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Self
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from controller.api import routing
 from controller.api.deps import Asking, Controller
 from controller.errors import Incomplete
 from controller.services import audit
 from controller.store.keyring import OVERLAP, SETTLE
 from controller.store.store import Session, StoreFailed
 
-router = APIRouter(prefix="/keys", tags=["keys"])
+router = routing.router("keys", below="/keys")
 
 DAY = 86_400.0  # seconds
 

@@ -4,16 +4,16 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
-from controller.api import views
+from controller.api import routing, views
 from controller.api.deps import Asking, Controller
 from controller.services import links
 from controller.services.links import Kind
 from controller.store.store import Session
 from schemas.ids import DeviceId
 
-router = APIRouter(prefix="/devices/{device_id}", tags=["devices"])
+router = routing.router("devices", below="/devices/{device_id}")
 
 Id = Annotated[DeviceId, Path()]
 Other = Annotated[DeviceId, Path(description="What it hangs on.")]

@@ -4,16 +4,16 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from controller.api import views
+from controller.api import routing, views
 from controller.api.deps import Asking, Controller, Cursor
 from controller.services import memories
 from controller.services.actors import Actor
 from controller.services.memories import NewMemory, Place, Scope
 
-router = APIRouter(prefix="/memory", tags=["memory"])
+router = routing.router("memory", below="/memory")
 
 MAX_LIFE = 10 * 365 * 24 * 3600.0  # seconds
 

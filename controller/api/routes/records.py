@@ -3,15 +3,15 @@
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
-from controller.api import views
+from controller.api import routing, views
 from controller.api.deps import Asking, Controller, Cursor
 from controller.services import audit, events
 from schemas.events import Severity
 from schemas.ids import DeviceId
 
-router = APIRouter(tags=["records"])
+router = routing.router("records")
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 

@@ -4,15 +4,15 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import AwareDatetime
 
-from controller.api import views
+from controller.api import routing, views
 from controller.api.deps import Asking, Controller, Cursor
 from controller.services import search
 from schemas.ids import DeviceId
 
-router = APIRouter(tags=["search"])
+router = routing.router("search")
 
 Text = Annotated[str, Query(max_length=search.MAX_TEXT)]
 Kinds = Annotated[list[search.Kind] | None, Query(alias="kind", max_length=len(search.Kind))]

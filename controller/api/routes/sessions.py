@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 
-from controller.api import views
+from controller.api import routing, views
 from controller.api.deps import Asking, Controller, Cursor
 from controller.services import conversations
 from controller.services.actors import Actor
@@ -14,7 +14,7 @@ from controller.services.pages import Page
 from controller.store.store import Session
 from controller.store.tables import Conversation, Message
 
-router = APIRouter(prefix="/sessions", tags=["sessions"])
+router = routing.router("sessions", below="/sessions")
 
 SessionId = Annotated[str, Path(min_length=1, max_length=64)]
 Limit = Annotated[int, Query(ge=1, le=500)]

@@ -5,15 +5,16 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 
+from controller.api import routing
 from controller.api.deps import Asking, Controller
 from controller.services import orders, stats
 from controller.services.stats import Window
 from schemas.ids import DeviceId
 from schemas.wire import Instant, format_instant
 
-router = APIRouter(prefix="/stats", tags=["stats"])
+router = routing.router("stats", below="/stats")
 
 Json = dict[str, Any]
 At = Annotated[Instant | None, Query()]

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
 from broker.administration import Administration
 from broker.identities import IdentityError, UnknownIdentity
 from broker.rights import Role
+from controller.api import routing
 from controller.api.deps import Asking, Controller
 from controller.errors import Conflict
 from controller.services import audit, devices, health
@@ -20,7 +20,7 @@ from controller.store.store import Store, StoreBusy, StoreFailed
 from schemas.ids import Username
 from schemas.wire import format_instant
 
-router = APIRouter(tags=["system"])
+router = routing.router("system")
 
 
 class NewDebugUser(BaseModel):

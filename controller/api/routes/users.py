@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic import BaseModel, ConfigDict
 
 from broker.identities import NameTaken, UnknownIdentity
 from broker.rights import USERS
 from broker.rights import Role as BrokerRole
+from controller.api import routing
 from controller.api.deps import Asking, Controller, Parts
 from controller.errors import Conflict
 from controller.services import users
@@ -20,7 +21,7 @@ from controller.store.tables import User
 from schemas.ids import Username
 from schemas.wire import format_instant
 
-router = APIRouter(prefix="/users", tags=["users"])
+router = routing.router("users", below="/users")
 
 UsernamePath = Annotated[Username, Path()]
 

@@ -19,5 +19,5 @@ def record(session: Session, samples: Sequence[Sample]) -> None:
         return
     progress = condensing.hold(session)
     rows = [each.row(0) for each in kept]
-    upserts.add_missing(session.connection(), METADATA.tables["metrics"], rows)
+    upserts.insert_new(session.connection(), METADATA.tables["metrics"], rows)
     condensing.catch_up(session, kept, progress)

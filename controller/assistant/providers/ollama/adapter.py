@@ -6,6 +6,7 @@ the client has neither; and a request is repeated only while nobody has seen out
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -77,8 +78,8 @@ class Ollama:
         self._config = config
         self._limits = config.limits
         self.name = f"ollama:{config.model}"
-        host, is_local = _address(config.host or DEFAULT_HOST)
-        self._door = Door(host, config.model)
+        host = _address(config.host or DEFAULT_HOST)
+        self._door = Door(host.said, config.model)
         # asking for no compression makes a bound on bytes one on what they unpack to
         headers = {"Accept-Encoding": "identity"}
         if config.api_key is not None:
@@ -89,7 +90,8 @@ class Ollama:
                 follow_redirects=False,
                 headers=headers,
                 timeout=httpx.Timeout(None, connect=self._limits.connect),
-                trust_env=not is_local,  # a proxy has no business between us and our own machine
+                trust_env=not host.is_local,  # a proxy has no business between us and our own machine
+                verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if host.is_plain else True,
                 event_hooks={"request": [self._door.leave], "response": [self._door.enter]},
             )
         except (ValueError, httpx.InvalidURL) as error:
@@ -260,8 +262,16 @@ def _with_dropped(piece: Piece, dropped: int) -> Piece:
     return replace(piece, dropped_messages=dropped) if isinstance(piece, Completed) else piece
 
 
-def _address(host: str) -> tuple[str, bool]:
-    """The host as messages name it (never with a password), and whether it is this machine."""
+@dataclass(frozen=True, slots=True)
+class _Host:
+    """Where the model is. `said`: as messages name it, never with a password; `is_plain`: nothing is encrypted."""
+
+    said: str
+    is_local: bool
+    is_plain: bool  # then the system's certificates, which take long to read, are of no use
+
+
+def _address(host: str) -> _Host:
     try:
         parts = urlsplit(host if "://" in host else f"http://{host}")
         name, _ = parts.hostname or "localhost", parts.port
@@ -275,4 +285,5 @@ def _address(host: str) -> tuple[str, bool]:
         is_local = name == "localhost"
     else:
         is_local = address.is_loopback or address.is_unspecified
-    return sanitize.one_line(parts.netloc.rpartition("@")[2], 100) or name, is_local
+    said = sanitize.one_line(parts.netloc.rpartition("@")[2], 100) or name
+    return _Host(said, is_local, is_plain=is_local and parts.scheme == "http")
