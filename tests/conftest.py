@@ -4,6 +4,7 @@ A test that leaves a task running, or whose code blocks the event loop, fails.
 """
 
 import asyncio
+import gc
 import inspect
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -52,6 +53,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(inspect.unwrap(item.obj)):
             # first in, last out: every other fixture has cleaned up when it looks
             item.fixturenames.insert(0, "tidy_loop")
+
+
+def pytest_collection_finish() -> None:
+    # what stays until the end, tests above all, need not be looked through for garbage again and again
+    gc.collect()
+    gc.freeze()
 
 
 class Together(LoadScopeScheduling):

@@ -1,6 +1,9 @@
 """A PostgreSQL of the tests' own: a cluster in a new folder, on loopback, and databases in it."""
 
+import base64
 import getpass
+import hashlib
+import hmac
 import os
 import pwd
 import secrets
@@ -11,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -67,6 +71,7 @@ class Cluster:
     port: int
     password: str = field(repr=False)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    _connections: list[psycopg.Connection[Any]] = field(default_factory=list)  # one, which is used again
 
     def url(self, database: str) -> str:
         """The URL of one database, as `ORION_DATABASE_URL` has it."""
@@ -86,6 +91,8 @@ class Cluster:
 
     def stop(self) -> None:
         """Stop the server, as if it were killed."""
+        while self._connections:
+            self._connections.pop().close()
         _run(self.folder, "pg_ctl", "stop", "--mode=immediate", "--pgdata", str(self.folder / "data"))
 
     def start(self) -> None:
@@ -103,8 +110,10 @@ class Cluster:
         )
 
     def _do(self, statement: sql.Composed) -> None:
-        with psycopg.connect(self.url("postgres").replace("+psycopg", ""), autocommit=True) as connection:
-            connection.execute(statement)
+        if not self._connections:
+            address = self.url("postgres").replace("+psycopg", "")
+            self._connections.append(psycopg.connect(address, autocommit=True))
+        self._connections[0].execute(statement)
 
 
 @contextmanager
@@ -127,7 +136,7 @@ def cluster(place: Path | None = None) -> Iterator[Cluster]:
 def _initialise(made: Cluster) -> None:
     shutil.chown(made.folder, account())
     password = made.folder / "password"
-    password.write_text(made.password)
+    password.write_text(_verifier(made.password))
     shutil.chown(password, account())
     _run(
         made.folder,
@@ -135,6 +144,17 @@ def _initialise(made: Cluster) -> None:
         *("--pgdata", str(made.folder / "data"), "--username", OWNER, "--pwfile", str(password)),
         *("--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8"),
         *("--no-sync", "--no-instructions"),
+    )
+
+
+def _verifier(password: str) -> str:
+    """The password as the server keeps it (RFC 5802), after one round: a random one needs no 4,096 at each connection."""
+    salt = secrets.token_bytes(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, 1)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server = hmac.digest(salted, b"Server Key", "sha256")
+    return "SCRAM-SHA-256$1:{}${}:{}".format(
+        *(base64.b64encode(each).decode() for each in (salt, stored, server))
     )
 
 

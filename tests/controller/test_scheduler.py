@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from sqlmodel import select
 
-from controller.scheduler import Scheduler
+from controller.scheduler import MAX_GAP, Scheduler
 from controller.services import approvals, commands, devices, memories, settling
 from controller.services.cards import ApprovalStatus
 from controller.services.orders import Status
@@ -118,10 +118,10 @@ async def test_a_controller_that_cannot_hear_gives_up_in_the_end(
     moment = [LATE]
     scheduler = Scheduler(store, listening=lambda: False, now=lambda: moment[0])
 
-    for _ in range(int(settling.PATIENCE)):
+    while moment[0] < LATE + timedelta(seconds=settling.PATIENCE):
         await scheduler.sweep()
         assert (await statuses(store))[0] == Status.QUEUED
-        moment[0] += timedelta(seconds=1)
+        moment[0] += timedelta(seconds=MAX_GAP - 1)
     moment[0] += timedelta(seconds=1)
     await scheduler.sweep()
     assert (await statuses(store))[0] == Status.INTERRUPTED

@@ -23,6 +23,8 @@ def bus(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     with message_bus(home) as address:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
         yield address
+    keyring.core._keyring_backend = None
+    gc.collect()  # it leaves its sockets lying about when the keyring is locked; not for a later test to find
 
 
 @pytest.fixture(autouse=True)
@@ -32,4 +34,3 @@ def chosen_backend_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     keyring.core._keyring_backend = None
     yield
     keyring.core._keyring_backend = None
-    gc.collect()  # it leaves its sockets lying about when the keyring is locked; not for a later test to find
