@@ -7,12 +7,14 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from tests.databases import POSTGRESQL, SQLITE, databases_of
 from tests.faults import plan as plans
 from tests.faults import report
 from tests.faults.campaign import Outcome, carry_out
@@ -37,7 +39,8 @@ def main() -> int:
     columns = (TextColumn("killed"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("killed", total=plan.kills)
-        outcome = asyncio.run(_run(plan, folder, wanted.sabotage, lambda: progress.advance(task)))
+        with _server() if wanted.database == POSTGRESQL else nullcontext(None) as url:
+            outcome = asyncio.run(_run(plan, folder, url, wanted.sabotage, lambda: progress.advance(task)))
     text = report.of(outcome)
     console.print(text, markup=False, highlight=False)
     missing = report.missing(outcome) if size is plans.LONG else []
@@ -53,15 +56,26 @@ def main() -> int:
     return RED
 
 
-async def _run(plan: Plan, folder: Path, sabotage: str | None, died: Callable[[], None]) -> Outcome:
+@contextmanager
+def _server() -> Iterator[str]:
+    with databases_of(POSTGRESQL, Path()) as made, made.migrated() as url:
+        yield url
+
+
+async def _run(
+    plan: Plan, folder: Path, database: str | None, sabotage: str | None, died: Callable[[], None]
+) -> Outcome:
     async with zygote() as driver:
-        return await carry_out(driver, plan, folder, sabotage=sabotage, died=died)
+        return await carry_out(driver, plan, folder, database=database, sabotage=sabotage, died=died)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--seed", type=int, help="the plan of an earlier run; drawn when not given")
     parser.add_argument("--short", action="store_true", help="the form that is inside make test")
+    parser.add_argument(
+        "--database", choices=(SQLITE, POSTGRESQL), default=SQLITE, help="the kind of the controller's"
+    )
     parser.add_argument("--sabotage", choices=sorted(SABOTAGES), help="break one pillar: it must go red")
     parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
     return parser.parse_args()

@@ -8,6 +8,7 @@ from pathlib import Path
 from time import monotonic
 
 from broker import process
+from controller.store.engine import sqlite_url
 from tests.faults import disk, happenings, judge
 from tests.faults.judge import Judgement
 from tests.faults.load import Load
@@ -214,12 +215,14 @@ async def carry_out(
     plan: Plan,
     folder: Path,
     *,
+    database: str | None = None,
     sabotage: str | None = None,
     died: Callable[[], None] = lambda: None,
 ) -> Outcome:
-    """Run a plan and judge it."""
+    """Run a plan and judge it; without the URL of a database in a file."""
     began = monotonic()
-    async with stand(driver, folder, plan, sabotage=sabotage, died=died) as on:
+    url = database or sqlite_url(folder / "orion.db")
+    async with stand(driver, folder, plan, database=url, sabotage=sabotage, died=died) as on:
         campaign = Campaign(on)
         await campaign.run()
         unsettled = await campaign.settle()

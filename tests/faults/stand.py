@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from sqlalchemy import Select
 
 from broker.identities import Identities, await_active
 from broker.session import Endpoint
 from broker.settings import BrokerSettings
-from controller.store.engine import sqlite_url
+from controller.store import engine
 from schemas.signing import Signer
 from schemas.topics import Topics
 from tests.faults import disk, load
@@ -43,11 +44,8 @@ class Stand:
     tap: Tap
     nodes: list[str]
     small_disk: Path | None  # the last node's
+    database: str  # the URL of the controller's
     notes: list[str] = field(default_factory=list)  # what could not be done
-
-    @property
-    def database(self) -> Path:
-        return self.folder / "orion.db"
 
     @property
     def broker_directory(self) -> Path:
@@ -60,7 +58,13 @@ class Stand:
 
 @asynccontextmanager
 async def stand(
-    driver: Zygote, folder: Path, plan: Plan, *, sabotage: str | None, died: Callable[[], None]
+    driver: Zygote,
+    folder: Path,
+    plan: Plan,
+    *,
+    database: str,
+    sabotage: str | None,
+    died: Callable[[], None],
 ) -> AsyncIterator[Stand]:
     """Everything up, adopted and online, with nobody killed yet."""
     nodes = node_names(plan.size)
@@ -109,7 +113,7 @@ async def stand(
                 "data_dir": str(folder),
                 "endpoint": _through(controller, proxies[CONTROLLER]),
                 "identities_dir": str(settings.directory),
-                "database_url": sqlite_url(folder / "orion.db"),
+                "database_url": database,
                 "http_port": port,
             }
         )
@@ -137,7 +141,7 @@ async def stand(
                 }
             )
         await _online(client, len(nodes))
-        yield Stand(folder, plan, ledger, programs, proxies, client, tap, nodes, small, notes)
+        yield Stand(folder, plan, ledger, programs, proxies, client, tap, nodes, small, database, notes)
 
 
 def _program(
@@ -215,7 +219,17 @@ async def _tasks() -> AsyncIterator[list[asyncio.Task[None]]]:
                 raise outcome
 
 
-def rows(path: Path, query: str) -> list[tuple[Any, ...]]:
-    """What a database says, without touching it."""
+def journal_rows(path: Path, query: str) -> list[tuple[Any, ...]]:
+    """What a node's journal says, without touching it."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as database:
         return database.execute(query).fetchall()
+
+
+def stored_rows(on: Stand, query: Select[Any]) -> list[Any]:
+    """What the controller's database says, without touching it."""
+    reader = engine.reader(on.database)
+    try:
+        with reader.connect() as connection:
+            return list(connection.execute(query))
+    finally:
+        reader.dispose()

@@ -13,6 +13,7 @@ import pytest
 from sqlmodel import Session, create_engine
 
 from broker.session import Endpoint
+from controller.store.engine import sqlite_url
 from controller.store.tables import METADATA, AuditEntry, Device, EventRow, ToolExecution
 from schemas.topics import Topics
 from tests.factories import an_execution
@@ -31,7 +32,7 @@ ORDER, EVENT = "order-1", "event-1"
 def books(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The database of a finished run in which one command succeeded and one event was stored."""
     path = tmp_path_factory.mktemp("books") / "orion.db"
-    engine = create_engine(f"sqlite:///{path}")
+    engine = create_engine(sqlite_url(path))
     METADATA.create_all(engine)
     with Session(engine) as session:
         session.add(Device(id="d", device_id="node-1", registered_at=NOW, updated_at=NOW, policy="assist"))
@@ -61,8 +62,9 @@ def stand(tmp_path: Path, books: Path) -> Stand:
         Tap(nowhere, Topics(), ledger, 1, keys=tmp_path / "keys.json"),
         ["node-1"],
         None,
+        sqlite_url(tmp_path / "orion.db"),
     )
-    shutil.copy(books, on.database)
+    shutil.copy(books, tmp_path / "orion.db")
     (tmp_path / "marks").write_text(f"{ORDER}\n")
     journal(on, {ORDER: "succeeded"}, at=NOW)
     note(tmp_path / "events", "tried", "node-1", "key-1")
@@ -119,7 +121,7 @@ def unsaid(on: Stand) -> None:
 
 def sql(statement: str, *values: object) -> Change:
     def change(on: Stand) -> None:
-        with closing(sqlite3.connect(on.database)) as database, database:
+        with closing(sqlite3.connect(on.folder / "orion.db")) as database, database:
             database.execute(statement, values)
 
     return change
@@ -127,7 +129,7 @@ def sql(statement: str, *values: object) -> Change:
 
 def add(row: ToolExecution | AuditEntry | EventRow) -> Change:
     def change(on: Stand) -> None:
-        engine = create_engine(f"sqlite:///{on.database}")
+        engine = create_engine(on.database)
         with Session(engine) as session:
             session.add(row)
             session.commit()

@@ -4,10 +4,12 @@ import asyncio
 import dataclasses
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.databases import Databases
 from tests.faults import plan as plans
 from tests.faults import points, report
 from tests.faults.campaign import Outcome, carry_out
@@ -21,9 +23,17 @@ def a_seed() -> int:
     return SEED if os.environ.get("CI") else secrets.randbelow(1_000_000)
 
 
-async def test_nothing_is_lost_doubled_or_lied_about_whatever_is_killed(tmp_path: Path) -> None:
+@pytest.fixture
+def database(databases: Databases) -> Iterator[str]:
+    with databases.migrated() as url:
+        yield url
+
+
+async def test_nothing_is_lost_doubled_or_lied_about_whatever_is_killed(
+    tmp_path: Path, database: str
+) -> None:
     async with zygote() as driver:
-        outcome = await carry_out(driver, plans.make(a_seed(), plans.SHORT), tmp_path)
+        outcome = await carry_out(driver, plans.make(a_seed(), plans.SHORT), tmp_path, database=database)
 
     assert outcome.judgement.green, report.of(outcome)
     reached = [name for name in outcome.kills if name.partition(": ")[2] in points.POINTS]

@@ -1,7 +1,7 @@
 """Orders to groups while they go on: in steps, cancelled, counted, found again."""
 
 import pytest
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from controller.errors import Conflict
 from controller.services import approvals, commands, devices, rollouts, settling
@@ -125,7 +125,8 @@ def test_the_order_and_each_command_are_audited(session: Session) -> None:
     parent = ordered(session, an_order())
     answer(session, children_of(session, parent)[0])
 
-    rows = session.exec(select(AuditEntry).where(AuditEntry.command_id == parent.id)).all()
+    audited = select(AuditEntry).where(AuditEntry.command_id == parent.id).order_by(col(AuditEntry.number))
+    rows = session.exec(audited).all()
     assert [(row.action, row.actor, row.device_id) for row in rows] == [
         ("decision.allow", "ada", None),
         ("command.succeeded", "ada", None),
