@@ -32,6 +32,7 @@ from controller.store.tables import METADATA
 from schemas.commands import Via
 from schemas.events import Event
 from tests.chance import repeatable
+from tests.databases import POSTGRESQL, SQLITE
 
 ROWS = 1_000_000
 GOAL = 50.0  # milliseconds
@@ -39,6 +40,7 @@ ROUNDS, FEW = 30, 5
 PATIENT = 1.0  # seconds; what takes longer is asked a few times only
 BATCH, BATCHES = 100, 30  # rows written in one transaction, and how many of those
 PAGE = 20
+KINDS = (SQLITE, POSTGRESQL)
 ACTOR = Actor("bench", Role.ADMIN, Via.API)
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 CASES = {
@@ -52,10 +54,10 @@ CASES = {
 }
 
 
-def measure(rows: int = ROWS) -> list[Figure]:
-    """Both databases; the lines of the table."""
+def measure(rows: int = ROWS, kinds: Sequence[str] = KINDS) -> list[Figure]:
+    """The lines of the table."""
     figures: list[Figure] = []
-    for kind in ("sqlite", "postgresql"):
+    for kind in kinds:
         with on_disk(kind) as made, made.empty() as url:
             writer = engines.writer(url)
             figures += _one(kind, writer, rows)
@@ -260,8 +262,10 @@ def main() -> None:
     """Measure, and print the lines."""
     parser = argparse.ArgumentParser(prog="bench.searching", description=__doc__)
     parser.add_argument("--rows", type=int, default=ROWS, help="among how many rows")
+    parser.add_argument("--only", choices=KINDS, action="append", help="not both databases")
+    wanted = parser.parse_args()
     table = Table("what", "value", "baseline, same run", "ratio", "goal")
-    for each in measure(parser.parse_args().rows):
+    for each in measure(wanted.rows, wanted.only or KINDS):
         mark = "" if each.met is None else (" ✓" if each.met else " ✗")
         ratio = "" if each.ratio is None else f"{each.ratio:.2f}"
         table.add_row(each.what, each.value, each.baseline, ratio, each.goal + mark)
