@@ -7,7 +7,7 @@ never stretched: what is only nearly a device's name says so (`repaired`).
 import operator
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -246,6 +246,27 @@ def rank(text: str, devices: Sequence[KnownDevice], *, limit: int = 8) -> list[C
 def mentioned(phrase: str, devices: Sequence[KnownDevice]) -> Mention:
     """Which of the devices a phrase such as `werkplaats-pc` names."""
     return directory(devices).resolve(phrase)
+
+
+def meant(devices: Sequence[KnownDevice], device_id: str | None) -> Sequence[KnownDevice]:
+    """The same devices, but that nobody else is called by the id of the one that a person chose."""
+    if device_id is None:
+        return devices
+    said = "".join(parts(device_id))
+
+    def is_other(name: str | None) -> bool:
+        return name is None or "".join(parts(name)) != said
+
+    return [
+        each
+        if each.device_id == device_id or all(map(is_other, (each.name, *each.aliases)))
+        else replace(
+            each,
+            name=each.name if is_other(each.name) else None,
+            aliases=tuple(filter(is_other, each.aliases)),
+        )
+        for each in devices
+    ]
 
 
 def _mention(found: tuple[KnownDevice, ...], *, repaired: bool) -> Mention:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from controller.assistant import answers, fleet, intent
+from controller.assistant import answers, candidates, fleet, intent
 from controller.assistant.memory import Exchange, last_order, recall, remember
 from controller.assistant.model import ModelPlanner
 from controller.assistant.offline import Again, Calls, Declined, Plan, PlannedCall, Planner, Question
@@ -113,16 +113,17 @@ class Assistant:
 
     async def _plan(self, turn: Turn, exchange: Exchange) -> tuple[str, Said]:
         language = intent.language_of(turn.text)
+        known = candidates.meant(turn.fleet.known, exchange.chosen)
         trouble = await self._provider.trouble()
         # in a thread: the first sentence has the templates read, and each new kind of sentence some compiled
-        plan = await asyncio.to_thread(self._planner.to_assistant, turn.text, turn.fleet.known)
+        plan = await asyncio.to_thread(self._planner.to_assistant, turn.text, known)
         if plan is not None:
             said = await self._carry_out(turn, plan, None)
             if trouble is not None or not _recalled_nothing(turn):
                 return OFFLINE, said
         if trouble is None and not self._fast_path:
             return self._provider.name, await self._with_model(turn, exchange)
-        plan = await asyncio.to_thread(self._planner.plan, turn.text, turn.fleet.known, here=turn.here)
+        plan = await asyncio.to_thread(self._planner.plan, turn.text, known, here=turn.here)
         if trouble is None and (isinstance(plan, Declined) or _only_recalls(plan)):
             return self._provider.name, await self._with_model(turn, exchange)
         note = answers.without_model(language) if isinstance(plan, Declined) else None

@@ -58,21 +58,27 @@ class Exchange:
         asked = conversations.open_question(row)
         conversations.keep_question(row, None)
         message = conversations.say(session, row, "user", text, now=now)
-        chosen = _chosen(text, asked["options"]) if asked else None
-        if asked is None or chosen is None:
+        named = _named(text, asked["options"]) if asked else []
+        if asked is None or not named:
             return cls(row.id, message.id, text, text)
-        return cls(row.id, message.id, text, _completed(asked["text"], asked["about"], chosen), chosen)
+        if len(named) > 1:  # no answer: the sentence that was asked about is asked about again
+            return cls(row.id, message.id, text, asked["text"])
+        return cls(row.id, message.id, text, _completed(asked["text"], asked["about"], named[0]), named[0])
 
 
-def _chosen(text: str, options: list[str]) -> str | None:
-    """The device id of the option that the answer is: its words, its id, or its number."""
+def _named(text: str, options: list[str]) -> list[str]:
+    """The device ids of the options that the answer can mean: by its words or number, or else by id or name."""
     said = tuple(word for word in parts(text) if word not in _FILLERS)
+    to_the_letter: list[str] = []
+    nearly: list[str] = []
     for number, option in enumerate(options, start=1):
         name, _, tail = option.rpartition("(")
         device_id = tail.rstrip(")") if name else option
-        if said in {parts(option), parts(device_id), parts(name), (str(number),)} - {()}:
-            return device_id
-    return None
+        if said in (parts(option), (str(number),)):
+            to_the_letter.append(device_id)
+        if said and said in (parts(device_id), parts(name)):
+            nearly.append(device_id)
+    return to_the_letter or nearly
 
 
 def _completed(text: str, about: str, chosen: str) -> str:

@@ -142,6 +142,37 @@ async def test_an_answer_completes_the_sentence_it_was_asked_about(
     assert await listed(laptop.folder) == ["Vakantie"]
 
 
+@pytest.mark.parametrize("answer", ["1", "Laptop (laptop)"])
+async def test_an_answer_counts_also_where_the_id_is_another_devices_name(
+    orion: Installation, laptop: RunningNode, answer: str
+) -> None:
+    pump = {"device_id": "pump", "name": "Laptop", "aliases": ["de laptop"]}
+    (await orion.http.post("devices", json=pump)).raise_for_status()
+    _, asked = await orion.ask("Maak een map Vakantie op laptop")
+    assert asked["question"]["options"] == ["Laptop (laptop)", "Laptop (pump)"]
+
+    _, report = await orion.ask(answer, session_id=asked["session_id"])
+
+    assert report["outcome"] == "calls", report
+    assert await listed(laptop.folder) == ["Vakantie"]
+
+
+async def test_an_answer_that_fits_two_options_is_asked_about_again(
+    orion: Installation, laptop: RunningNode
+) -> None:
+    for device_id in ("north", "south"):
+        pump = {"device_id": device_id, "name": "Pump"}
+        (await orion.http.post("devices", json=pump)).raise_for_status()
+    _, asked = await orion.ask("Maak een map Vakantie op de pump")
+    assert asked["outcome"] == "question"
+
+    _, again = await orion.ask("pump", session_id=asked["session_id"])
+    assert again["question"] == asked["question"]
+    _, report = await orion.ask("Pump (south)", session_id=asked["session_id"])
+
+    assert report["calls"][0]["device_id"] == "south"
+
+
 async def test_another_sentence_is_not_taken_for_an_answer(orion: Installation, laptop: RunningNode) -> None:
     _, asked = await orion.ask("Maak een map Vakantie op de server")
 
