@@ -59,7 +59,8 @@ def engine(
     try:
         made = create_engine(
             address,
-            pool_pre_ping=True,  # a server that was restarted is found out before the work begins
+            # a server that was restarted is found out before the work begins; who only looks can look again
+            pool_pre_ping=not read_only,
             hide_parameters=True,
             json_serializer=to_json,
             isolation_level="REPEATABLE READ" if read_only else "READ COMMITTED",

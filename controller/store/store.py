@@ -125,7 +125,7 @@ class Store:
         return [_outcome(outcome) for outcome in outcomes]
 
     async def read(self, work: Callable[[Session], T]) -> T:
-        """Run a query beside the writer; it sees what is committed.
+        """Run a query beside the writer; it sees what is committed. Once more where the connection was lost.
 
         Raises:
             StoreFailed: the database cannot be read now, or the store is closed.
@@ -148,11 +148,15 @@ class Store:
                 f"The database could not be brought to the disk now: {cause(error)}."
             ) from error
 
-    def _look(self, work: Callable[[Session], T]) -> T:
+    def _look(self, work: Callable[[Session], T], *, again: bool = True) -> T:
         try:
             with self._session(self._reader) as session:
                 return work(session)
         except DBAPIError as error:
+            if (
+                again and error.connection_invalidated
+            ):  # as by a server that was restarted; the next one is new
+                return self._look(work, again=False)
             if not engines.will_pass(error):
                 raise
             logger.warning("A query failed in the database: %s", cause(error))
