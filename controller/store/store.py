@@ -153,9 +153,8 @@ class Store:
             with self._session(self._reader) as session:
                 return work(session)
         except DBAPIError as error:
-            if (
-                again and error.connection_invalidated
-            ):  # as by a server that was restarted; the next one is new
+            # as by a server that was restarted; the next one is new
+            if again and error.connection_invalidated:
                 return self._look(work, again=False)
             if not engines.will_pass(error):
                 raise
