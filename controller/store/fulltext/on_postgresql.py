@@ -5,7 +5,7 @@ steps of the rare one, and some blocks of numbers are rare. One statement goes d
 a stretch to the next, and no further than its answer. What few rows hold is found without blocks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, cast, literal, select, text
@@ -15,15 +15,15 @@ from controller.store.fulltext.places import FACET, Place, Stretch, Wanted, fitt
 from controller.store.fulltext.tables import SEARCH
 
 BLOCK = 4_096  # numbers, as the trigger has it
-PART = 16  # blocks that are asked about at once
-FIRST, GROWTH, MOST = 4 * BLOCK, 64, 16 * PART * BLOCK  # numbers of a stretch
+PART = 4  # blocks that are asked about at once
+FIRST, GROWTH, MOST = PART * BLOCK, 64, 256 * BLOCK  # numbers of a stretch
 
 FEW = 20_000  # rows that hold the words, as the server estimates: those it finds at once
 
 # OFFSET 0: what the index finds is taken as it is; the rows of a stretch are too many to be looked at
 _FITTING = """
     SELECT held.number, held.kind, held.key, held.device_id FROM (
-        SELECT number, kind, key, device_id, owner, at FROM search WHERE words @@ ({asked}) AND kind <> 'memory'
+        SELECT number, kind, key, device_id, owner, at FROM search WHERE {holding} AND kind <> 'memory'
         OFFSET 0
     ) AS held
     WHERE held.number >= :low AND held.number < :high
@@ -36,19 +36,17 @@ _FITTING = """
 _IN_PARTS = """
     SELECT found.* FROM unnest(CAST(:parts AS text[])) AS part(blocks), LATERAL ({fitting}) AS found LIMIT :limit
 """
-_ASKED, _IN_BLOCKS = "CAST(:asked AS tsquery)", "CAST(:asked AS tsquery) && CAST(part.blocks AS tsquery)"
-_AT_ONCE = text(_FITTING.replace("{asked}", _ASKED))
-_BY_BLOCKS = text(_IN_PARTS.replace("{fitting}", _FITTING.replace("{asked}", _IN_BLOCKS)))
-_ESTIMATE = text("""
-    EXPLAIN (FORMAT JSON) SELECT FROM search WHERE words @@ CAST(:asked AS tsquery) AND kind <> 'memory'
-""")
+# goes first: from there on the others leap; they would meet each other in all blocks before they come to these
+_IN_BLOCKS = "words @@ CAST(part.blocks AS tsquery)"
+_ESTIMATE = "EXPLAIN (FORMAT JSON) SELECT FROM search WHERE {holding} AND kind <> 'memory'"
 
 
 def within(connection: Connection, wanted: Wanted, stretch: Stretch, *, limit: int) -> list[Place]:
     """The newest rows there that are wanted, newest first, at most `limit`."""
     groups = [*wanted.facets(), *wanted.groups]
+    asked = {f"asked_{number}": _asked(group) for number, group in enumerate(groups)}
     told_so: dict[str, Any] = {
-        "asked": _asked(groups),
+        **asked,
         "low": stretch.low,
         "high": stretch.high,
         "since": wanted.since,
@@ -56,41 +54,50 @@ def within(connection: Connection, wanted: Wanted, stretch: Stretch, *, limit: i
         "reader": wanted.reader,
         "limit": limit,
     }
-    if stretch.high - stretch.low > FIRST and _are_few(connection, _asked(groups)):
-        found = [place(row) for row in connection.execute(_AT_ONCE, told_so)]
+    if stretch.high - stretch.low > FIRST and _are_few(connection, asked):
+        statement = _FITTING.replace("{holding}", _holding(asked))
     else:
         told_so["parts"] = _parts(stretch)
-        found = [place(row) for row in connection.execute(_BY_BLOCKS, told_so)]
+        fitting = _FITTING.replace("{holding}", f"{_IN_BLOCKS} AND {_holding(asked)}")
+        statement = _IN_PARTS.replace("{fitting}", fitting)
+    found = [place(row) for row in connection.execute(text(statement), told_so)]
     if not wanted.kinds or "memory" in wanted.kinds:
         found += _memories(connection, groups, wanted, stretch, limit)
     return sorted(found, key=lambda each: -each.number)[:limit]
 
 
-def _are_few(connection: Connection, asked: str) -> bool:
+def _holding(asked: Iterable[str]) -> str:
+    """A condition for each group: of several GIN leaps from the one to the next row of the other, within one it steps."""
+    return " AND ".join(f"words @@ CAST(:{name} AS tsquery)" for name in asked)
+
+
+def _are_few(connection: Connection, asked: dict[str, str]) -> bool:
     """Whether the server, by its statistics, believes that few rows hold these words."""
-    (plan,) = connection.execute(_ESTIMATE, {"asked": asked}).scalar_one()
+    (plan,) = connection.execute(text(_ESTIMATE.replace("{holding}", _holding(asked))), asked).scalar_one()
     return bool(plan["Plan"]["Plan Rows"] <= FEW)
 
 
 def _memories(
     connection: Connection, groups: Sequence[Sequence[str]], wanted: Wanted, stretch: Stretch, limit: int
 ) -> list[Place]:
-    holding = SEARCH.c.words.op("@@")(cast(literal(_asked(groups)), TSQUERY))
+    holding = [SEARCH.c.words.op("@@")(cast(literal(_asked(group)), TSQUERY)) for group in groups]
     query = select(*told(SEARCH.c)).where(
-        holding, SEARCH.c.kind == "memory", fitting(wanted, stretch, SEARCH.c)
+        *holding, SEARCH.c.kind == "memory", fitting(wanted, stretch, SEARCH.c)
     )
     return [place(row) for row in connection.execute(query.order_by(SEARCH.c.number.desc()).limit(limit))]
 
 
 def _parts(stretch: Stretch) -> list[str]:
-    """The blocks of a stretch, the newest first, some at a time."""
+    """The blocks of a stretch, the newest first: one, where common words are found, then some at a time."""
     first, last = stretch.low // BLOCK, (stretch.high - 1) // BLOCK
+    tops = [last, *range(last - 1, first - 1, -PART)]
+    ends = [*tops[1:], first - 1]
     return [
-        _asked([[f"{FACET}b{block}" for block in range(max(first, top - PART + 1), top + 1)]])
-        for top in range(last, first - 1, -PART)
+        _asked([f"{FACET}b{block}" for block in range(end + 1, top + 1)])
+        for top, end in zip(tops, ends, strict=True)
     ]
 
 
-def _asked(groups: Sequence[Sequence[str]]) -> str:
-    """The words as a tsquery: each is a string there, and holds no quote."""
-    return " & ".join("(" + " | ".join(f"'{word}'" for word in group) + ")" for group in groups)
+def _asked(words: Sequence[str]) -> str:
+    """Any of the words, as a tsquery: each is a string there, and holds no quote."""
+    return " | ".join(f"'{word}'" for word in words)
