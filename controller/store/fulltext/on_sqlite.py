@@ -3,12 +3,19 @@
 Its answer comes newest first as it is looked up, so one long stretch costs no more than its answer.
 """
 
-from sqlalchemy import ColumnElement, Connection, LargeBinary, and_, cast, literal_column, select
+import json
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import ColumnElement, Connection, LargeBinary, and_, cast, literal_column, select, text
 
 from controller.store.fulltext.places import FACET, Place, Stretch, Wanted, fitting, place, told
 from controller.store.fulltext.tables import INDEX, MARK, SEARCH
 from controller.store.fulltext.words import fold, tokens
 
+_HELD = text("""
+    SELECT value FROM json_each(:words)
+    WHERE EXISTS (SELECT 1 FROM search_index WHERE search_index MATCH '"' || value || '"')
+""")
 FIRST, GROWTH, MOST = 65_536, 16, 2**40  # numbers of a stretch
 
 
@@ -23,12 +30,12 @@ def within(connection: Connection, wanted: Wanted, stretch: Stretch, *, limit: i
     few = fitting(wanted, stretch, {**SEARCH.c, "number": number + 0})
     is_memory = SEARCH.c.kind == literal_column("'memory'")
     found += _read(connection, wanted, and_(few, is_memory, number + 0 <= mark), limit)
-    if stretch.low <= mark:
+    if stretch.low <= mark and (groups := _known(connection, wanted)):
         # the ends are told to the index too, or it would begin at its own
         query = (
             select(*told(SEARCH.c))
             .join_from(INDEX, SEARCH, number == row)
-            .where(literal_column("search_index").op("MATCH")(_asked(wanted)))
+            .where(literal_column("search_index").op("MATCH")(_asked(groups)))
             .where(row >= stretch.low, row < stretch.high, fits)
             .order_by(row.desc())
             .limit(limit)
@@ -37,9 +44,16 @@ def within(connection: Connection, wanted: Wanted, stretch: Stretch, *, limit: i
     return sorted(found, key=lambda each: -each.number)[:limit]
 
 
-def _asked(wanted: Wanted) -> str:
+def _known(connection: Connection, wanted: Wanted) -> list[Sequence[str]]:
+    """The groups without the words that no row holds: FTS5 asks each at each step. None: no row holds one of a group."""
+    words = [word for group in wanted.groups for word in group]
+    held = set(connection.execute(_HELD, {"words": json.dumps(words)}).scalars())
+    groups: list[Sequence[str]] = [[word for word in group if word in held] for group in wanted.groups]
+    return [*wanted.facets(), *groups] if all(groups) else []
+
+
+def _asked(groups: Iterable[Sequence[str]]) -> str:
     """The words in FTS5's own language: each is a string there, and holds no quote."""
-    groups = [*wanted.facets(), *wanted.groups]
     return " AND ".join("(" + " OR ".join(f'"{word}"' for word in group) + ")" for group in groups)
 
 
