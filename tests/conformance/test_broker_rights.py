@@ -151,6 +151,7 @@ def test_a_last_will_reaches_no_foreign_topic(
     said = word() | {"state": "offline", "boot_id": victim.boot_id, "reason": "connection_lost"}
     password = liar.password
     liar.peer.close()
+    spy.expect(f"{victim.topic}/presence", boot_id=victim.boot_id)  # what is true has come before
     dying = Peer(bench.site.port, liar.id, password, will=(f"{victim.topic}/presence", said, 0))
     mark = spy.mark()
     try:
