@@ -8,7 +8,7 @@ import socket
 import sys
 from collections.abc import Callable
 
-from broker import process
+from broker import config, process
 from broker.binary import BrokerUnavailable
 from broker.settings import BrokerSettings
 
@@ -43,7 +43,7 @@ def reachable(host: str) -> str:
 
 
 def check_addresses(settings: BrokerSettings) -> None:
-    """Raise `BrokerUnavailable` when two listeners were given one port."""
+    """Raise `BrokerUnavailable` when two listeners were given one port; warn of one that others can listen in on."""
     taken: dict[int, str] = {}
     for name, (_, port) in settings.addresses.items():
         if port in taken:
@@ -51,6 +51,13 @@ def check_addresses(settings: BrokerSettings) -> None:
                 f"{_variable(taken[port])} and {_variable(name)} are both {port}: each listener needs a port of its own"
             )
         taken[port] = name
+    if not config.is_loopback(settings.host):
+        logger.warning(
+            "Passwords and messages can be read on the network: %s:%d is not encrypted. Leave ORION_MQTT_HOST "
+            "unset; other computers come in by TLS, with ORION_MQTT_TLS_HOST",
+            settings.host,
+            settings.port,
+        )
 
 
 def check_ports(settings: BrokerSettings) -> None:

@@ -181,13 +181,6 @@ class Supervisor:
                 f"another broker runs for {self.settings.data_dir} already; stop that one, or use another data folder"
             ) from error
         launch.check_addresses(self.settings)
-        if not config.is_loopback(self.settings.host):
-            logger.warning(
-                "Passwords and messages can be read on the network: %s:%d is not encrypted. Leave ORION_MQTT_HOST "
-                "unset; other computers come in by TLS, with ORION_MQTT_TLS_HOST",
-                self.settings.host,
-                self.settings.port,
-            )
         self._config = config.write(self.settings)
         if self.settings.encrypted:
             upkeep.certify(self.settings)
