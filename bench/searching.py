@@ -28,6 +28,7 @@ from controller.services.actors import Actor, Role
 from controller.services.events import Arrival
 from controller.store import engine as engines
 from controller.store import migrate
+from controller.store.fulltext.tables import INDEXES
 from controller.store.tables import METADATA
 from schemas.commands import Via
 from schemas.events import Event
@@ -181,10 +182,15 @@ def _bare(kind: str, writer: Engine) -> Iterator[Callable[[Sequence[str]], int]]
     """The index by its driver alone, without forms, rights or rows: how many of a page it finds."""
     if kind == "sqlite":
         with closing(sqlite3.connect(str(writer.url.database))) as file:
-            query = "SELECT rowid FROM search_index WHERE search_index MATCH ? ORDER BY rowid DESC LIMIT 21"
-            yield lambda words: len(
-                file.execute(query, (" AND ".join(f'"{word}"' for word in words),)).fetchall()
-            )
+            newest = "SELECT rowid FROM @ WHERE @ MATCH ? ORDER BY rowid DESC LIMIT 21"
+            queries = [newest.replace("@", index.name) for index in INDEXES]
+
+            def ask(words: Sequence[str]) -> int:
+                asked = " AND ".join(f'"{word}"' for word in words)
+                found = [row for query in queries for row in file.execute(query, (asked,))]
+                return len(sorted(found, reverse=True)[:21])
+
+            yield ask
         return
     address = writer.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(address) as server:

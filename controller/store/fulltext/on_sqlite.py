@@ -1,58 +1,103 @@
 """FTS5, which takes the newest rows 256 at a time; those that it does not have, and memories, are read.
 
-Its answer comes newest first as it is looked up, so one long stretch costs no more than its answer.
+A block of numbers is in one of its indexes, whose answer comes newest first as it is looked up: the
+newest block is asked first, and what is behind a full answer not at all.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from sqlalchemy import ColumnElement, Connection, LargeBinary, and_, cast, literal_column, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    LargeBinary,
+    TableClause,
+    and_,
+    cast,
+    literal_column,
+    select,
+    text,
+)
 
 from controller.store.fulltext.places import FACET, Place, Stretch, Wanted, fitting, place, told
-from controller.store.fulltext.tables import INDEX, MARK, SEARCH
+from controller.store.fulltext.tables import BLOCK, INDEXES, MARK, SEARCH
 from controller.store.fulltext.words import fold, tokens
 
-_HELD = text("""
-    SELECT value FROM json_each(:words)
-    WHERE EXISTS (SELECT 1 FROM search_index WHERE search_index MATCH '"' || value || '"')
-""")
+_HOLDS = """SELECT {part}, value FROM json_each(:words)
+    WHERE EXISTS (SELECT 1 FROM {index} WHERE {index} MATCH '"' || value || '"')"""
+_HELD = [_HOLDS.format(part=part, index=each.name) for part, each in enumerate(INDEXES)]
 FIRST, GROWTH, MOST = 65_536, 16, 2**40  # numbers of a stretch
 
 
 def within(connection: Connection, wanted: Wanted, stretch: Stretch, *, limit: int) -> list[Place]:
     """The newest rows there that are wanted, newest first, at most `limit`."""
     mark = connection.execute(select(MARK.c.number)).scalar_one()
-    fits = fitting(wanted, stretch, SEARCH.c)
-    number, row = SEARCH.c.number, INDEX.c.rowid
+    number = SEARCH.c.number
     newest = Stretch(max(stretch.low, mark + 1), stretch.high)
     found = _read(connection, wanted, fitting(wanted, newest, SEARCH.c), limit)
     # + 0: or SQLite would look for the few memories among all numbers
     few = fitting(wanted, stretch, {**SEARCH.c, "number": number + 0})
     is_memory = SEARCH.c.kind == literal_column("'memory'")
     found += _read(connection, wanted, and_(few, is_memory, number + 0 <= mark), limit)
-    if stretch.low <= mark and (groups := _known(connection, wanted)):
-        # the ends are told to the index too, or it would begin at its own
-        query = (
-            select(*told(SEARCH.c))
-            .join_from(INDEX, SEARCH, number == row)
-            .where(literal_column("search_index").op("MATCH")(_asked(groups)))
-            .where(row >= stretch.low, row < stretch.high, fits)
-            .order_by(row.desc())
-            .limit(limit)
-        )
-        found += map(place, connection.execute(query))
+    if stretch.low <= mark:
+        found += _indexed(connection, wanted, Stretch(stretch.low, min(stretch.high, mark + 1)), limit)
     return sorted(found, key=lambda each: -each.number)[:limit]
 
 
-def _known(connection: Connection, wanted: Wanted) -> list[Sequence[str]]:
-    """The groups without the words that no row holds: FTS5 asks each at each step. None: no row holds one of a group."""
+def _indexed(connection: Connection, wanted: Wanted, stretch: Stretch, limit: int) -> list[Place]:
+    found: list[Place] = []
+    blocks = [(block, block.low // BLOCK % len(INDEXES)) for block in _blocks(stretch)]
+    asked = _asked(connection, wanted, {part for _, part in blocks})
+    for block, part in blocks:
+        if part in asked:
+            found += _answered(connection, wanted, block, asked[part], INDEXES[part], limit - len(found))
+        if len(found) == limit:
+            break
+    return found
+
+
+def _blocks(stretch: Stretch) -> Iterator[Stretch]:
+    """The blocks of a stretch, the newest first, the first and the last cut off where it ends."""
+    high = stretch.high
+    while high > stretch.low:
+        low = max(stretch.low, (high - 1) // BLOCK * BLOCK)
+        yield Stretch(low, high)
+        high = low
+
+
+def _answered(
+    connection: Connection, wanted: Wanted, block: Stretch, question: str, index: TableClause, limit: int
+) -> Iterator[Place]:
+    row = index.c.rowid
+    # the ends are told to the index too, or it would begin at its own
+    query = (
+        select(*told(SEARCH.c))
+        .join_from(index, SEARCH, SEARCH.c.number == row)
+        .where(literal_column(index.name).op("MATCH")(question))
+        .where(row >= block.low, row < block.high, fitting(wanted, block, SEARCH.c))
+        .order_by(row.desc())
+        .limit(limit)
+    )
+    return map(place, connection.execute(query))
+
+
+def _asked(connection: Connection, wanted: Wanted, parts: Collection[int]) -> dict[int, str]:
+    """What each index is asked, without the words that it does not hold: FTS5 asks each at each step.
+
+    Nothing where it holds no word of a group.
+    """
     words = [word for group in wanted.groups for word in group]
-    held = set(connection.execute(_HELD, {"words": json.dumps(words)}).scalars())
-    groups: list[Sequence[str]] = [[word for word in group if word in held] for group in wanted.groups]
-    return [*wanted.facets(), *groups] if all(groups) else []
+    query = text(" UNION ALL ".join(_HELD[part] for part in sorted(parts)))
+    held = set(map(tuple, connection.execute(query, {"words": json.dumps(words)})))
+    asked: dict[int, str] = {}
+    for part in parts:
+        groups = [[word for word in group if (part, word) in held] for group in wanted.groups]
+        if all(groups):
+            asked[part] = _question([*wanted.facets(), *groups])
+    return asked
 
 
-def _asked(groups: Iterable[Sequence[str]]) -> str:
+def _question(groups: Iterable[Sequence[str]]) -> str:
     """The words in FTS5's own language: each is a string there, and holds no quote."""
     return " AND ".join("(" + " OR ".join(f'"{word}"' for word in group) + ")" for group in groups)
 

@@ -11,7 +11,7 @@ from sqlmodel import Session
 from controller.services import audit, events, search
 from controller.services.search import Query
 from controller.store import engine, fulltext, migrate
-from controller.store.fulltext.tables import SEARCH
+from controller.store.fulltext.tables import BLOCK, INDEXES, SEARCH
 from controller.store.tables import EventRow
 from controller.store.triggers import Kept
 from tests.controller.store.test_revisions import at, fill
@@ -38,11 +38,14 @@ def check(writer: Engine) -> None:
         return
     with writer.begin() as connection:
         run = connection.exec_driver_sql
-        run("INSERT INTO search_index (search_index, rank) VALUES ('integrity-check', 0)")
+        held = 0
+        for index in (index.name for index in INDEXES):
+            run("INSERT INTO @ (@, rank) VALUES ('integrity-check', 0)".replace("@", index))
+            asked = "SELECT count(*) FROM @ WHERE @ MATCH '\"\ue000kevent\"'"
+            held += run(asked.replace("@", index)).scalar_one()
         mark = run("SELECT number FROM search_mark").scalar_one()
         rows = select(sa.func.count()).where(SEARCH.c.number <= mark, SEARCH.c.kind == "event")
-        asked = "SELECT count(*) FROM search_index WHERE search_index MATCH '\"\ue000kevent\"'"
-        assert run(asked).scalar() == connection.execute(rows).scalar()
+        assert held == connection.execute(rows).scalar()
 
 
 @pytest.mark.parametrize("revision", ["0001", "0009"])
@@ -133,4 +136,58 @@ def test_a_table_that_a_migration_replaces_keeps_its_triggers(sqlite_url: str) -
     written(writer, 1)
 
     assert found(writer, "unicorn") == ["event unicorn, warning"]
+    writer.dispose()
+
+
+def numbered_from(writer: Engine, number: int) -> None:
+    """Have the next row of the search take this number."""
+    written(writer, 1, "filler")  # the table has no sequence before
+    with writer.begin() as connection:
+        run = "UPDATE sqlite_sequence SET seq = ? WHERE name = 'search'"
+        connection.exec_driver_sql(run, (number - 1,))
+
+
+@pytest.mark.parametrize("blocks", [1, len(INDEXES) - 1, len(INDEXES), 1_000])
+def test_rows_on_both_sides_of_a_block_are_found_newest_first_and_go(sqlite_url: str, blocks: int) -> None:
+    writer = engine.writer(sqlite_url)
+    written(writer, 300, "pegasus")
+    numbered_from(writer, blocks * BLOCK - 200)
+    written(writer, 700)
+    check(writer)
+
+    with Session(writer) as session, session.begin():
+        query, cursor, keys = Query("unicorn"), None, []
+        while True:
+            page = search.find(session, query, actor=ADMIN, now=later(1), limit=90, cursor=cursor)
+            keys += [hit.reference["event_id"] for hit in page.hits]
+            if (cursor := page.next) is None:
+                break
+    assert keys == [f"unicorn-{number}" for number in reversed(range(700))]
+    assert len(found(writer, "pegasus")) == 300
+
+    with writer.begin() as connection:
+        gone = [f"unicorn-{number}" for number in range(700) if number % 3]
+        connection.execute(delete(EventRow).where(sa.column("id").in_(gone)))
+    check(writer)
+    assert len(found(writer, "unicorn")) == 234
+    writer.dispose()
+
+
+def test_the_words_are_found_in_one_index_and_in_many(sqlite_url: str) -> None:
+    writer = engine.writer(sqlite_url)
+    written(writer, 400, "pegasus")
+    numbered_from(writer, 5 * BLOCK - 100)
+    written(writer, 500)
+
+    command.downgrade(migrate.configuration(writer), "0016")
+    written(writer, 300)
+    with writer.begin() as connection:
+        connection.execute(delete(EventRow).where(sa.column("id") == "unicorn-0"))
+        whole = "INSERT INTO search_index (search_index, rank) VALUES ('integrity-check', 0)"
+        connection.exec_driver_sql(whole)
+    migrate.upgrade(writer)
+
+    check(writer)
+    assert len(found(writer, "pegasus")) == 400
+    assert len(found(writer, "unicorn")) == 499
     writer.dispose()

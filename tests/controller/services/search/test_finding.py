@@ -8,6 +8,7 @@ from sqlmodel import Session, col, select
 
 from controller.services import devices, events, memories
 from controller.services.search import Kind
+from controller.store.fulltext.tables import INDEXES
 from controller.store.tables import AuditEntry, EventRow
 from tests.controller.services.search.findings import found, noted, remembered, said, titles
 from tests.factories import ADMIN, NOON, a_place, an_event
@@ -76,8 +77,9 @@ def test_what_was_taken_back_or_changed_is_not_found(session: Session, settled: 
     assert [hit.device_id for hit in found(session, "unicorn")] == ["pc"]
     assert titles(session, "pegasus") == ["command.pegasus"]
     if connection.dialect.name == "sqlite":
-        check = "INSERT INTO search_index (search_index, rank) VALUES ('integrity-check', 0)"
-        connection.exec_driver_sql(check)
+        for index in INDEXES:
+            check = "INSERT INTO @ (@, rank) VALUES ('integrity-check', 0)"
+            connection.exec_driver_sql(check.replace("@", index.name))
 
 
 def test_what_is_forgotten_leaves_no_word_behind(session: Session) -> None:
@@ -93,7 +95,11 @@ def test_what_is_forgotten_leaves_no_word_behind(session: Session) -> None:
     connection = session.connection()
     rows = connection.exec_driver_sql("SELECT words FROM search").scalars().all()
     if connection.dialect.name == "sqlite":
-        rows = [*rows, *connection.exec_driver_sql("SELECT block FROM search_index_data").scalars()]
+        for index in INDEXES:
+            rows = [
+                *rows,
+                *connection.exec_driver_sql("SELECT block FROM @_data".replace("@", index.name)).scalars(),
+            ]
     assert not any("chrysanth" in str(each) for each in rows)
 
 
