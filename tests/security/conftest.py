@@ -1,10 +1,12 @@
-"""One installation for the whole session, its attackers, and the table that the tests fill."""
+"""An installation on each database for the whole session, their attackers, and the table that the tests fill."""
 
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.databases import POSTGRESQL, SQLITE, Databases
 from tests.security.rows import TABLE, Attempt, Row, Seen, Table, declared
 from tests.security.stand import Stand
 from tests.security.standing import standing
@@ -27,9 +29,25 @@ def table(pytestconfig: pytest.Config) -> Table:
 
 
 @pytest.fixture(scope="package")
-def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
-    with standing(tmp_path_factory.mktemp("stand")) as running:
+def stand_on_sqlite(tmp_path_factory: pytest.TempPathFactory, sqlite_databases: Databases) -> Iterator[Stand]:
+    with sqlite_databases.migrated() as url, standing(tmp_path_factory.mktemp("stand"), url) as running:
         yield running
+
+
+@pytest.fixture(scope="package")
+def stand_on_postgresql(
+    tmp_path_factory: pytest.TempPathFactory, postgresql_databases: Databases
+) -> Iterator[Stand]:
+    with postgresql_databases.migrated() as url, standing(tmp_path_factory.mktemp("stand"), url) as running:
+        yield running
+
+
+@pytest.fixture
+def stand(request: pytest.FixtureRequest) -> Stand:
+    """One of the two, and for a file always the same: its name decides."""
+    kind = (SQLITE, POSTGRESQL)[zlib.crc32(request.path.name.encode()) % 2]
+    found: Stand = request.getfixturevalue(f"stand_on_{kind}")
+    return found
 
 
 @pytest.fixture

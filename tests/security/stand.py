@@ -6,13 +6,15 @@ would have received it, never of a SUBACK or PUBACK.
 
 import contextlib
 import json
-import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
+from sqlmodel import Session
 
+from controller.services import devices
+from controller.store import engine
 from schemas.joining import JoinCode
 from schemas.signing import Signer
 from tests.conformance.fake_device import FakeDevice, a_tool
@@ -105,10 +107,12 @@ class Stand:
 
     def public_key(self, device_id: str) -> str:
         """The key that the controller believes for a device."""
-        path = self.site.directory / "data" / "controller" / "orion.db"
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as books:
-            query = "select public_key from devices where device_id = ?"
-            return str(books.execute(query, (device_id,)).fetchone()[0])
+        books = engine.reader(self.site.environment["ORION_DATABASE_URL"])
+        try:
+            with Session(books) as session:
+                return str(devices.get(session, device_id).public_key)
+        finally:
+            books.dispose()
 
     @staticmethod
     def now() -> str:

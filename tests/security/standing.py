@@ -15,15 +15,15 @@ from tests.security.stand import Stand, let_in
 
 
 @contextmanager
-def standing(directory: Path) -> Iterator[Stand]:
-    """Start everything; nothing of it is left after the block."""
+def standing(directory: Path, database: str) -> Iterator[Stand]:
+    """Start everything, the controller on this database; nothing of it is left after the block."""
     files = directory / "files"
     files.mkdir()
     policy = directory / "policy.toml"
     policy.write_text(f'allowed_paths = ["{files}"]\n')
     policy.chmod(0o600)
     cert_port = free_port()
-    site = Installation(directory, ORION_MQTT_CERT_PORT=str(cert_port))
+    site = Installation(directory, ORION_MQTT_CERT_PORT=str(cert_port), ORION_DATABASE_URL=database)
     with ExitStack() as stack:
         stack.callback(site.stop)
         site.start("broker").until_said("Broker ready")

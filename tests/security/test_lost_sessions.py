@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.databases import Databases
 from tests.security.raw import Line
 from tests.security.rows import Attacker, Seen, attempt
 from tests.security.stand import Stand
@@ -14,9 +15,9 @@ NOT_AUTHORISED = 0x87
 
 
 @pytest.fixture
-def shaken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+def shaken(tmp_path_factory: pytest.TempPathFactory, postgresql_databases: Databases) -> Iterator[Stand]:
     """One of its own: its broker is started anew, which ends everybody's line."""
-    with standing(tmp_path_factory.mktemp("shaken")) as running:
+    with postgresql_databases.migrated() as url, standing(tmp_path_factory.mktemp("shaken"), url) as running:
         yield running
 
 
