@@ -11,8 +11,7 @@
 
 from pathlib import Path
 
-from controller.errors import Conflict, OrionError
-from schemas.errors import ErrorCode
+from controller.errors import Conflict, InvalidArguments, OrionError
 
 
 class NotBackedUp(OrionError):
@@ -23,10 +22,8 @@ class NotRestored(OrionError):
     """The database stays as it was."""
 
 
-class BackupUnusable(NotRestored):
+class BackupUnusable(NotRestored, InvalidArguments):
     """The file is no backup, a damaged one, or one that does not fit here."""
-
-    code = ErrorCode.INVALID_ARGUMENTS
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path} {reason}")

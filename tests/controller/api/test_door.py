@@ -1,7 +1,9 @@
 """Who gets in, what comes in, and how an error looks."""
 
 import asyncio
+import importlib
 import json
+import pkgutil
 import stat
 from collections.abc import AsyncIterator
 from functools import partial
@@ -10,9 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-import controller.api.app
-import controller.assistant.chat
-import controller.store.store
+import controller
 from controller.api import problems, token
 from controller.api.problems import MEDIA_TYPE, Unauthorized
 from controller.errors import OrionError
@@ -24,7 +24,9 @@ from tests.controller.api.conftest import Api
 from tests.controller.store.read_only import set_read_only
 from tests.factories import ADMIN, NOON, a_request
 
-MODULES = (controller.api.app, controller.assistant.chat, controller.store.store)  # each adds errors
+for module in pkgutil.walk_packages(controller.__path__, "controller."):  # each may add errors
+    if ".migrations." not in module.name:
+        importlib.import_module(module.name)
 OPEN_TO_ALL = {"/api/v1/health"}
 
 
