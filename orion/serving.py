@@ -8,6 +8,7 @@ when whoever leads is killed.
 import asyncio
 import contextlib
 import errno
+import gc
 import os
 import signal
 import sys
@@ -45,6 +46,9 @@ def serve(invocation: Invocation, name: str, program: Program, *, led: bool) -> 
 
     def ready(facts: dict[str, Any]) -> None:
         invocation.terminal.answer({"program": name, "state": "ready"} | facts)
+        # what is loaded stays: Python would look through all of it now and then, and everybody waits for that
+        gc.collect()
+        gc.freeze()
 
     async def body() -> int:
         async with stopped_by_signals() as stop:

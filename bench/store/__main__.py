@@ -5,6 +5,7 @@ PostgreSQL is one of its own that does not flush, as the tests start it; SQLite 
 
 import argparse
 import asyncio
+import gc
 import importlib
 import importlib.util
 import os
@@ -33,13 +34,13 @@ def _of(kind: str, rows: int, *, inserts: bool) -> list[Figure]:
             with console.status(f"{kind}: inserting"):
                 figures += asyncio.run(inserting.measure(databases))
         with databases.migrated() as url:
-            writer, reader = engines.writer(url), engines.reader(url)
+            writer, (reader, asker) = engines.writer(url), engines.readers(url)
             with console.status(f"{kind}: making {rows:,} rows of each"):
                 begun = time.perf_counter()
                 filling.fill(writer, rows)
                 console.print(f"{kind}: filled in {time.perf_counter() - begun:.0f} s")
             with console.status(f"{kind}: turning pages"):
-                figures += listing.measure(reader, rows, kind)
+                figures += listing.measure(reader, asker, rows, kind)
             reader.dispose()
             writer.dispose()
             with console.status(f"{kind}: cleaning"):
@@ -74,6 +75,8 @@ def main() -> int:
     wanted = parser.parse_args()
     if wanted.rows < 1_000:
         parser.error("--rows: at least 1000")
+    gc.collect()
+    gc.freeze()  # as a controller does when it is ready
     figures: list[Figure] = []
     for kind in (wanted.only,) if wanted.only else (SQLITE, POSTGRESQL):
         figures += _of(kind, wanted.rows, inserts=not wanted.no_inserts)
