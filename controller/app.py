@@ -85,7 +85,7 @@ async def _serve(
     topics = Topics(settings.prefix)
     replies = Replies()
     keyring = KeyRing(settings.keys_path, utc_now)
-    known = await store.read(devices.public_keys)
+    known = await store.ask(devices.public_keys)
     enrolled = sorted(device_id for device_id, key in known.items() if key is not None)
     await asyncio.to_thread(keyring.open, enrolled=enrolled)
     trust = Trust(store, allow_unsigned=settings.allow_unsigned, now=utc_now)

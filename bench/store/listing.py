@@ -40,7 +40,7 @@ List = Callable[..., Page[Any]]
 View = Callable[[Session, Page[Any]], object]
 
 
-def measure(reader: Engine, rows: int, name: str) -> list[Figure]:
+def measure(reader: Engine, asker: Engine, rows: int, name: str) -> list[Figure]:
     """p50 of the first page and of a deep one, and of a look at one device."""
     with Session(reader) as session:
         talk = session.execute(select(Message.session_id).limit(1)).scalar_one()
@@ -49,7 +49,7 @@ def measure(reader: Engine, rows: int, name: str) -> list[Figure]:
     lists = [*_lists(talk), ("commands, a page deep in the list", later, _commands)]
     return [
         *(_page(reader, f"{name}: {what}", wanted, view) for what, wanted, view in lists),
-        _state(reader, name),
+        _state(asker, name),
     ]
 
 
@@ -140,15 +140,15 @@ def _page(reader: Engine, what: str, ask: List, view: View) -> Figure:
     return _figure(what, whole, _bare(reader, _asked(reader, whole)), GOAL)
 
 
-def _state(reader: Engine, name: str) -> Figure:
+def _state(asker: Engine, name: str) -> Figure:
     numbers = iter(range(1, 100_000))
 
     def look() -> None:
-        with Session(reader) as session:
+        with Session(asker) as session:
             views.device(devices.get(session, device_of(next(numbers))))
 
     what = f"{name}: latest state of one device"
-    return _figure(what, look, _bare(reader, _asked(reader, look)), LOOK)
+    return _figure(what, look, _bare(asker, _asked(asker, look)), LOOK)
 
 
 def _asked(reader: Engine, work: Callable[[], None]) -> list[tuple[str, Any]]:

@@ -52,7 +52,7 @@ class Fleet:
 
 async def look(store: Store) -> Fleet:
     """Read the registry."""
-    rows: Sequence[Device] = await store.read(devices.every)
+    rows: Sequence[Device] = await store.ask(devices.every)
     by_id = {row.device_id: targets.of(row) for row in rows}
     return Fleet(tuple(_known_row(row, by_id[row.device_id]) for row in rows), by_id)
 

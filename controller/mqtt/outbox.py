@@ -138,8 +138,8 @@ class Outbox:
     async def _sync(self) -> bool:
         """Publish every question that is open, and who is shut out; False when the store could not say."""
         try:
-            cards = await self._store.read(approvals.pending)
-            revoked = await self._store.read(devices.revoked)
+            cards = await self._store.ask(approvals.pending)
+            revoked = await self._store.ask(devices.revoked)
         except (StoreBusy, StoreFailed) as error:
             logger.warning("The open approvals cannot be read yet: %s", error)
             return False
@@ -174,7 +174,7 @@ class Outbox:
     async def tidy_cards(self, approval_ids: Iterable[str]) -> None:
         """Clear retained cards that are no longer questions: a decision may have met a dead broker."""
         try:
-            pending = {card.id for card in await self._store.read(approvals.pending)}
+            pending = {card.id for card in await self._store.ask(approvals.pending)}
         except (StoreBusy, StoreFailed) as error:
             logger.warning("Old approvals are tidied at the next connect: %s", error)
             return

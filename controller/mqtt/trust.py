@@ -32,7 +32,7 @@ class Trust:
 
     async def load(self) -> None:
         """At start: learn every device's key."""
-        for device_id, public_key in (await self._store.read(devices.public_keys)).items():
+        for device_id, public_key in (await self._store.ask(devices.public_keys)).items():
             self._learn(device_id, public_key)
 
     def hear(self, notice: Notice) -> None:

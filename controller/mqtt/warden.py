@@ -79,7 +79,7 @@ class Warden:
 
     async def load(self) -> None:
         """At start, before anything is heard: take up what an earlier life left."""
-        self._until = await self._store.read(devices.suspended)
+        self._until = await self._store.ask(devices.suspended)
         self._untold = set(self._until)
         for device_id in self._until:
             self._floods.shut_out(device_id)
@@ -169,7 +169,7 @@ class Warden:
 
     async def _follow_store(self) -> None:
         """What is stored counts: a device may have been removed, or let in by somebody else."""
-        stored = await self._store.read(devices.suspended)
+        stored = await self._store.ask(devices.suspended)
         for device_id in self._until.keys() - stored.keys():
             self._floods.let_in(device_id)
             self._untold.discard(device_id)

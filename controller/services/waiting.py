@@ -40,7 +40,7 @@ async def watch(
     """The commands now and after every change, until nothing moves any more or time is up."""
     deadline = asyncio.get_running_loop().time() + within_s
     with replies.changes(command_ids) as changes:
-        found = await store.read(partial(rows, command_ids=command_ids))
+        found = await store.ask(partial(rows, command_ids=command_ids))
         while True:
             yield found
             if is_settled(found):
@@ -51,7 +51,7 @@ async def watch(
             except TimeoutError:
                 return
             if (ended := changes.taken()) is None:
-                found = await store.read(partial(rows, command_ids=command_ids))
+                found = await store.ask(partial(rows, command_ids=command_ids))
             else:  # an end stays as it was told: no need to look
                 found = [ended.get(row.id, row) for row in found]
 

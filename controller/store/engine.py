@@ -16,6 +16,7 @@ from controller.store import server
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 LONGEST_LOG = 16_000  # pages, 64 MB, after which a commit shortens SQLite's log if nobody did before
+_ASKED = "asked"  # of a connection: whether its one statement has been
 BUSY_TIMEOUT = 5_000  # milliseconds that SQLite waits for another program's lock
 
 
@@ -39,8 +40,38 @@ def writer(url: str, *, schema: str | None = None, name: str = server.NAME) -> E
 
 
 def reader(url: str) -> Engine:
-    """The engine for looking only: a write through it is an error."""
-    return _engine(url, begin="BEGIN", query_only=True)
+    """The engine for looking only: a write through it is an error, and all it asks sees the same moment."""
+    return readers(url)[0]
+
+
+def readers(url: str) -> tuple[Engine, Engine]:
+    """A reader, and on the same connections one for a single statement each time.
+
+    That needs no transaction around it, of which a server is told at its begin and at its end. A second
+    statement before the connection is given back raises `SecondStatement`: it would see another moment.
+    """
+    looking = _engine(url, begin="BEGIN", query_only=True)
+    asking = looking.execution_options()
+
+    @event.listens_for(asking, "begin")
+    def begin(connection: Connection) -> None:
+        connection.info[_ASKED] = False
+
+    @event.listens_for(asking, "before_cursor_execute")
+    def count(connection: Connection, _cursor: object, statement: str, *_rest: object) -> None:
+        if statement == "BEGIN":
+            return
+        if connection.info[_ASKED]:
+            raise SecondStatement
+        connection.info[_ASKED] = True
+
+    if looking.dialect.name != SQLITE:
+        looking = looking.execution_options(isolation_level="REPEATABLE READ")
+    return looking, asking
+
+
+class SecondStatement(AssertionError):
+    """Two statements were asked where one was promised. A mistake in the program."""
 
 
 def _engine(

@@ -43,7 +43,7 @@ class TooOld(OrionError):
 def engine(
     address: URL, *, read_only: bool, lock_timeout_ms: int, schema: str | None = None, name: str = NAME
 ) -> Engine:
-    """An engine of one database. What a reader sees stays as it is until its transaction ends.
+    """An engine of one database. A reader's statements stand alone, unless it is asked for transactions.
 
     `schema`: where the tables are, unless that is the user's usual place; a plain word. `name`: what
     others see who is connected.
@@ -63,7 +63,8 @@ def engine(
             pool_pre_ping=not read_only,
             hide_parameters=True,
             json_serializer=to_json,
-            isolation_level="REPEATABLE READ" if read_only else "READ COMMITTED",
+            isolation_level="AUTOCOMMIT" if read_only else "READ COMMITTED",
+            skip_autocommit_rollback=read_only,
             connect_args={
                 "application_name": name,
                 "connect_timeout": CONNECT_WITHIN,

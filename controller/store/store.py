@@ -48,7 +48,7 @@ class Store:
         self.url = url
         self._rules = rules or HouseRules()
         self._writer = engines.writer(url)
-        self._reader = engines.reader(url)
+        self._reader, self._asker = engines.readers(url)
         self._checkpoints = Checkpoints(self._reader)
         self._work = Writer(
             lambda: self._session(self._writer), self._checkpoints, self._tell, most=MAX_QUEUED
@@ -130,8 +130,16 @@ class Store:
         Raises:
             StoreFailed: the database cannot be read now, or the store is closed.
         """
-        self._check_open()
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._look, work)
+        return await self._look(self._reader, work)
+
+    async def ask(self, work: Callable[[Session], T]) -> T:
+        """Run a query of one statement, as `read` does: over a network it takes a third of the time.
+
+        Raises:
+            StoreFailed: as `read`.
+            SecondStatement: `work` asks more than one; what it found need not be of one moment.
+        """
+        return await self._look(self._asker, work)
 
     async def write_through(self) -> None:
         """Return once what is committed is on the disk and outlives a power cut too.
@@ -148,14 +156,18 @@ class Store:
                 f"The database could not be brought to the disk now: {cause(error)}."
             ) from error
 
-    def _look(self, work: Callable[[Session], T], *, again: bool = True) -> T:
+    async def _look(self, engine: Engine, work: Callable[[Session], T]) -> T:
+        self._check_open()
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._look_now, engine, work)
+
+    def _look_now(self, engine: Engine, work: Callable[[Session], T], *, again: bool = True) -> T:
         try:
-            with self._session(self._reader) as session:
+            with self._session(engine) as session:
                 return work(session)
         except DBAPIError as error:
             # as by a server that was restarted; the next one is new
             if again and error.connection_invalidated:
-                return self._look(work, again=False)
+                return self._look_now(engine, work, again=False)
             if not engines.will_pass(error):
                 raise
             logger.warning("A query failed in the database: %s", cause(error))

@@ -45,7 +45,7 @@ async def listed(
 @router.get("/{approval_id}")
 async def one(controller: Controller, _actor: Asking, approval_id: str) -> dict[str, Any]:
     """One card."""
-    row = await controller.store.read(lambda session: approvals.get(session, approval_id))
+    row = await controller.store.ask(lambda session: approvals.get(session, approval_id))
     return views.approval(row)
 
 
@@ -69,7 +69,7 @@ async def decide(
             comment=wanted.comment,
         )
     )
-    ids = await controller.store.read(lambda session: approvals.command_ids(session, approval_id))
+    ids = await controller.store.ask(lambda session: approvals.command_ids(session, approval_id))
     rows = await until_settled(controller.store, controller.replies, ids, within_s=wanted_wait(prefer))
     language = language_of(" ".join(row.user_query or "" for row in rows))
     return views.approval(card) | {

@@ -152,7 +152,7 @@ async def one(
     controller: Controller, _actor: Asking, command_id: str, prefer: Annotated[str, Header()] = ""
 ) -> dict[str, Any]:
     """One command; with `Prefer: wait=N` after it settled, or after N seconds."""
-    row = await controller.store.read(lambda session: commands.get(session, command_id))
+    row = await controller.store.ask(lambda session: commands.get(session, command_id))
     if seconds := wanted_wait(prefer):
         row = (await until_settled(controller.store, controller.replies, [row.id], within_s=seconds))[0]
     return (await controller.store.read(partial(_shown, rows=[row])))[0]
@@ -166,7 +166,7 @@ async def watched(
     within_s: Annotated[float, Query(gt=0, le=LONGEST_WAIT)] = 60.0,
 ) -> StreamingResponse:
     """A line now and one per change, until nothing moves any more or the time is up."""
-    await controller.store.read(lambda session: commands.get(session, command_id))
+    await controller.store.ask(lambda session: commands.get(session, command_id))
     return StreamingResponse(_lines(controller, command_id, within_s), media_type=NDJSON)
 
 

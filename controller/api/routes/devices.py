@@ -66,7 +66,7 @@ class Adoption(BaseModel):
 @router.get("")
 async def listed(controller: Controller, _actor: Asking) -> dict[str, Any]:
     """All devices."""
-    rows = await controller.store.read(devices.every)
+    rows = await controller.store.ask(devices.every)
     return {"items": [views.device(row) for row in rows]}
 
 
@@ -160,7 +160,7 @@ async def adopt(
 async def resume(controller: Controller, actor: Asking, device_id: DeviceIdPath) -> dict[str, Any]:
     """Let a device in that was shut out because it sent too much, before its time."""
     await controller.warden.let_in(device_id, actor)
-    return views.device_whole(await controller.store.read(lambda session: devices.get(session, device_id)))
+    return views.device_whole(await controller.store.ask(lambda session: devices.get(session, device_id)))
 
 
 @router.patch("/{device_id}")

@@ -39,7 +39,7 @@ async def revoke(controller: Controller, actor: Asking, device_id: DeviceIdPath)
         )
     except StoreFailed as error:
         # no room for a record is no reason to leave it in
-        row = await controller.store.read(lambda session: devices.get(session, device_id))
+        row = await controller.store.ask(lambda session: devices.get(session, device_id))
         unrecorded = error
     try:
         with suppress(UnknownIdentity, NameTaken):  # it was revoked before; who has its name now is no device

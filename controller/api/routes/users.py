@@ -46,7 +46,7 @@ class RoleChange(BaseModel):
 @router.get("")
 async def listed(controller: Controller, _actor: Asking) -> dict[str, Any]:
     """All users."""
-    rows = await controller.store.read(users.listed)
+    rows = await controller.store.ask(users.listed)
     return {"items": [_view(row) for row in rows]}
 
 
@@ -69,7 +69,7 @@ async def add(controller: Controller, actor: Asking, wanted: NewUser) -> dict[st
 @router.get("/{username}")
 async def one(controller: Controller, _actor: Asking, username: UsernamePath) -> dict[str, Any]:
     """One user."""
-    return _view(await controller.store.read(partial(users.get, username=username)))
+    return _view(await controller.store.ask(partial(users.get, username=username)))
 
 
 @router.patch("/{username}")
@@ -94,7 +94,7 @@ async def rotate(controller: Controller, actor: Asking, username: UsernamePath) 
     Raises:
         Conflict: this broker's passwords are made elsewhere.
     """
-    row = await controller.store.read(partial(users.get, username=username))
+    row = await controller.store.ask(partial(users.get, username=username))
     if controller.administration is None:
         raise Conflict("This broker is administered elsewhere; change the password there.")
     try:
@@ -110,7 +110,7 @@ async def rotate(controller: Controller, actor: Asking, username: UsernamePath) 
 @router.delete("/{username}", status_code=204)
 async def remove(controller: Controller, actor: Asking, username: UsernamePath) -> None:
     """Take somebody's name away; their session ends."""
-    await controller.store.read(partial(users.get, username=username))
+    await controller.store.ask(partial(users.get, username=username))
     await _shut_out(controller, username)
     await _forget(controller, actor, username)
 

@@ -15,6 +15,8 @@ from schemas.events import Event
 from schemas.wire import JsonObject
 from tests.factories import ADMIN, NOON, a_place
 
+WITHIN = 10  # seconds
+
 
 def actions(session: Session) -> list[str]:
     return list(session.exec(select(AuditEntry.action).order_by(col(AuditEntry.number))))
@@ -36,13 +38,42 @@ async def test_a_reader_sees_no_transaction_that_is_not_committed(store: Store) 
     def work(session: Session) -> None:
         audit.record(session, "one", now=NOON)
         session.flush()
-        reading = store._readers.submit(store._look, actions)
-        seen.append(reading.result(10))
+        seen.append(asyncio.run_coroutine_threadsafe(store.read(actions), loop).result(WITHIN))
 
+    loop = asyncio.get_running_loop()
     await store.write(work)
 
     assert seen == [[]]
     assert await store.read(actions) == ["one"]
+
+
+async def test_a_reader_sees_one_moment_however_often_it_asks(store: Store) -> None:
+    def twice(session: Session) -> tuple[list[str], list[str]]:
+        first = actions(session)
+        writing = store.write(lambda session: audit.record(session, "meanwhile", now=NOON))
+        asyncio.run_coroutine_threadsafe(writing, loop).result(WITHIN)
+        return first, actions(session)
+
+    loop = asyncio.get_running_loop()
+
+    assert await store.read(twice) == ([], [])
+    assert await store.read(actions) == ["meanwhile"]
+
+
+async def test_a_single_question_sees_what_is_committed_and_cannot_write(store: Store) -> None:
+    await store.write(lambda session: audit.record(session, "one", now=NOON))
+    insert = "INSERT INTO audit_cuts SELECT * FROM audit_cuts"
+    with pytest.raises(StoreFailed):
+        await store.ask(lambda session: session.connection().exec_driver_sql(insert))
+
+    assert await store.ask(actions) == ["one"]
+
+
+async def test_a_second_question_where_one_was_promised_is_refused(store: Store) -> None:
+    with pytest.raises(engine.SecondStatement):
+        await store.ask(lambda session: (actions(session), actions(session)))
+
+    assert await store.ask(actions) == await store.ask(actions) == []
 
 
 async def test_foreign_keys_and_the_journal_are_as_promised(sqlite_store: Store) -> None:

@@ -92,6 +92,8 @@ async def test_a_connection_that_died_unseen_costs_nothing(postgresql_store: Sto
     assert await postgresql_store.read(actions) == ["one", "two"]
     await postgresql_store.write(end_the_others)
     assert await postgresql_store.read(actions) == ["one", "two"]
+    await postgresql_store.write(end_the_others)
+    assert await postgresql_store.ask(actions) == ["one", "two"]
 
 
 async def test_what_the_server_has_no_character_for_is_stored_as_its_picture(postgresql_store: Store) -> None:
