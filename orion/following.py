@@ -6,6 +6,7 @@ What was submitted goes on without us: whoever stops looking is told so, and how
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 
 import typer
 
@@ -44,8 +45,8 @@ def patience(command: Json) -> float:
 def follow(client: Client, command: Json, tell: Callable[[Json], None], *, quiet_s: float = WAIT) -> Json:
     """The command once nothing moves any more, or as it is after so long without news.
 
-    `tell` sees it at each change. A controller that went away is waited for: the command is
-    recorded there.
+    `tell` sees it at each change. A controller or a database that went away is waited for: the
+    command is recorded there.
 
     Raises:
         ClientError: the controller did not come back.
@@ -60,9 +61,9 @@ def follow(client: Client, command: Json, tell: Callable[[Json], None], *, quiet
                     tell(command)
                 if not moves(command):
                     return command
-        except Refused:
-            raise
         except ClientError as error:
+            if isinstance(error, Refused) and error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise  # it would say so again; what ails the controller or its database may pass
             if time.monotonic() - heard > BACK_WITHIN:
                 raise _away(command, error) from error
         time.sleep(PAUSE)

@@ -25,6 +25,18 @@ class StoreFailed(OrionError):
         self.said = said
 
 
+class StoreUnsure(StoreFailed):
+    """The database went away while it committed: whether it took the transaction is not known."""
+
+    code = ErrorCode.INTERRUPTED
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(
+            f"The database went away as this was recorded ({cause}): whether it is recorded is not known. Look "
+            "before it is tried again."
+        )
+
+
 class StoreAway(StoreFailed):
     """The database's server does not answer; it may later."""
 

@@ -21,6 +21,7 @@ from controller.store import migrate, notices, server
 from controller.store.checkpoints import Checkpoints
 from controller.store.failures import StoreAway, StoreBusy, StoreFailed, StoreRefused, cause
 from controller.store.house import HouseRules
+from controller.store.whereabouts import Whereabouts
 from controller.store.writer import Unit, Writer
 
 __all__ = [
@@ -49,10 +50,9 @@ class Store:
         self._rules = rules or HouseRules()
         self._writer = engines.writer(url)
         self._reader, self._asker = engines.readers(url)
+        self._whereabouts = Whereabouts(url)
         self._checkpoints = Checkpoints(self._reader)
-        self._work = Writer(
-            lambda: self._session(self._writer), self._checkpoints, self._tell, most=MAX_QUEUED
-        )
+        self._work = Writer(self._begun, self._checkpoints, self._tell, most=MAX_QUEUED)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
         self._listener: Callable[[list[notices.Notice]], None] | None = None
         self._closed = False
@@ -69,6 +69,7 @@ class Store:
             if not server.is_away(self._writer.url, error):
                 raise
             raise StoreAway(f"The database does not answer: {cause(error)}.") from error
+        self._whereabouts.note()
         self._work.start()
 
     def listen(self, listener: Callable[[list[notices.Notice]], None]) -> None:
@@ -172,6 +173,10 @@ class Store:
                 raise
             logger.warning("A query failed in the database: %s", cause(error))
             raise StoreFailed(f"The database could not be read now: {cause(error)}.") from error
+
+    def _begun(self) -> Session:
+        self._whereabouts.check()
+        return self._session(self._writer)
 
     def _session(self, engine: Engine) -> Session:
         return Session(engine, expire_on_commit=False, info=self._rules.known_in())

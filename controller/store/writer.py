@@ -19,7 +19,7 @@ from sqlmodel import Session
 from controller.store import engine as engines
 from controller.store import notices
 from controller.store.checkpoints import Checkpoints
-from controller.store.failures import StoreFailed, StoreRefused, cause
+from controller.store.failures import StoreFailed, StoreRefused, StoreUnsure, cause
 
 logger = logging.getLogger(__name__)
 
@@ -108,6 +108,7 @@ class Writer:
         wanted = [unit for unit in batch if unit.done.set_running_or_notify_cancel()]
         heard: list[notices.Notice] = []
         changed = 0
+        committing = False
         try:
             with self._begin() as session, session.begin():
                 before = engines.rows_changed(session.connection())
@@ -116,11 +117,12 @@ class Writer:
                     _check_transaction(session)
                 told = notices.taken(session)
                 after = engines.rows_changed(session.connection())
+                committing = True
             heard, changed = told, after - before
         except _Undone:
             pass
-        except (SQLAlchemyError, _TransactionLost) as error:
-            _fail(wanted, error)
+        except (SQLAlchemyError, StoreFailed, _TransactionLost) as error:
+            _fail(wanted, error, committing=committing)
         if heard:
             self._hear(heard)  # before the waiters below: who is woken finds the news delivered
         for unit in wanted:
@@ -131,13 +133,21 @@ class Writer:
         self._checkpoints.count(changed)
 
 
-def _fail(wanted: Sequence[Unit], error: Exception) -> None:
+def _fail(wanted: Sequence[Unit], error: Exception, *, committing: bool) -> None:
     passes = isinstance(error, DBAPIError) and engines.will_pass(error)
-    if passes or isinstance(error, _TransactionLost):
-        logger.warning("A transaction of %d units failed: %s", len(wanted), cause(error))
+    if passes or isinstance(error, StoreFailed | _TransactionLost):
+        logger.warning(
+            "A transaction of %d units failed: %s",
+            len(wanted),
+            error if isinstance(error, StoreFailed) else cause(error),
+        )
     else:  # the code's fault: where in it is of use
         logger.error("A transaction of %d units failed", len(wanted), exc_info=error)
     failure = StoreFailed(f"The database refused the transaction: {cause(error)}.")
+    if isinstance(error, StoreFailed):
+        failure = error
+    if committing and isinstance(error, DBAPIError) and error.connection_invalidated:
+        failure = StoreUnsure(cause(error))
     for unit in wanted:
         unit.error = unit.error or failure
 

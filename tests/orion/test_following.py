@@ -1,9 +1,11 @@
 """A command is followed to its end: with a bar, through a Ctrl-C, past a controller that died."""
 
+import json
 import signal
 import socket
 import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import psutil
@@ -132,3 +134,35 @@ def test_without_news_the_look_ends_and_says_how_to_go_on(installation: Installa
 
     assert (found["status"], found["progress"]) == ("accepted", 0.3)
     assert news[-1] == 0.3
+
+
+def test_a_database_that_is_away_for_a_moment_is_waited_for(tmp_path: Path) -> None:
+    token = tmp_path / "controller" / "token"
+    token.parent.mkdir()
+    token.write_text("secret", encoding="ascii")
+    command = {"command_id": "c-1", "status": "accepted", "rollout": None}
+    answers = [
+        (503, {"code": "internal", "detail": "The database is away."}),
+        (200, command | {"status": "succeeded"}),
+    ]
+
+    class Controller(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, body = answers.pop(0)
+            self.send_response(status)
+            self.send_header("Orion-Api", "1")
+            self.end_headers()
+            self.wfile.write(json.dumps(body).encode() + b"\n")
+
+    with HTTPServer(("127.0.0.1", 0), Controller) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            client = Client("127.0.0.1", server.server_port, token)
+            ended = following.follow(client, command, lambda _news: None)
+        finally:
+            server.shutdown()
+            thread.join()
+
+    assert ended["status"] == "succeeded"
+    assert answers == []

@@ -153,7 +153,7 @@ def test_without_a_database_nothing_is_made(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("age", ["0", "-1d", "soon", "1000000d"])
 def test_an_age_that_is_none_is_said(installation: Installation, tmp_path: Path, age: str) -> None:
-    done = installation.orion("audit", "archive", str(tmp_path / "old.jsonl"), f"--older-than={age}")
+    done = installation.orion("audit", "archive", str(tmp_path / "old.jsonl"), f"--older-than={age}", "--yes")
 
     assert done.returncode == Exit.USAGE
     assert not (tmp_path / "old.jsonl").exists()
@@ -162,7 +162,7 @@ def test_an_age_that_is_none_is_said(installation: Installation, tmp_path: Path,
 def test_an_archive_is_never_written_over(installation: Installation, tmp_path: Path) -> None:
     (tmp_path / "old.jsonl").write_text("precious", encoding="utf-8")
 
-    done = installation.orion("audit", "archive", str(tmp_path / "old.jsonl"))
+    done = installation.orion("audit", "archive", str(tmp_path / "old.jsonl"), "--yes")
 
     assert done.returncode == Exit.FAILED
     assert "is there already" in done.stderr
@@ -170,7 +170,9 @@ def test_an_archive_is_never_written_over(installation: Installation, tmp_path: 
 
 
 def test_where_nothing_is_old_enough_nothing_is_archived(installation: Installation, tmp_path: Path) -> None:
-    done = installation.orion("audit", "archive", str(tmp_path / "old.jsonl"), "--older-than", "365d")
+    done = installation.orion(
+        "audit", "archive", str(tmp_path / "old.jsonl"), "--older-than", "365d", "--yes"
+    )
 
     assert done.returncode == Exit.DONE
     assert "nothing to archive" in done.stderr
@@ -180,9 +182,13 @@ def test_where_nothing_is_old_enough_nothing_is_archived(installation: Installat
 def test_the_oldest_rows_move_into_a_file_and_both_are_proved(
     installation: Installation, exported: Path, tmp_path: Path
 ) -> None:
-    first = installation.data("audit", "archive", str(tmp_path / "first.jsonl"), "--older-than", "0.001s")
+    first = installation.data(
+        "audit", "archive", str(tmp_path / "first.jsonl"), "--older-than", "0.001s", "--yes"
+    )
     installation.data("run", "laptop", "system_info")
-    second = installation.data("audit", "archive", str(tmp_path / "second.jsonl"), "--older-than", "0.001s")
+    second = installation.data(
+        "audit", "archive", str(tmp_path / "second.jsonl"), "--older-than", "0.001s", "--yes"
+    )
 
     assert first["rows"] > 1
     assert second["rows"] > 1
@@ -195,3 +201,11 @@ def test_the_oldest_rows_move_into_a_file_and_both_are_proved(
     installation.data("audit", "export", str(tmp_path / "rest.jsonl"))
     assert installation.data("audit", "verify", str(tmp_path / "rest.jsonl"))["whole"]
     assert "those before were archived at" in installation.orion("audit", "verify").stdout
+
+
+def test_rows_are_not_taken_away_unless_somebody_says_yes(installation: Installation, tmp_path: Path) -> None:
+    done = installation.orion("audit", "archive", str(tmp_path / "old.jsonl"), "--older-than", "0.001s")
+
+    assert done.returncode == Exit.USAGE
+    assert "--yes" in done.stderr
+    assert not (tmp_path / "old.jsonl").exists()

@@ -5,6 +5,7 @@ it begins anew for nobody. PostgreSQL: `pg_dump` of the moment in which the rows
 """
 
 import os
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -27,6 +28,7 @@ PAGES = 256  # of a file between two looks at whether to go on
 LOCK_WITHIN = 10  # seconds that pg_dump waits for a table that somebody changes
 LOOK_EVERY = 50_000  # steps of a check of a whole file
 
+_HASH = re.compile("[0-9a-f]{64}")
 Tell = Callable[[int, int], None]
 
 
@@ -179,7 +181,8 @@ def _origin(connection: Connection) -> str | None:
     log = table("audit_log", column("number"), column("hash"))
     query = select(log.c.hash).where(log.c.hash.is_not(None)).order_by(log.c.number).limit(1)
     found = connection.execute(query).scalar_one_or_none()
-    return None if found is None else str(found)
+    # what is no hash was changed by somebody: that is for the audit to say, and no reason to have no backup
+    return found if isinstance(found, str) and _HASH.fullmatch(found) else None
 
 
 @contextmanager

@@ -37,6 +37,12 @@ def archive(
 
     until = datetime.now(UTC) - timedelta(seconds=words.duration(older_than, longest=LONGEST))
     terminal, client = invocation.terminal, invocation.client
+    if not yes and not terminal.asks:
+        raise Failure(
+            "This takes rows out of the database. Say --yes if it is meant.",
+            code="usage",
+            exit_code=Exit.USAGE,
+        )
     if file.exists():
         raise Failure(f"{file} is there already: an archive is never written over. Name another file.")
     offered = client.post("/audit/archive", {"until": until.isoformat(timespec="milliseconds")})["items"]
@@ -48,7 +54,7 @@ def archive(
     with stored_rows(invocation) as (stored, _):
         rows = written(terminal, stored, signed, file)
     _prove(invocation, file, signed)
-    if terminal.asks and not yes:
+    if not yes:
         question = f"{rows} rows are in {file}, each as recorded. Take them out of the database?"
         if not terminal.confirm(question):
             terminal.say(f"Nothing was taken away. {file} stays, as an export.")

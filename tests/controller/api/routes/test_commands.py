@@ -6,6 +6,7 @@ import pytest
 
 from controller.api.routes.commands import wanted_wait
 from controller.services import settling
+from controller.store.store import StoreFailed
 from schemas.errors import ErrorCode
 from tests.controller.api.conftest import Api
 from tests.controller.api.routes.orders import CREATE, DELETE
@@ -106,3 +107,18 @@ async def test_a_card_is_decided_once(api: Api, laptop: str) -> None:
 async def test_a_decision_must_be_one(api: Api, laptop: str) -> None:
     for body in ({"decision": "maybe"}, {}, {"decision": "deny", "comment": "x" * 501}):
         assert (await api.http.post("approvals/x/decision", json=body)).status_code == 422
+
+
+async def test_what_is_recorded_is_said_to_be_though_the_database_goes_meanwhile(
+    api: Api, laptop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object, **__: object) -> None:
+        raise StoreFailed("The database could not be read now.")
+
+    monkeypatch.setattr("controller.api.routes.commands.until_settled", away)
+
+    answer = await api.http.post("commands", json=CREATE, headers={"Prefer": "wait=20"})
+
+    assert answer.status_code == 202
+    found = await api.http.get(f"commands/{answer.json()['command_id']}")
+    assert found.json()["status"] == "queued"

@@ -100,3 +100,17 @@ def test_a_password_stands_in_no_argument(postgresql_databases: Databases) -> No
             assert password not in tools.address_of(connection)
             assert tools.environment(connection)["PGPASSWORD"] == password
         writer.dispose()
+
+
+def test_a_first_row_that_somebody_changed_keeps_nobody_from_a_backup(
+    installed: Installed, tmp_path: Path
+) -> None:
+    changed = engine.writer(installed.source.url)
+    with changed.begin() as connection:
+        connection.exec_driver_sql("UPDATE audit_log SET hash = '00' WHERE number = 1")
+    changed.dispose()
+
+    made = backups.make(installed.source, tmp_path, now=NOON)
+
+    assert made.path.exists()
+    assert made.manifest.origin is None

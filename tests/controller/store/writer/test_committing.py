@@ -1,6 +1,7 @@
 """What the one writer commits is told, and what it does not is not; after each failure it goes on."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from sqlmodel import Session, text
@@ -8,8 +9,10 @@ from sqlmodel import Session, text
 from controller.errors import Refused
 from controller.services import devices
 from controller.store import notices
+from controller.store.failures import StoreUnsure
 from controller.store.store import Store, StoreFailed, StoreRefused
 from controller.store.tables import Device, Message
+from schemas.errors import ErrorCode
 from tests.controller.store.read_only import set_read_only
 from tests.controller.store.writer.units import actions, batch, failing, noting
 from tests.factories import ADMIN, NOON, a_place
@@ -139,3 +142,44 @@ async def test_a_unit_that_fails_leaves_the_rows_of_the_others_readable(store: S
 
     assert isinstance(kept, Device)
     assert (kept.device_id, kept.name) == ("laptop", None)
+
+
+async def test_a_server_that_goes_as_it_commits_leaves_it_unknown_and_says_so(
+    postgresql_store: Store,
+) -> None:
+    def ended_at_its_commit(session: Session) -> None:
+        run = session.connection().exec_driver_sql
+        run(
+            "CREATE FUNCTION pg_temp.leave() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(1); RETURN NULL; END $$"
+        )
+        run(
+            "CREATE CONSTRAINT TRIGGER leaving AFTER INSERT ON audit_log DEFERRABLE INITIALLY DEFERRED "
+            "FOR EACH ROW EXECUTE FUNCTION pg_temp.leave()"
+        )
+        noting("one")(session)
+
+    with pytest.raises(StoreUnsure, match="is not known") as told:
+        await postgresql_store.write(ended_at_its_commit)
+
+    assert told.value.code is ErrorCode.INTERRUPTED
+    assert await postgresql_store.write(noting("after")) == "after"
+
+
+async def test_a_file_that_was_taken_away_takes_nothing_until_it_is_back(
+    sqlite_store: Store, sqlite_url: str
+) -> None:
+    file = Path(sqlite_url.removeprefix("sqlite:///"))
+    await sqlite_store.write(noting("one"))
+
+    away = file.with_name("away.db")
+    await asyncio.to_thread(file.rename, away)
+    with pytest.raises(StoreFailed, match="was taken away"):
+        await sqlite_store.write(noting("into nothing"))
+    await asyncio.to_thread(file.write_bytes, b"")
+    with pytest.raises(StoreFailed, match="or replaced"):
+        await sqlite_store.write(noting("into nothing"))
+    await asyncio.to_thread(away.replace, file)
+
+    assert await sqlite_store.write(noting("two")) == "two"
+    assert await sqlite_store.read(actions) == ["one", "two"]
