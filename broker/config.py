@@ -6,14 +6,13 @@ line is about that one alone.
 """
 
 import getpass
-import ipaddress
 import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from broker import files
+from broker import addresses, files
 from broker.settings import BrokerSettings
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -223,7 +222,7 @@ def _check_listener(listener: Listener) -> Iterator[str]:
     if values.get("use_username_as_clientid") != "true":
         yield "use_username_as_clientid is not true: a client can take over another one's session"
     if not listener.encrypted:
-        if not is_loopback(listener.host):
+        if not addresses.is_loopback(listener.host):
             yield "passwords can be read on the network"
         return
     if values.get("tls_version") not in _TLS_VERSIONS:
@@ -233,14 +232,6 @@ def _check_listener(listener: Listener) -> Iterator[str]:
         yield "require_certificate is not true: who has no certificate gets in"
     if listener.by_certificate and "crlfile" not in values:
         yield "crlfile is not set: a revoked certificate still gets in"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this computer reaches a listener there."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _check_private(

@@ -8,7 +8,7 @@ import socket
 import sys
 from collections.abc import Callable
 
-from broker import config, process
+from broker import addresses, process
 from broker.binary import BrokerUnavailable
 from broker.settings import BrokerSettings
 
@@ -18,8 +18,6 @@ if sys.platform != "win32":
 logger = logging.getLogger(__name__)
 
 OWN_FILES = 64  # that Mosquitto needs beside its clients' connections
-_ANY_IPV4 = "0.0.0.0"  # noqa: S104  # nosec B104 # compared, not bound
-_EVERYWHERE = {_ANY_IPV4: "127.0.0.1", "::": "::1"}
 _PR_SET_PDEATHSIG = 1
 _PASSED_ON = frozenset(
     {
@@ -37,11 +35,6 @@ _PASSED_ON = frozenset(
 )
 
 
-def reachable(host: str) -> str:
-    """The address at which a listener on `host` is found from here."""
-    return _EVERYWHERE.get(host, host)
-
-
 def check_addresses(settings: BrokerSettings) -> None:
     """Raise `BrokerUnavailable` when two listeners were given one port; warn of one that others can listen in on."""
     taken: dict[int, str] = {}
@@ -51,7 +44,7 @@ def check_addresses(settings: BrokerSettings) -> None:
                 f"{_variable(taken[port])} and {_variable(name)} are both {port}: each listener needs a port of its own"
             )
         taken[port] = name
-    if not config.is_loopback(settings.host):
+    if not addresses.is_loopback(settings.host):
         logger.warning(
             "Passwords and messages can be read on the network: %s:%d is not encrypted. Leave ORION_MQTT_HOST "
             "unset; other computers come in by TLS, with ORION_MQTT_TLS_HOST",

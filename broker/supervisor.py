@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from broker import binary, config, files, launch, process, upkeep
+from broker import addresses, binary, config, files, launch, process, upkeep
 from broker.binary import BrokerUnavailable
 from broker.identities import Identities
 from broker.lost import LostSessions
@@ -103,7 +103,7 @@ class Supervisor:
                 await self._launch()
             except BrokerUnavailable as error:
                 deaths += 1
-                logger.error("Broker did not start again: %s", error)  # noqa: TRY400 - the sentence says it all
+                logger.warning("Broker did not start again, and is tried again: %s", error)
             else:
                 self.restarts += 1
                 logger.info("Broker ready again on %s", self._where())
@@ -139,7 +139,7 @@ class Supervisor:
             try:
                 renewed = await asyncio.to_thread(upkeep.certify, self.settings)
             except (BrokerUnavailable, OSError) as error:
-                logger.error("The certificates cannot be renewed: %s", error)  # noqa: TRY400 - the sentence says it all
+                logger.warning("The certificates cannot be renewed, which is tried again: %s", error)
                 continue
             if renewed:
                 logger.info("Renewed the broker's certificates")
@@ -227,7 +227,9 @@ class Supervisor:
         while child.returncode is None and loop.time() < deadline:
             probing = await asyncio.to_thread(self.identities.kept, PROBE_NAME)  # it may be replaced
             try:
-                await probe(launch.reachable(self.settings.host), self.settings.port, probing, within_s=2.0)
+                await probe(
+                    addresses.reachable(self.settings.host), self.settings.port, probing, within_s=2.0
+                )
             except ProbeFailed as error:
                 reason = str(error)
                 await asyncio.sleep(PROBE_EVERY)

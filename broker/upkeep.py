@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from broker import certificates, config, files, launch
+from broker import addresses, certificates, config, files
 from broker.binary import BrokerUnavailable
 from broker.certificates import CertificateError
 from broker.settings import BrokerSettings
@@ -14,7 +14,7 @@ def certify(settings: BrokerSettings) -> bool:
     Raises:
         BrokerUnavailable: the certificates cannot be made or read; with the remedy.
     """
-    host = () if launch.reachable(settings.tls_host) != settings.tls_host else (settings.tls_host,)
+    host = () if addresses.is_everywhere(settings.tls_host) else (settings.tls_host,)
     try:
         names = certificates.own_names((*settings.tls_names, *host))
         return certificates.ensure(settings.directory, names, now=datetime.now(UTC))
@@ -25,7 +25,7 @@ def certify(settings: BrokerSettings) -> bool:
 def is_served(settings: BrokerSettings) -> bool:
     """Whether Mosquitto shows the certificate that is kept."""
     port = settings.tls_port if settings.tls_port is not None else settings.cert_port
-    host = launch.reachable(settings.tls_host)
+    host = addresses.reachable(settings.tls_host)
     return port is None or certificates.is_served(settings.directory, host, port)
 
 

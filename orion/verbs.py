@@ -14,8 +14,9 @@ from typing import Annotated, Any
 
 import typer
 
+from broker.addresses import reachable
 from orion.client import Client, ClientError
-from orion.config.addresses import reachable, token_path
+from orion.config.addresses import token_path
 from orion.config.settings import Settings
 from orion.config.sources import ConfigError, Loaded, flag, load
 from orion.exits import Exit

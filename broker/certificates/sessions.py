@@ -18,7 +18,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from broker import config, process
+from broker import addresses, config, process
 from broker.certificates import authority, clients
 from broker.certificates.authority import Authority
 from broker.session import ConnectFailed, Endpoint, Session, tls
@@ -26,8 +26,6 @@ from broker.session import ConnectFailed, Endpoint, Session, tls
 TRY_EVERY = 0.02  # seconds
 TELL_EVERY = 0.25  # seconds between two signals: the first may have come before Mosquitto could hear it
 HANDSHAKE_WITHIN = 1.0  # seconds
-_ANY_IPV4 = "0.0.0.0"  # noqa: S104  # nosec B104 # compared, not bound
-_EVERYWHERE = {"": "127.0.0.1", _ANY_IPV4: "127.0.0.1", "::": "::1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,7 @@ class _Answer(Enum):
 
 
 def _try(directory: Path, listener: config.Listener, shown: Pass) -> _Answer:
-    host = _host(listener)
+    host = addresses.reachable(listener.host)
     context = _context(directory, shown)
     # A client of TLS 1.3 believes to be in before the server has looked at its certificate.
     context.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -122,7 +120,7 @@ def _try(directory: Path, listener: config.Listener, shown: Pass) -> _Answer:
 
 def _endpoint(directory: Path, listener: config.Listener, device_id: str, now: datetime) -> Endpoint:
     ours = make_pass(authority.load(directory), device_id, now=now)
-    return Endpoint(_host(listener), listener.port, tls=_context(directory, ours))
+    return Endpoint(addresses.reachable(listener.host), listener.port, tls=_context(directory, ours))
 
 
 def _listener(directory: Path) -> config.Listener | None:
@@ -132,10 +130,6 @@ def _listener(directory: Path) -> config.Listener | None:
     except FileNotFoundError:
         return None
     return next((each for each in parsed.listeners if each.by_certificate), None)
-
-
-def _host(listener: config.Listener) -> str:
-    return _EVERYWHERE.get(listener.host, listener.host)
 
 
 def _context(directory: Path, shown: Pass) -> ssl.SSLContext:

@@ -1,20 +1,14 @@
 """Where programs find each other, worked out from the settings without loading any program."""
 
-import ipaddress
 import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from broker.addresses import is_everywhere
 from orion.config.settings import Settings
 
-_EVERYWHERE = {str(ipaddress.IPv4Address(0)): "127.0.0.1", "::": "::1"}
 PLAIN_PORT = 1883
 TLS_PORT = 8883
-
-
-def reachable(host: str) -> str:
-    """The address at which a program that listens on `host` is found from here."""
-    return _EVERYWHERE.get(host, host)
 
 
 def mqtt_address(settings: Settings) -> tuple[str, int]:
@@ -30,15 +24,7 @@ def invited_to(settings: Settings) -> str:
     if settings.mqtt_url is not None:
         return urlsplit(settings.mqtt_url).hostname or ""
     host = settings.mqtt_tls_host
-    return socket.gethostname() if host in _EVERYWHERE else host
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this computer finds itself there."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return socket.gethostname() if is_everywhere(host) else host
 
 
 def token_path(settings: Settings) -> Path:

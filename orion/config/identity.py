@@ -7,10 +7,11 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from broker.addresses import reachable
 from broker.session import Endpoint, tls
 from device_node import vault
 from device_node.vault import Identity, VaultError
-from orion.config.addresses import mqtt_address, reachable
+from orion.config.addresses import mqtt_address
 from orion.config.settings import Settings
 from orion.config.sources import ConfigError, Loaded, Origin, variable
 from schemas.keys import Key

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from broker import files
+from broker.addresses import reachable
 from broker.certificates.authority import public_path
 from broker.identities import Identities
 from broker.session import Endpoint, tls
@@ -18,7 +19,7 @@ from broker.settings import BrokerSettings
 from controller.settings import ControllerSettings, ModelSettings
 from device_node.settings import NodeSettings
 from orion.config import identity
-from orion.config.addresses import is_anonymous, mqtt_address, reachable, token_path
+from orion.config.addresses import is_anonymous, mqtt_address, token_path
 from orion.config.settings import Settings
 from orion.config.sources import ConfigError, Loaded, Origin, variable
 from schemas.devices import Risk

@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+from broker.addresses import reachable
 from broker.identities import await_active
 from broker.session import ConnectFailed, Endpoint
 from controller.store.keyring import KeyRing, KeysUnusable
 from orion.config import programs
-from orion.config.addresses import keys_path, mqtt_address, reachable
+from orion.config.addresses import keys_path, mqtt_address
 from orion.config.settings import Settings
 from orion.conform.line import INSTANCE, LineLost
 from schemas.signing import Signer

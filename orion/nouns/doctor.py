@@ -60,7 +60,7 @@ def _finding(check: str, found: str, *, good: bool, remedy: str = "", state: str
 
 def _here(invocation: Invocation) -> Iterator[Check]:
     """What can be seen without the controller."""
-    from broker import binary, config, process  # only this command looks at the broker's own parts
+    from broker import addresses, binary, config, process  # only this command looks at the broker's own parts
     from orion.config import programs
 
     settings = invocation.settings
@@ -81,7 +81,7 @@ def _here(invocation: Invocation) -> Iterator[Check]:
         yield _finding("broker settings", "never started with this data folder", good=False, remedy=remedy)
         return
     problems = config.check(told.config_path)
-    if config.is_loopback(told.host):
+    if addresses.is_loopback(told.host):
         remedy = "restart the broker: it writes its settings anew"
     else:
         remedy = "leave ORION_MQTT_HOST unset and restart the broker; other computers come in by ORION_MQTT_TLS_HOST"

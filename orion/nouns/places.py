@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
+from broker.addresses import is_loopback
 from orion import receipts, words
 from orion.client import Json, segment
-from orion.config.addresses import TLS_PORT, invited_to, is_loopback
+from orion.config.addresses import TLS_PORT, invited_to
 from orion.nouns.device import Aliases, Apps, Area, Groups, Id, Name, Paths, Profile, Tools, said
 from orion.verbs import Invocation, verb
 from schemas.topics import DEFAULT_PREFIX
