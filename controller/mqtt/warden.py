@@ -128,10 +128,14 @@ class Warden:
         return min(LOOK_EVERY, max(0.0, (min(times) - now).total_seconds())) if times else None
 
     async def _tried(self, work: Awaitable[None]) -> bool:
-        """Whether it could be done; if not, it is told, and the other devices do not wait for it."""
+        """Whether it could be done; if not, whatever the reason, it is logged and tried again later.
+
+        Nothing is let through: who is here keeps a device that floods from holding up the others, so it must
+        not end with the first one that something is wrong with.
+        """
         try:
             await work
-        except Exception:  # the other devices are somebody else's trouble
+        except Exception:  # a fault of ours too: the other devices are still to be dealt with
             logger.exception("A device that sends too much could not be shut out, or let in again")
             return False
         return True
