@@ -134,7 +134,7 @@ class Store:
         return await self._look(self._reader, work)
 
     async def ask(self, work: Callable[[Session], T]) -> T:
-        """Run a query of one statement, as `read` does: over a network it takes a third of the time.
+        """Run a query of one statement, as `read` does. A server is asked once instead of three times.
 
         Raises:
             StoreFailed: as `read`.

@@ -13,8 +13,7 @@ class Whereabouts:
 
     def __init__(self, url: str) -> None:
         address = make_url(url)
-        is_file = address.get_backend_name() == SQLITE and address.database
-        self._path = Path(address.database) if is_file and address.database else None
+        self._path = Path(address.database or "") if address.get_backend_name() == SQLITE else None
         self._opened: tuple[int, int] | None = None
 
     def note(self) -> None:

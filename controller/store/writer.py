@@ -134,22 +134,25 @@ class Writer:
 
 
 def _fail(wanted: Sequence[Unit], error: Exception, *, committing: bool) -> None:
-    passes = isinstance(error, DBAPIError) and engines.will_pass(error)
-    if passes or isinstance(error, StoreFailed | _TransactionLost):
-        logger.warning(
-            "A transaction of %d units failed: %s",
-            len(wanted),
-            error if isinstance(error, StoreFailed) else cause(error),
-        )
-    else:  # the code's fault: where in it is of use
+    failure = _failure(error, committing=committing)
+    if isinstance(error, SQLAlchemyError) and not (
+        isinstance(error, DBAPIError) and engines.will_pass(error)
+    ):
+        # the code's fault: where in it is of use
         logger.error("A transaction of %d units failed", len(wanted), exc_info=error)
-    failure = StoreFailed(f"The database refused the transaction: {cause(error)}.")
-    if isinstance(error, StoreFailed):
-        failure = error
-    if committing and isinstance(error, DBAPIError) and error.connection_invalidated:
-        failure = StoreUnsure(cause(error))
+    else:
+        logger.warning("A transaction of %d units failed: %s", len(wanted), failure.said)
     for unit in wanted:
         unit.error = unit.error or failure
+
+
+def _failure(error: Exception, *, committing: bool) -> StoreFailed:
+    """What those are told whose transaction did not end well."""
+    if isinstance(error, StoreFailed):
+        return error
+    if committing and isinstance(error, DBAPIError) and error.connection_invalidated:
+        return StoreUnsure(cause(error))
+    return StoreFailed(f"The database refused the transaction: {cause(error)}.")
 
 
 def _do(session: Session, unit: Unit, *, alone: bool) -> None:
