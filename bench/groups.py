@@ -85,7 +85,7 @@ async def _order(stand: Stand, size: int, pace: Pace) -> float:
     parent = await stand.store.write(
         lambda session: rollouts.submit(session, request, actor=ACTOR, now=datetime.now(UTC))
     )
-    (ended,) = await waiting.until_settled(stand.store, stand.replies, [parent.id], within_s=ENDS_WITHIN)
+    (ended,) = await waiting.until_settled(stand.store, stand.replies, [parent], within_s=ENDS_WITHIN)
     took = time.perf_counter() - begun
     if ended.status != Status.SUCCEEDED:
         raise RuntimeError(f"the order is {ended.status}: {ended.error_message} {ended.rollout}")

@@ -138,6 +138,6 @@ async def _command(stand: Stand, device_id: str, tool: str, arguments: Callable[
     row = await stand.store.write(
         lambda session: commands.submit(session, request, actor=ACTOR, now=datetime.now(UTC))
     )
-    (ended,) = await waiting.until_settled(stand.store, stand.replies, [row.id], within_s=30)
+    (ended,) = await waiting.until_settled(stand.store, stand.replies, [row], within_s=30)
     if ended.status != "succeeded":
         raise RuntimeError(f"the measured command {ended.status}: {ended.error_message}")

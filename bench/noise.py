@@ -176,7 +176,7 @@ async def _asked(running: Stand, seconds: float) -> Heard:
             partial(commands.submit, request=request, actor=ACTOR, now=datetime.now(UTC))
         )
         (ended,) = await waiting.until_settled(
-            running.store, running.replies, [row.id], within_s=max(0.5, seconds - at)
+            running.store, running.replies, [row], within_s=max(0.5, seconds - at)
         )
         heard.taken.append((at, (time.perf_counter() - begun - at) * 1e3))
         heard.unanswered = ended.status != "succeeded"

@@ -115,13 +115,13 @@ def pending(session: Session) -> list[ApprovalRow]:
     return list(session.exec(select(ApprovalRow).where(ApprovalRow.status == ApprovalStatus.PENDING.value)))
 
 
-def command_ids(session: Session, approval_id: str) -> list[str]:
+def plan_of(session: Session, approval_id: str) -> list[ToolExecution]:
     """The commands of the plan that a card was about, those it did not have to decide included.
 
     An order to a group stands for all of its devices' own.
     """
     plan = select(ToolExecution.trace_id).where(ToolExecution.approval_id == approval_id)
-    query = select(ToolExecution.id).where(
+    query = select(ToolExecution).where(
         col(ToolExecution.trace_id).in_(plan), col(ToolExecution.parent_id).is_(None)
     )
     return list(session.exec(query.order_by(col(ToolExecution.id))))

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 
 from sqlmodel import Session, col, select
 
 from controller.services.orders import Status
 from controller.services.replies import Replies
-from controller.store.store import Store
+from controller.store.store import Store, StoreFailed
 from controller.store.tables import ToolExecution
 
 MAY_TAKE_DAYS = frozenset({Status.AWAITING_APPROVAL, Status.WAITING})  # a person, or a device that is away
@@ -57,11 +57,17 @@ async def watch(
 
 
 async def until_settled(
-    store: Store, replies: Replies, command_ids: Sequence[str], *, within_s: float
+    store: Store, replies: Replies, recorded: Sequence[ToolExecution], *, within_s: float
 ) -> list[ToolExecution]:
-    """The commands once nothing moves any more, or as they are after `within_s`."""
-    found: list[ToolExecution] = []
-    async with aclosing(watch(store, replies, command_ids, within_s=within_s)) as states:
-        async for state in states:
-            found = state
+    """The commands once nothing moves any more, or as they are after `within_s`.
+
+    Where the database goes meanwhile, as they were last seen: they are recorded, and an error would have
+    them ordered again.
+    """
+    found = list(recorded)
+    ids = [row.id for row in recorded]
+    with suppress(StoreFailed):
+        async with aclosing(watch(store, replies, ids, within_s=within_s)) as states:
+            async for state in states:
+                found = state
     return found

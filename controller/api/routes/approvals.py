@@ -15,6 +15,8 @@ from controller.assistant.language import language_of
 from controller.services import approvals
 from controller.services.cards import ApprovalStatus
 from controller.services.waiting import until_settled
+from controller.store.store import Session
+from controller.store.tables import ApprovalRow, ToolExecution
 
 router = routing.router("approvals", below="/approvals")
 
@@ -58,8 +60,9 @@ async def decide(
     prefer: Annotated[str, Header()] = "",
 ) -> dict[str, Any]:
     """Decide a card; with `Prefer: wait=N` the commands it let go are shown as they ended."""
-    card = await controller.store.write(
-        lambda session: approvals.decide(
+
+    def decided(session: Session) -> tuple[ApprovalRow, list[ToolExecution]]:
+        card = approvals.decide(
             session,
             approval_id,
             approve=wanted.decision == "approve",
@@ -68,9 +71,10 @@ async def decide(
             shown_hash=wanted.hash,
             comment=wanted.comment,
         )
-    )
-    ids = await controller.store.ask(lambda session: approvals.command_ids(session, approval_id))
-    rows = await until_settled(controller.store, controller.replies, ids, within_s=wanted_wait(prefer))
+        return card, approvals.plan_of(session, approval_id)
+
+    card, plan = await controller.store.write(decided)
+    rows = await until_settled(controller.store, controller.replies, plan, within_s=wanted_wait(prefer))
     language = language_of(" ".join(row.user_query or "" for row in rows))
     return views.approval(card) | {
         "results": [views.command(row) for row in rows],

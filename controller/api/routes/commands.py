@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any, Literal, Self
@@ -18,7 +18,7 @@ from controller.services import commands, rollouts, undoing
 from controller.services.conditions import ONLINE, Condition
 from controller.services.orders import Status
 from controller.services.waiting import until_settled, watch
-from controller.store.store import Session, StoreFailed
+from controller.store.store import Session
 from controller.store.tables import ToolExecution
 from schemas.ids import DeviceId, MessageId, ToolName
 from schemas.wire import JsonObject
@@ -122,8 +122,7 @@ async def submit(
     row = await controller.store.write(submission)
     response.headers["Location"] = f"/api/v1/commands/{row.id}"
     if seconds := wanted_wait(prefer):
-        with suppress(StoreFailed):  # it is recorded: an error would have it ordered again
-            row = (await until_settled(controller.store, controller.replies, [row.id], within_s=seconds))[0]
+        row = (await until_settled(controller.store, controller.replies, [row], within_s=seconds))[0]
     return views.command(row)
 
 
@@ -155,7 +154,7 @@ async def one(
     """One command; with `Prefer: wait=N` after it settled, or after N seconds."""
     row = await controller.store.ask(lambda session: commands.get(session, command_id))
     if seconds := wanted_wait(prefer):
-        row = (await until_settled(controller.store, controller.replies, [row.id], within_s=seconds))[0]
+        row = (await until_settled(controller.store, controller.replies, [row], within_s=seconds))[0]
     return (await controller.store.read(partial(_shown, rows=[row])))[0]
 
 
@@ -217,5 +216,5 @@ async def undo(
     row = await controller.store.write(lambda session: work(session))
     response.headers["Location"] = f"/api/v1/commands/{row.id}"
     if seconds := wanted_wait(prefer):
-        row = (await until_settled(controller.store, controller.replies, [row.id], within_s=seconds))[0]
+        row = (await until_settled(controller.store, controller.replies, [row], within_s=seconds))[0]
     return views.command(row)

@@ -218,7 +218,7 @@ def test_several_commands_share_one_card_and_leave_in_order(session: Session, la
     card = card_of(session, first)
     assert first.approval_id == second.approval_id
     assert len(card.commands) == 2
-    assert approvals.command_ids(session, card.id) == [first.id, second.id]
+    assert [row.id for row in approvals.plan_of(session, card.id)] == [first.id, second.id]
 
     decide(session, card)
     assert (queued(session, first), queued(session, second)) == (True, False)

@@ -27,7 +27,7 @@ def test_one_card_asks_for_all_of_them(session: Session) -> None:
     assert [each["device_id"] for each in card.commands] == ["lab-000", "lab-001"]
     assert (parent.status, parent.approval_id) == (Status.AWAITING_APPROVAL, card.id)
     assert statuses(session, parent) == ["awaiting_approval"] * 2
-    assert approvals.command_ids(session, card.id) == [parent.id]
+    assert [row.id for row in approvals.plan_of(session, card.id)] == [parent.id]
 
 
 def test_a_yes_lets_them_leave_at_their_pace(session: Session) -> None:

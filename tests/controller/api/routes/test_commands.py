@@ -112,13 +112,19 @@ async def test_a_decision_must_be_one(api: Api, laptop: str) -> None:
 async def test_what_is_recorded_is_said_to_be_though_the_database_goes_meanwhile(
     api: Api, laptop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def away(*_: object, **__: object) -> None:
+    async def away(*_: object) -> None:
         raise StoreFailed("The database could not be read now.")
 
-    monkeypatch.setattr("controller.api.routes.commands.until_settled", away)
+    wait = {"Prefer": "wait=20"}
+    asked = (await api.http.post("commands", json=DELETE)).json()
+    decision = f"approvals/{asked['approval_id']}/decision"
+    with monkeypatch.context() as patched:
+        patched.setattr(api.store, "ask", away)
+        ordered = await api.http.post("commands", json=CREATE, headers=wait)
+        decided = await api.http.post(decision, json={"decision": "approve"}, headers=wait)
 
-    answer = await api.http.post("commands", json=CREATE, headers={"Prefer": "wait=20"})
-
-    assert answer.status_code == 202
-    found = await api.http.get(f"commands/{answer.json()['command_id']}")
-    assert found.json()["status"] == "queued"
+    assert (ordered.status_code, ordered.json()["status"]) == (202, "queued")
+    assert (decided.status_code, decided.json()["status"]) == (200, "approved")
+    for command in (ordered.json(), *decided.json()["results"]):
+        found = await api.http.get(f"commands/{command['command_id']}")
+        assert found.json()["status"] == "queued"

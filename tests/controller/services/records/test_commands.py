@@ -52,7 +52,7 @@ async def test_who_waits_for_a_command_sees_its_end(store: Store) -> None:
     replies = await prepared(store)
     row = await store.write(lambda session: commands.submit(session, a_request(), actor=ADMIN, now=NOON))
 
-    waiter = asyncio.create_task(waiting.until_settled(store, replies, [row.id], within_s=10))
+    waiter = asyncio.create_task(waiting.until_settled(store, replies, [row], within_s=10))
     await asyncio.sleep(0)
     await store.write(lambda session: settling.settle(session, "laptop", a_reply(row.id), now=later(1)))
     (seen,) = await waiter
@@ -67,7 +67,7 @@ async def test_each_end_of_a_plan_is_told_as_it_is_stored(store: Store) -> None:
     rows = await store.write(lambda session: commands.submit_plan(session, plan, actor=ADMIN, now=NOON))
     ids = [row.id for row in rows]
 
-    waiter = asyncio.create_task(waiting.until_settled(store, replies, ids, within_s=10))
+    waiter = asyncio.create_task(waiting.until_settled(store, replies, rows, within_s=10))
     for each, status in zip(ids, (ReplyStatus.SUCCEEDED, ReplyStatus.FAILED), strict=False):
         reply = a_reply(each, status, result={"path": each}, duration_ms=1.5)
         await store.write(partial(settling.settle, device_id="laptop", reply=reply, now=later(1)))
@@ -83,7 +83,7 @@ async def test_waiting_ends_when_only_a_person_can_go_on(store: Store) -> None:
     plan = [a_request("delete_path", arguments={"path": "A"}), a_request(arguments={"path": "B"})]
     rows = await store.write(lambda session: commands.submit_plan(session, plan, actor=ADMIN, now=NOON))
 
-    seen = await waiting.until_settled(store, replies, [row.id for row in rows], within_s=10)
+    seen = await waiting.until_settled(store, replies, rows, within_s=10)
 
     assert [row.status for row in seen] == [Status.AWAITING_APPROVAL, Status.QUEUED]
 
@@ -92,7 +92,7 @@ async def test_waiting_ends_when_time_is_up(store: Store) -> None:
     replies = await prepared(store)
     row = await store.write(lambda session: commands.submit(session, a_request(), actor=ADMIN, now=NOON))
 
-    (seen,) = await waiting.until_settled(store, replies, [row.id], within_s=0.01)
+    (seen,) = await waiting.until_settled(store, replies, [row], within_s=0.01)
 
     assert seen.status == Status.QUEUED
     assert not replies._waiters
