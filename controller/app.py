@@ -38,6 +38,7 @@ from controller.store import notices
 from controller.store.backups import Source
 from controller.store.keyring import KeyRing
 from controller.store.store import HouseRules, Store, StoreAway
+from controller.store.whereabouts import Whereabouts
 from schemas.topics import Topics
 
 logger = logging.getLogger(__name__)
@@ -223,6 +224,7 @@ def _store(settings: ControllerSettings) -> Store:
         mqtt_max_risk=settings.mqtt_max_risk,
         mqtt_decisions=settings.mqtt_decisions,
     )
+    Whereabouts(settings.database_url).check_known(settings.heads_path)
     return Store(settings.database_url, rules)
 
 

@@ -28,6 +28,27 @@ def check(invocation: Invocation) -> None:
     check_database(invocation.settings.database_url)
 
 
+def check_same(invocation: Invocation) -> None:
+    """Make sure that a controller of this installation, if one runs, has the database that these settings name.
+
+    Raises:
+        Failure: it has another one; what is asked of ours would be true of nothing that is in use.
+    """
+    from controller.store import engine
+
+    try:
+        theirs = invocation.client.get("/system/database")["url"]
+    except ClientError:
+        return  # none runs here, or it is of an earlier release and does not say
+    ours = engine.shown(invocation.settings.database_url)
+    if ours != theirs:
+        raise Failure(
+            f"The controller that runs has the database {theirs}, and these settings name {ours}. Set "
+            "ORION_DATABASE_URL, here or in the settings file, to what the controller has.",
+            code="conflict",
+        )
+
+
 def check_database(url: str) -> None:
     """Make sure that nobody has a database open.
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -28,6 +28,13 @@ def sqlite_url(path: Path) -> str:
 def kind_of(url: str) -> str:
     """Which kind of database is at a URL: `SQLITE` or `POSTGRESQL`."""
     return make_url(url).get_backend_name()
+
+
+def shown(url: str) -> str:
+    """Which database is at a URL, without its password and options."""
+    at = make_url(url)
+    place = URL.create(at.drivername, at.username, host=at.host, port=at.port, database=at.database)
+    return place.render_as_string()
 
 
 def writer(url: str, *, schema: str | None = None, name: str = server.NAME) -> Engine:

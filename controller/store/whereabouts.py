@@ -1,11 +1,23 @@
-"""Whether the file that was opened is still at its path: if not, all that is written is gone with its last program."""
+"""Whether a file is where it was: if not, all that is written is gone with its last program, or a new one begun."""
 
 from pathlib import Path
 
 from sqlalchemy import make_url
 
+from controller.errors import OrionError
 from controller.store.engine import SQLITE
 from controller.store.failures import StoreFailed
+
+
+class DatabaseGone(OrionError):
+    """There was a database and there is none."""
+
+    def __init__(self, path: Path, heads: Path) -> None:
+        super().__init__(
+            f"There is no database at {path}, and the audit of one has been signed: it was deleted or moved, or "
+            "ORION_DATABASE_URL named another. Put it back, or restore a backup (orion db restore FILE). To begin anew "
+            f"without what is on record, move {heads} away."
+        )
 
 
 class Whereabouts:
@@ -15,6 +27,17 @@ class Whereabouts:
         address = make_url(url)
         self._path = Path(address.database or "") if address.get_backend_name() == SQLITE else None
         self._opened: tuple[int, int] | None = None
+
+    def check_known(self, heads: Path) -> None:
+        """See that no new file is begun in the place of one whose audit was signed in `heads`.
+
+        Raises:
+            DatabaseGone: it would be.
+        """
+        if self._path is None or not heads.exists():
+            return
+        if not self._path.exists() or self._path.stat().st_size == 0:
+            raise DatabaseGone(self._path, heads)
 
     def note(self) -> None:
         """Take the file that is there now for the one that is open."""

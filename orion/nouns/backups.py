@@ -72,6 +72,7 @@ def backup(
     """
     from controller.store import backups
 
+    idle.check_same(invocation)
     settings, now = invocation.settings, datetime.now(UTC)
     older = None if keep is None else timedelta(seconds=words.duration(keep, longest=CENTURY))
     source = backups.Source(settings.database_url, heads_path(settings), settings.instance)

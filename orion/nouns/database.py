@@ -32,6 +32,7 @@ def status(invocation: Invocation) -> Exit:
     from controller.store import ledger  # the controller's own parts, for these commands only
     from controller.store import migrate as schema
 
+    idle.check_same(invocation)
     with _opened(invocation) as engine, engine.connect() as connection:
         found, kind = schema.current(engine), engine.dialect.name
         moving = ledger.is_open(connection)

@@ -9,7 +9,7 @@ import pytest
 from alembic import command
 
 from controller.store import engine, migrate
-from tests.databases import POSTGRESQL, Databases
+from tests.databases import POSTGRESQL, Databases, Files
 from tests.orion.installation import Installation, clean_environment, orion, running
 from tests.ports import free_port
 
@@ -116,3 +116,32 @@ def test_a_controller_on_a_server_says_what_is_to_be_done(
     assert said.returncode == 1
     assert "orion db migrate" in said.stderr
     assert url.partition("@")[0].rpartition(":")[2] not in said.stderr
+
+
+@pytest.mark.parametrize("words", [("db", "status"), ("db", "backup"), ("audit", "verify")])
+def test_another_database_than_that_of_the_controller_which_runs_is_not_taken_for_it(
+    installation: Installation, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    own = installation.data("db", "status")["url"]
+    with Files(tmp_path).migrated() as other:
+        refused = installation.orion(*words, ORION_DATABASE_URL=other)
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert f"these settings name {other}" in refused.stderr
+    assert own.replace(":***@", "@") in refused.stderr
+    assert "password" not in refused.stderr
+
+
+def test_no_new_database_is_begun_where_one_is_gone(tmp_path: Path) -> None:
+    heads = tmp_path / "controller" / "heads.jsonl"
+    heads.parent.mkdir()
+    heads.write_text("{}\n", encoding="utf-8")
+    environment = clean_environment(
+        HOME=str(tmp_path), ORION_DATA_DIR=str(tmp_path), ORION_HTTP_PORT=str(free_port())
+    )
+
+    for _ in range(2):
+        said = orion("controller", environment=environment)
+        assert said.returncode == 1
+        assert "restore a backup" in said.stderr
+        assert list(tmp_path.glob("**/orion.db")) == []

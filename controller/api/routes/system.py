@@ -16,6 +16,7 @@ from controller.api import routing
 from controller.api.deps import Asking, Controller
 from controller.errors import Conflict
 from controller.services import audit, devices, health
+from controller.store import engine
 from controller.store.store import Store, StoreBusy, StoreFailed
 from schemas.ids import Username
 from schemas.wire import format_instant
@@ -44,6 +45,12 @@ async def well(controller: Controller) -> dict[str, Any]:
     """Whether the controller can do its work; needs no token and tells nothing else."""
     connected = controller.devices_door.connected
     return {"status": "ready" if connected else "degraded", "broker": "connected" if connected else "lost"}
+
+
+@router.get("/system/database")
+async def database(controller: Controller, _actor: Asking) -> dict[str, Any]:
+    """Which database the controller works with, without the password."""
+    return {"url": engine.shown(controller.store.url)}
 
 
 @router.get("/system/doctor")

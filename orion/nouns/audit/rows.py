@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orion import idle
 from orion.config.addresses import keys_path
 from orion.config.sources import masked_url
 from orion.terminal import Terminal
@@ -39,6 +40,7 @@ def stored_rows(invocation: Invocation) -> "Iterator[tuple[proof.Stored, Callabl
     from controller.services import proof
     from controller.store import engine, remedies
 
+    idle.check_same(invocation)
     url = invocation.settings.database_url
     address = make_url(url)
     if address.get_backend_name() == engine.SQLITE and not Path(address.database or "").is_file():
