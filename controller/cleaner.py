@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from itertools import count
 from time import perf_counter
 
 from controller.services import audit, cuts, retention
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 LONGEST = 0.05  # seconds that one step may hold the writer
 PAGES = 64  # of a file that are given back in a step: less than 10 ms
+STEPS = 8  # of these; then the log is brought into the file, or a commit would have to, for 100 ms
 AIM = LONGEST / 4  # seconds; now and then a step takes longer than the one before it let expect
 LEAST = AIM / 20  # seconds of deleting in a step, however slow the disk is
 GROWTH = 1.5  # from one step to the next at most
@@ -83,8 +85,12 @@ class Cleaner:
 
     async def _tidy(self) -> None:
         """Give the room of what went back, and have estimates made anew that count on it."""
-        while await self._store.read(space.free):
+        for step in count(1):
+            if not await self._store.read(space.free):
+                break
             await self._store.write(partial(space.give_back, at_most=PAGES))
+            if step % STEPS == 0:  # no row changes, so nobody else sees how long the log gets
+                await self._store.write_through()
             await asyncio.sleep(REST)
         await self._store.write(space.look_again)
 

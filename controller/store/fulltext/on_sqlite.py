@@ -1,32 +1,53 @@
 """FTS5, which takes the newest rows 256 at a time; those that it does not have, and memories, are read.
 
 A block of numbers is in one of its indexes, whose answer comes newest first as it is looked up: the
-newest block is asked first, and what is behind a full answer not at all.
+one with the newest block is asked first, and none for what is behind a full answer.
 """
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
     LargeBinary,
+    Select,
     TableClause,
     and_,
+    bindparam,
     cast,
     literal_column,
     select,
     text,
 )
 
-from controller.store.fulltext.places import FACET, Place, Stretch, Wanted, fitting, place, told
+from controller.store.fulltext.places import FACET, Place, Stretch, Wanted, fitting, place, shown, told
 from controller.store.fulltext.tables import BLOCK, INDEXES, MARK, SEARCH
 from controller.store.fulltext.words import fold, tokens
 
 _HOLDS = """SELECT {part}, value FROM json_each(:words)
     WHERE EXISTS (SELECT 1 FROM {index} WHERE {index} MATCH '"' || value || '"')"""
 _HELD = [_HOLDS.format(part=part, index=each.name) for part, each in enumerate(INDEXES)]
-FIRST, GROWTH, MOST = 65_536, 16, 2**40  # numbers of a stretch
+
+
+def _answers(index: TableClause) -> Select[Any]:
+    row, number = index.c.rowid, SEARCH.c.number
+    low, high = bindparam("low", type_=BigInteger), bindparam("high", type_=BigInteger)
+    return (
+        select(*told(SEARCH.c))
+        .join_from(index, SEARCH, number == row)
+        .where(literal_column(index.name).op("MATCH")(bindparam("question")))
+        # the ends are told to the index too, or it would begin at its own
+        .where(row >= low, row < high, number >= low, number < high)
+        .order_by(row.desc())
+        .limit(bindparam("limit"))
+    )
+
+
+_ANSWERED = [_answers(each) for each in INDEXES]  # once: building it costs as much as its answer
+FIRST, GROWTH, MOST = 65_536, 64, 2**40  # numbers of a stretch
 
 
 def within(connection: Connection, wanted: Wanted, stretch: Stretch, *, limit: int) -> list[Place]:
@@ -46,50 +67,43 @@ def within(connection: Connection, wanted: Wanted, stretch: Stretch, *, limit: i
 
 def _indexed(connection: Connection, wanted: Wanted, stretch: Stretch, limit: int) -> list[Place]:
     found: list[Place] = []
-    blocks = [(block, block.low // BLOCK % len(INDEXES)) for block in _blocks(stretch)]
-    asked = _asked(connection, wanted, {part for _, part in blocks})
-    for block, part in blocks:
-        if part in asked:
-            found += _answered(connection, wanted, block, asked[part], INDEXES[part], limit - len(found))
-        if len(found) == limit:
+    tops = list(_tops(stretch))
+    asked: dict[int, str | None] = {}
+    where = shown(wanted, SEARCH.c)
+    for at, (part, top) in enumerate(tops):
+        low = found[-1].number + 1 if len(found) == limit else stretch.low
+        if top <= low:
             break
+        if part not in asked:
+            # as many again as were asked: common words are answered by the first, rare ones by none
+            asked |= _asked(connection, wanted, [each for each, _ in tops[at : 2 * at + 1]])
+        if (question := asked[part]) is not None:
+            asking = {"question": question, "low": low, "high": top, "limit": limit}
+            found += map(place, connection.execute(_ANSWERED[part].where(where), asking))
+            found = sorted(found, key=lambda each: -each.number)[:limit]
     return found
 
 
-def _blocks(stretch: Stretch) -> Iterator[Stretch]:
-    """The blocks of a stretch, the newest first, the first and the last cut off where it ends."""
+def _tops(stretch: Stretch) -> Iterator[tuple[int, int]]:
+    """The indexes that have numbers of a stretch, and where these end; the newest first."""
     high = stretch.high
-    while high > stretch.low:
-        low = max(stretch.low, (high - 1) // BLOCK * BLOCK)
-        yield Stretch(low, high)
-        high = low
+    for _ in INDEXES:
+        if high <= stretch.low:
+            break
+        block = (high - 1) // BLOCK
+        yield block % len(INDEXES), high
+        high = block * BLOCK
 
 
-def _answered(
-    connection: Connection, wanted: Wanted, block: Stretch, question: str, index: TableClause, limit: int
-) -> Iterator[Place]:
-    row = index.c.rowid
-    # the ends are told to the index too, or it would begin at its own
-    query = (
-        select(*told(SEARCH.c))
-        .join_from(index, SEARCH, SEARCH.c.number == row)
-        .where(literal_column(index.name).op("MATCH")(question))
-        .where(row >= block.low, row < block.high, fitting(wanted, block, SEARCH.c))
-        .order_by(row.desc())
-        .limit(limit)
-    )
-    return map(place, connection.execute(query))
-
-
-def _asked(connection: Connection, wanted: Wanted, parts: Collection[int]) -> dict[int, str]:
+def _asked(connection: Connection, wanted: Wanted, parts: Collection[int]) -> dict[int, str | None]:
     """What each index is asked, without the words that it does not hold: FTS5 asks each at each step.
 
-    Nothing where it holds no word of a group.
+    None where it holds no word of a group.
     """
     words = [word for group in wanted.groups for word in group]
     query = text(" UNION ALL ".join(_HELD[part] for part in sorted(parts)))
     held = set(map(tuple, connection.execute(query, {"words": json.dumps(words)})))
-    asked: dict[int, str] = {}
+    asked: dict[int, str | None] = dict.fromkeys(parts)
     for part in parts:
         groups = [[word for word in group if (part, word) in held] for group in wanted.groups]
         if all(groups):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, or_, select, true
 
 from controller.store.fulltext.tables import SEARCH
 from controller.store.tables import METADATA
@@ -90,7 +90,13 @@ def _about(*conditions: ColumnElement[bool]) -> Select[tuple[int]]:
 
 def fitting(wanted: Wanted, stretch: Stretch, columns: Columns) -> ColumnElement[bool]:
     """What must be true besides the words."""
-    conditions = [columns["number"] >= stretch.low, columns["number"] < stretch.high]
+    number = columns["number"]
+    return and_(number >= stretch.low, number < stretch.high, shown(wanted, columns))
+
+
+def shown(wanted: Wanted, columns: Columns) -> ColumnElement[bool]:
+    """What must be true besides the words and the numbers."""
+    conditions: list[ColumnElement[bool]] = []
     if wanted.since is not None:
         conditions.append(columns["at"] >= wanted.since)
     if wanted.until is not None:
@@ -100,4 +106,4 @@ def fitting(wanted: Wanted, stretch: Stretch, columns: Columns) -> ColumnElement
         own = select(literal("session:") + talks.id).where(talks.user == wanted.reader)
         owner = columns["owner"]
         conditions.append(or_(owner.is_(None), owner == f"user:{wanted.reader}", owner.in_(own)))
-    return and_(*conditions)
+    return and_(true(), *conditions)

@@ -1,4 +1,4 @@
-"""What the triggers of `migrations/versions/0010_search.py` and `0017_words_in_parts.py` write. Nobody else does.
+"""What the triggers of the migrations `0010_search.py` and `word_indexes.py` write. Nobody else does.
 
 These tables say nothing that the others do not say, so they are kept apart from them: who copies a
 database by its tables has them made anew by the triggers of the copy.
@@ -23,8 +23,8 @@ SEARCH = Table(
     Column("words", Text, nullable=False),  # on PostgreSQL a tsvector
 )
 MARK = table("search_mark", column("number"))
-BLOCK = 65_536  # numbers; blocks take turns in SQLite's indexes
-INDEXES = [table(f"search_index_{part}", column("rowid")) for part in range(16)]
+BLOCK = 4_096  # numbers; blocks take turns in SQLite's indexes
+INDEXES = [table(f"search_index_{part}", column("rowid")) for part in range(64)]
 
 
 def is_derived(name: str | None) -> bool:
