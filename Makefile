@@ -1,5 +1,7 @@
 # No logic here: each target names the command that does the work.
-.PHONY: demo test check bench bench-store faults format lock clean setup
+.PHONY: demo test test-both check bench bench-store faults format lock clean setup
+
+HALVED = tests/conformance tests/flows tests/orion tests/security
 
 setup:
 	@sh scripts/setup.sh
@@ -9,6 +11,10 @@ demo: setup
 
 test: setup
 	.venv/bin/python -m pytest --numprocesses auto --no-loadscope-reorder
+
+# what runs on one of the two databases there runs on the other one here
+test-both: test
+	.venv/bin/python -m pytest --numprocesses auto --no-loadscope-reorder --other-database $(HALVED)
 
 check: setup
 	.venv/bin/ruff format --check .

@@ -17,7 +17,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tests import volatile
 from tests.broker.running import RunningBroker, running_broker
-from tests.databases import POSTGRESQL, SQLITE, Databases, databases_of
+from tests.databases import POSTGRESQL, SQLITE, SWAPPED, Databases, databases_of
 
 SETTINGS = ("ORION_", "OLLAMA_")
 # a slow machine is no failure; and what decides whether a change lands must not depend on chance
@@ -34,6 +34,12 @@ LONG = (
     "tests/controller/services/",
 )
 OURS = ["schemas", "broker", "controller", "device_node", "orion"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        SWAPPED, action="store_true", help="what runs on one of the two databases runs on the other one"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

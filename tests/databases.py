@@ -1,11 +1,13 @@
 """Databases for tests: migrated once, then copied, since migrating takes longer than most tests."""
 
 import shutil
+import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
+import pytest
 from sqlalchemy import Engine, text
 from sqlmodel import Session
 
@@ -13,6 +15,12 @@ from controller.store import engine, migrate
 from tests.postgres import Cluster, cluster
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
+SWAPPED = "--other-database"
+
+
+def kind_for(name: str, config: pytest.Config) -> str:
+    """Where each kind has half of the tests: that of what has this name. Always the same, or with `SWAPPED` the other."""
+    return (SQLITE, POSTGRESQL)[(zlib.crc32(name.encode()) + bool(config.getoption(SWAPPED))) % 2]
 
 
 class Databases(Protocol):

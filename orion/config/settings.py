@@ -228,6 +228,20 @@ class Settings(BaseModel):
         "info", "debug, info, warning or error", "How much the programs say on stderr."
     )
 
+    @field_validator("database_url")
+    @classmethod
+    def _known(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        scheme, _, rest = url.partition("://")
+        if scheme in ("postgres", "postgresql", "postgresql+psycopg") and urlsplit(f"//{rest}").path.strip(
+            "/"
+        ):
+            return f"postgresql+psycopg://{rest}"
+        if scheme == "sqlite" and rest.partition("?")[0] not in ("", "/", "/:memory:"):
+            return url
+        raise ValueError("no such database")
+
     @field_validator("mqtt_url")
     @classmethod
     def _usable(cls, url: str | None) -> str | None:

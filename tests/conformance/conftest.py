@@ -12,7 +12,7 @@ from tests.conformance.fake_device import FakeDevice, a_tool
 from tests.conformance.installation import Installation, Program
 from tests.conformance.wire_peer import PREFIX, Json, Peer, Seen, fresh, stamp
 from tests.conformance.wiretap import Wiretap
-from tests.databases import Databases
+from tests.databases import Databases, kind_for
 
 NODES = ("steady", "killed", "resting", "mortal", "adrift")
 STRANGERS = ("first", "second")
@@ -181,10 +181,11 @@ class Orion:
 
 
 @pytest.fixture(scope="session")
-def orion(tmp_path_factory: pytest.TempPathFactory, postgresql_databases: Databases) -> Iterator[Orion]:
-    """Our broker and our controller, the latter behind a wiretap and with PostgreSQL; `bench` has SQLite."""
+def orion(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orion]:
+    """Our broker and our controller, the latter behind a wiretap; on PostgreSQL, or swapped on SQLite, as `bench` is."""
+    databases: Databases = request.getfixturevalue(f"{kind_for('conformance', request.config)}_databases")
     with contextlib.ExitStack() as stack:
-        database = stack.enter_context(postgresql_databases.migrated())
+        database = stack.enter_context(databases.migrated())
         site = Installation(tmp_path_factory.mktemp("orion"), ORION_DATABASE_URL=database)
         stack.callback(site.stop)
         site.start("broker").until_said("Broker ready")

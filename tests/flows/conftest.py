@@ -1,6 +1,5 @@
 """The programs together on a real broker."""
 
-import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.broker.running import RunningBroker
-from tests.databases import POSTGRESQL, SQLITE, Databases
+from tests.databases import Databases, kind_for
 from tests.flows.installation import Installation, RunningNode, installation, running_node
 
 
@@ -18,7 +17,7 @@ def databases_of_the_test(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
 
     Its name decides, so that it is always the same one. What the stories are made of is tried on both.
     """
-    kind = (SQLITE, POSTGRESQL)[zlib.crc32(request.node.nodeid.encode()) % 2]
+    kind = kind_for(request.node.nodeid, request.config)
     databases: Databases = request.getfixturevalue(f"{kind}_databases")
     with ExitStack() as stack:
         urls: dict[Path, str] = {}

@@ -34,6 +34,18 @@ def told(report: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:
             ("What do you know about the NAS?", "Where is the NAS?"),
             "Forget about the NAS",
         ),
+        (
+            "Onthoud dat de printer in de kelder staat",
+            "de printer in de kelder staat",
+            ("Waar staat de printer?",),
+            "Vergeet waar de printer staat",
+        ),
+        (
+            "Remember that the printer is in the cellar",
+            "the printer is in the cellar",
+            ("Where is the printer?",),
+            "Forget where the printer is",
+        ),
     ],
 )
 async def test_what_is_said_is_remembered_recalled_and_forgotten(

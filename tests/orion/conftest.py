@@ -1,11 +1,10 @@
 """Two running installations for all tests that only use one: on SQLite, and on PostgreSQL."""
 
-import zlib
 from collections.abc import Iterator
 
 import pytest
 
-from tests.databases import POSTGRESQL, SQLITE, Databases
+from tests.databases import Databases, kind_for
 from tests.orion.installation import Installation, running
 
 
@@ -29,6 +28,6 @@ def installation_on_postgresql(
 @pytest.fixture(scope="module")
 def installation(request: pytest.FixtureRequest) -> Installation:
     """One of the two: the name of the test's file decides, so that it is always the same one."""
-    kind = (SQLITE, POSTGRESQL)[zlib.crc32(request.path.name.encode()) % 2]
+    kind = kind_for(request.path.name, request.config)
     found: Installation = request.getfixturevalue(f"installation_on_{kind}")
     return found

@@ -65,6 +65,11 @@ def test_folders_in_a_variable_are_divided_as_in_path(tmp_path: Path) -> None:
         ("mqtt_url", "http://host"),
         ("mqtt_url", "mqtt://host:port"),
         ("instance", "a b"),
+        ("database_url", "banana"),
+        ("database_url", "mysql://host/name"),
+        ("database_url", "postgresql+psycopg://host"),
+        ("database_url", "sqlite://"),
+        ("database_url", "sqlite:///:memory:"),
     ],
 )
 def test_a_wrong_value_names_the_setting_its_source_and_what_is_right(name: str, value: str) -> None:
@@ -74,6 +79,13 @@ def test_a_wrong_value_names_the_setting_its_source_and_what_is_right(name: str,
     said = str(wrong.value)
     assert said.startswith(f"{name} from the environment (ORION_{name.upper()}) cannot be ")
     assert "It must be " in said
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_a_server_is_named_with_its_driver_or_without(scheme: str) -> None:
+    loaded = load({}, {"ORION_DATABASE_URL": f"{scheme}://orion@db/orion?sslmode=require"})
+
+    assert loaded.settings.database_url == "postgresql+psycopg://orion@db/orion?sslmode=require"
 
 
 def test_a_wrong_value_names_its_flag_or_file(tmp_path: Path) -> None:

@@ -1,12 +1,11 @@
 """An installation on each database for the whole session, their attackers, and the table that the tests fill."""
 
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.databases import POSTGRESQL, SQLITE, Databases
+from tests.databases import Databases, kind_for
 from tests.security.rows import TABLE, Attempt, Row, Seen, Table, declared
 from tests.security.stand import Stand
 from tests.security.standing import standing
@@ -45,7 +44,7 @@ def stand_on_postgresql(
 @pytest.fixture
 def stand(request: pytest.FixtureRequest) -> Stand:
     """One of the two, and for a file always the same: its name decides."""
-    kind = (SQLITE, POSTGRESQL)[zlib.crc32(request.path.name.encode()) % 2]
+    kind = kind_for(request.path.name, request.config)
     found: Stand = request.getfixturevalue(f"stand_on_{kind}")
     return found
 

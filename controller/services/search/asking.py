@@ -28,8 +28,10 @@ class Query:
         """The same for this user, as it is looked up.
 
         Raises:
-            InvalidArguments: there is no word in it, or too much.
+            InvalidArguments: there is no word in it, or too much, or its time ends before it begins.
         """
+        if self.since is not None and self.until is not None and self.since >= self.until:
+            raise InvalidArguments("since: it must be before `until`.")
         return fulltext.Wanted(
             groups=_groups(self.text),
             kinds=frozenset(kind.value for kind in self.kinds),

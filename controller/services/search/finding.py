@@ -11,6 +11,7 @@ from time import perf_counter
 from sqlmodel import Session
 
 from controller.errors import InvalidCursor
+from controller.services import names
 from controller.services.actors import Actor
 from controller.services.search.asking import Query
 from controller.services.search.hits import Hit, told
@@ -42,7 +43,8 @@ def find(
     """What this user may see that holds all words of the query, the newest first.
 
     Raises:
-        InvalidArguments: there is no word in the query, or too much.
+        InvalidArguments: there is no word in the query, or too much, or its time ends before it begins.
+        UnknownDevice: nothing was found of a device that never was here.
         InvalidCursor: the cursor is none of a search.
     """
     wanted = query.wanted(actor)
@@ -66,6 +68,8 @@ def find(
             stretch = Stretch(max(bounds.low, stretch.low - longer), stretch.low)
         if stretch.high > stretch.low and perf_counter() - began > patience_s:
             return Page(hits, str(stretch.high))
+    if query.device_id is not None and cursor is None and not hits:
+        names.check_known(session, query.device_id)
     return Page(hits, None)
 
 

@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import FromClause, Integer, Select, String, column, func, select, true, values
 from sqlmodel import Session, col
 
+from controller.services import names
 from controller.services.orders import Status
-from controller.services.stats.ends import Ends, check_device, ended, gathered
+from controller.services.stats.ends import Ends, ended, gathered
 from controller.services.stats.window import Window
 from controller.store.tables import Device, EventRow, ToolExecution
 from controller.store.types import UtcTime
@@ -47,7 +48,7 @@ def activity(
         ids = _busiest(session, window, limit)
         ids += _idle(session, ids, limit - len(ids))
     else:
-        check_device(session, device_id)
+        names.check_known(session, device_id)
         ids = [device_id]
     if not ids:
         return []

@@ -4,12 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement
-from sqlmodel import Session, col, select
+from sqlmodel import col
 
-from controller.errors import UnknownDevice
 from controller.services.orders import Status
 from controller.services.stats.window import Window
-from controller.store.tables import Device, ToolExecution
+from controller.store.tables import ToolExecution
 
 # what a device was given to do; the others never began, or somebody stopped them
 TRIED = frozenset({Status.SUCCEEDED, Status.FAILED, Status.REJECTED, Status.INTERRUPTED})
@@ -56,15 +55,3 @@ def gathered(rows: Iterable[tuple[str, str, int]]) -> dict[str, Ends]:
     for name, status, count in rows:
         found.setdefault(name, Ends({})).by_status[Status(status)] = count
     return found
-
-
-def check_device(session: Session, device_id: str) -> None:
-    """Refuse a device that never was here: its figures would all be nothing.
-
-    Raises:
-        UnknownDevice: it has no place, and no command to it is on record.
-    """
-    place = select(Device.device_id).where(Device.device_id == device_id)
-    order = select(ToolExecution.device_id).where(ToolExecution.device_id == device_id)
-    if session.exec(place.limit(1)).first() is None and session.exec(order.limit(1)).first() is None:
-        raise UnknownDevice(device_id)

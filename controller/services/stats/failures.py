@@ -6,9 +6,9 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
-from controller.services import orders
+from controller.services import names, orders
 from controller.services.orders import Status
-from controller.services.stats.ends import Ends, check_device, ended
+from controller.services.stats.ends import Ends, ended
 from controller.services.stats.window import Window
 from controller.store.tables import ToolExecution
 
@@ -51,7 +51,7 @@ def failures(
         .having(times > more_than)
     )
     if device_id is not None:
-        check_device(session, device_id)
+        names.check_known(session, device_id)
         query = query.where(col(ToolExecution.device_id) == device_id)
     in_order = query.order_by(times.desc(), func.max(at).desc(), *by[:2], func.coalesce(message, ""))
     return [

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
+from controller.services import names
 from controller.services.orders import Status
-from controller.services.stats.ends import Ends, check_device, ended, gathered
+from controller.services.stats.ends import Ends, ended, gathered
 from controller.services.stats.window import Window
 from controller.store.tables import ToolExecution
 
@@ -29,7 +30,7 @@ def usage(session: Session, window: Window, *, device_id: str | None = None, lim
     tool, status = col(ToolExecution.tool_name), col(ToolExecution.status)
     query = select(tool, status, func.count(), func.avg(col(ToolExecution.duration_ms))).where(*ended(window))
     if device_id is not None:
-        check_device(session, device_id)
+        names.check_known(session, device_id)
         # an expression: SQLite would go through the device's rows, and sort them, instead of the index that has all
         query = query.where(col(ToolExecution.device_id).concat("") == device_id)
     rows = session.execute(query.group_by(tool, status)).all()

@@ -1,13 +1,14 @@
 """Full-text search over HTTP."""
 
+from functools import partial
 from typing import Any
 
 import pytest
 
-from controller.services import audit, events
+from controller.services import audit, devices, events
 from controller.store.store import Session
 from tests.controller.api.conftest import Api
-from tests.factories import NOON, an_event, later
+from tests.factories import ADMIN, NOON, a_place, an_event, later
 
 
 async def noted(api: Api) -> None:
@@ -78,6 +79,7 @@ async def test_filters_are_taken_together(api: Api) -> None:
         {"q": "a\0"} | {"kind": "nothing"},
         {"q": "a", "since": "yesterday"},
         {"q": "a", "since": "2026-01-01T00:00:00"},
+        {"q": "a", "since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"},
         {"q": "a", "limit": 0},
         {"q": "a", "limit": 10**6},
         {"q": "a", "device_id": "../x"},
@@ -90,6 +92,17 @@ async def test_what_cannot_be_asked_is_refused_with_a_reason(api: Api, query: di
     assert answer.status_code == 422
     assert answer.json()["code"] == "invalid_arguments"
     assert len(answer.json()["detail"]) > 10
+
+
+async def test_a_device_that_never_was_here_is_named_instead_of_nothing_found(api: Api) -> None:
+    await api.store.write(partial(devices.add, new=a_place(), actor=ADMIN, now=NOON))
+
+    unknown = await api.http.get("search", params={"q": "orchid", "device_id": "lap-top"})
+    known = await api.http.get("search", params={"q": "nowhere", "device_id": "laptop"})
+
+    assert unknown.status_code == 404
+    assert unknown.json()["code"] == "unknown_device"
+    assert (known.status_code, known.json()["items"]) == (200, [])
 
 
 async def test_who_has_no_token_finds_nothing(api: Api) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from sqlmodel import Session
 
-from controller.errors import InvalidArguments
+from controller.errors import InvalidArguments, UnknownDevice
 from controller.services import conversations, devices, events, memories
 from controller.services.actors import Actor, Role
 from controller.services.memories import Place, Scope, Source
@@ -93,5 +93,6 @@ def test_what_marks_a_kind_cannot_be_said(session: Session) -> None:
     said(session, "user", "orchid \ue000kaudit \ue000b0 \ue000d6E6173")
 
     assert found(session, "orchid", kinds=(Kind.AUDIT,)) == []
-    assert found(session, "orchid", device_id="nas") == []
+    with pytest.raises(UnknownDevice):  # nothing was found of it
+        found(session, "orchid", device_id="nas")
     assert len(found(session, "orchid")) == 1
