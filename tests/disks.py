@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-SIZE = 2 * 1024 * 1024  # bytes
+SIZE = 8 * 1024 * 1024  # bytes: an empty database has more than one million
 
 
 @dataclass

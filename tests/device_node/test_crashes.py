@@ -232,7 +232,8 @@ async def test_tool_that_may_be_resumed_succeeds_in_the_next_life(
         await killed_once_started(side, settings, tmp_path, command)
         async with node_process(settings, tmp_path, resumable="system_info"):
             assert (await side.final(command["id"]))["status"] == "succeeded"
-            assert side.replies_to(command["id"]) == ["succeeded"]
+            # a reply is told again until it is acknowledged
+            assert set(side.replies_to(command["id"])) == {"succeeded"}
 
 
 async def test_what_ran_and_may_not_run_any_more_is_not_told_as_never_run(

@@ -17,7 +17,7 @@ import pytest
 from controller.settings import ControllerSettings, ModelSettings
 from controller.store import engine
 from tests.broker.running import RunningBroker
-from tests.disks import SIZE, Disk, small_disk
+from tests.disks import Disk, small_disk
 from tests.flows.installation import NO_MODEL, Installation, running_controller
 from tests.flows.pump import Pump, now
 from tests.postgres import Cluster, cluster
@@ -55,7 +55,7 @@ async def locked(folder: Path) -> AsyncIterator[Trouble]:
 @asynccontextmanager
 async def full(folder: Path) -> AsyncIterator[Trouble]:
     """Its disk has no room left, and what it wrote over is used up."""
-    async with small_disk(folder / "disk", size=4 * SIZE) as disk:
+    async with small_disk(folder / "disk") as disk:
         path = disk.path / "orion.db"
         yield Trouble(engine.sqlite_url(path), lambda: _fill(disk, path), disk.free, readable=True)
 

@@ -159,9 +159,9 @@ def test_a_database_that_cannot_be_used_is_one_sentence_without_the_password(tmp
 
     done = Installation(tmp_path).orion("controller", ORION_DATABASE_URL=url)
 
-    assert done.returncode == 1
-    assert "nosuchdatabase://orion:***@127.0.0.1:9/orion" in done.stderr
+    assert done.returncode == 2
     assert "ORION_DATABASE_URL" in done.stderr
+    assert "It must be like sqlite:////path/orion.db or postgresql+psycopg://" in done.stderr
     assert "hush" not in done.stderr
     assert "Traceback" not in done.stderr
 
