@@ -3,12 +3,15 @@
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 from controller.api import app as http
 from controller.api import token
+from controller.api.access.doorkeeper import Doorkeeper
 from controller.api.deps import Parts
 from controller.archivist import Archivist
 from controller.assistant.chat import Assistant
@@ -30,7 +33,7 @@ from controller.mqtt.warden import Warden
 from controller.notary import Notary
 from controller.pacer import Pacer
 from controller.scheduler import Job, Scheduler
-from controller.services import devices
+from controller.services import devices, users
 from controller.services.replies import Replies
 from controller.services.retention import Keep
 from controller.settings import ControllerSettings
@@ -38,6 +41,7 @@ from controller.store import notices
 from controller.store.backups import Source
 from controller.store.keyring import KeyRing
 from controller.store.store import HouseRules, Store, StoreAway
+from controller.store.tokenring import TokenRing
 from controller.store.whereabouts import Whereabouts
 from schemas.topics import Topics
 
@@ -83,6 +87,9 @@ async def _serve(
     stop: asyncio.Event,
     ready: Callable[[int], None],
 ) -> None:
+    ring = TokenRing(settings.token_keys_path, utc_now, issuer=f"orion/{settings.instance}")
+    await asyncio.to_thread(ring.open)
+    doorkeeper = Doorkeeper(store, ring, clock=time.monotonic, now=utc_now)
     topics = Topics(settings.prefix)
     replies = Replies()
     keyring = KeyRing(settings.keys_path, utc_now)
@@ -140,6 +147,7 @@ async def _serve(
     listeners = [each.hear for each in (trust, inbox, outbox, replies, pacer, people, notary, historian)]
     store.listen(lambda told: notices.tell(told, listeners))
     await store.write(devices.nobody_is_known_online)
+    await store.write(partial(users.ensure_admin, now=utc_now()))
     if not settings.allow_unsigned:
         await store.write(devices.forbid_unsigned)
     await trust.load()
@@ -165,6 +173,7 @@ async def _serve(
         losses=lambda: link.losses,
         jobs=(
             Job("Condensing what devices measured", historian.condense, every=MINUTE, after=MINUTE),
+            Job("Tidying sign-ins", doorkeeper.tidy, every=DAY, after=2 * MINUTE),
             Job("Backing up", copyist.back_up_if_due, every=HOUR, after=5 * MINUTE),
             Job("Cleaning the store", cleaner.clean, every=DAY, after=10 * MINUTE),
         ),
@@ -185,6 +194,7 @@ async def _serve(
                 notary=notary,
                 archivist=archivist,
                 token=await asyncio.to_thread(token.ensure, settings.token_path),
+                doorkeeper=doorkeeper,
                 tasks=tasks,
             )
             server = await asyncio.to_thread(http.serving, parts)

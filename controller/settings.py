@@ -81,6 +81,11 @@ class ControllerSettings(BaseModel):
         return self.directory / "heads.jsonl"
 
     @property
+    def token_keys_path(self) -> Path:
+        """What access tokens are signed with, readable by its owner only."""
+        return self.directory / "token-keys.json"
+
+    @property
     def token_path(self) -> Path:
         """The administrator's token for the HTTP API, readable by its owner only."""
         return self.directory / "token"

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from broker import files
 from orion import exits
 from orion.exits import Exit
+from orion.signin import Kept, SignIn
 
 Json = dict[str, Any]
 
@@ -23,6 +25,9 @@ OURS = "Orion-Api"  # the header that tells the controller from whoever else has
 ANSWER_WITHIN = 15.0  # seconds
 TURN_WITHIN = 660.0  # seconds between two lines of a turn; the controller stops waiting before
 MAX_BODY = 64 * 1024 * 1024  # bytes of one answer
+OVER = (
+    "The sign-in of {0} is over: orion login {0}, or orion logout to speak as the owner of the data folder."
+)
 MAX_LINE = 4 * 1024 * 1024  # bytes of one line of a stream
 
 
@@ -46,17 +51,22 @@ class NoAnswer(ClientError):
 class Refused(ClientError):
     """The controller answered with a problem; the sentence is its own."""
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
+    def __init__(self, status: int, code: str, detail: str, error: str = "") -> None:
         super().__init__(detail, code=code, exit_code=exits.of_code(code))
         self.status = status
+        self.error = error  # OAuth's own word for it
 
 
 class Client:
-    """One controller. Each request is a connection of its own."""
+    """One controller. Each request is a connection of its own.
+
+    Who has signed in is who asks; without anybody it is the bearer of the token file.
+    """
 
     def __init__(self, host: str, port: int, token_path: Path) -> None:
         self.host = host
         self.port = port
+        self.sign_in = Kept(token_path.parents[1] / "sign-in.json")
         self._token_path = token_path
 
     def get(self, path: str, *, wait_s: float = 0, **query: object) -> Json:
@@ -70,6 +80,11 @@ class Client:
     def patch(self, path: str, body: Json) -> Json:
         """Change something."""
         return self._call("PATCH", path, body, 0)
+
+    def form(self, path: str, fields: Mapping[str, str]) -> Json:
+        """Send a form, as whoever shows no token; for coming in and going."""
+        with self._open("POST", path, urlencode(fields), {}, ANSWER_WITHIN) as response:
+            return _decoded(response.read(MAX_BODY))
 
     def put(self, path: str, body: Json) -> Json:
         """Keep something in the place of what was there."""
@@ -136,7 +151,23 @@ class Client:
         with self._open(method, path, body, headers, ANSWER_WITHIN + wait_s) as response:
             return _decoded(response.read(MAX_BODY)) if response.status != HTTPStatus.NO_CONTENT else {}
 
+    def _renewed(self, kept: SignIn) -> SignIn:
+        try:
+            grant = self.form(
+                "/auth/token", {"grant_type": "refresh_token", "refresh_token": kept.refresh_token}
+            )
+        except Refused as refused:
+            raise ClientError(
+                OVER.format(kept.username), code="permission_denied", exit_code=Exit.DENIED
+            ) from refused
+        return SignIn.of(grant)
+
     def _authorization(self) -> dict[str, str]:
+        try:
+            if (signed_in := self.sign_in.fresh(self._renewed)) is not None:
+                return {"Authorization": f"Bearer {signed_in.access_token}", "Orion-Via": "cli"}
+        except (OSError, files.Locked) as error:
+            raise ClientError(f"The sign-in {self.sign_in.path} cannot be kept: {error}") from error
         try:
             token = self._token_path.read_text(encoding="ascii").strip()
         except FileNotFoundError:
@@ -150,7 +181,7 @@ class Client:
 
     @contextmanager
     def _open(
-        self, method: str, path: str, body: Json | None, headers: Mapping[str, str], timeout: float
+        self, method: str, path: str, body: Json | str | None, headers: Mapping[str, str], timeout: float
     ) -> Iterator[http.client.HTTPResponse]:
         connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
         where = f"{self.host}:{self.port}"
@@ -158,8 +189,7 @@ class Client:
         try:
             connection.connect()
             failed = NoAnswer
-            payload = None if body is None else json.dumps(body).encode()
-            kind = {} if body is None else {"Content-Type": "application/json"}
+            payload, kind = _sent(body)
             connection.request(method, f"/api/v1{path}", payload, {**headers, **kind})
             with connection.getresponse() as response:
                 if response.getheader(OURS) is None:
@@ -168,7 +198,8 @@ class Client:
                         "Stop it, or give the controller another port: ORION_HTTP_PORT."
                     )
                 if response.status >= HTTPStatus.BAD_REQUEST:
-                    raise _problem(response.status, response.read(MAX_BODY), where)
+                    signed_in = self.sign_in.read() if response.status == HTTPStatus.UNAUTHORIZED else None
+                    raise _problem(response.status, response.read(MAX_BODY), where, signed_in)
                 yield response
         except ConnectionRefusedError:
             raise NotRunning(f"The controller is not running at {where}. Start it with: orion up") from None
@@ -194,7 +225,16 @@ def _asked(path: str, query: Mapping[str, object]) -> str:
     return path + (f"?{urlencode(chosen, doseq=True)}" if chosen else "")
 
 
-def _problem(status: int, body: bytes, where: str) -> ClientError:
+def _sent(body: Json | str | None) -> tuple[bytes | None, dict[str, str]]:
+    """A body as it is sent, and the header that says what it is: a form is a text already."""
+    if body is None:
+        return None, {}
+    if isinstance(body, str):
+        return body.encode(), {"Content-Type": "application/x-www-form-urlencoded"}
+    return json.dumps(body).encode(), {"Content-Type": "application/json"}
+
+
+def _problem(status: int, body: bytes, where: str, signed_in: SignIn | None) -> ClientError:
     try:
         problem = _decoded(body)
         code, detail = str(problem["code"]), str(problem["detail"])
@@ -202,10 +242,12 @@ def _problem(status: int, body: bytes, where: str) -> ClientError:
         return ClientError(f"The controller at {where} answered with HTTP {status} and no reason.")
     if status == HTTPStatus.UNAUTHORIZED:
         detail = (
-            f"The controller at {where} does not know our token: it belongs to another data folder. "
+            OVER.format(signed_in.username)
+            if signed_in is not None
+            else f"The controller at {where} does not know our token: it belongs to another data folder. "
             "See ORION_DATA_DIR and ORION_HTTP_PORT."
         )
-    return Refused(status, code, detail)
+    return Refused(status, code, detail, str(problem.get("error", "")))
 
 
 def _decoded(body: bytes) -> Json:

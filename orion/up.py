@@ -9,6 +9,7 @@ from typing import Any
 
 from broker import files
 from orion import logs, place
+from orion.client import Refused
 from orion.config.addresses import mqtt_address
 from orion.config.settings import Settings
 from orion.crew import STOP_WITHIN, Crew, Sink
@@ -60,8 +61,22 @@ async def _work(invocation: Invocation, crew: Crew, *, with_node: bool) -> None:
         if with_node
         else "Give a computer its place: orion devices add laptop --adopt"
     )
+    if invocation.terminal.watched:
+        await asyncio.to_thread(_say_first_password, invocation)
     logger.info("Orion is up. %s; Ctrl-C stops everything", next_step)
     await crew.watch()
+
+
+def _say_first_password(invocation: Invocation) -> None:
+    """At the first start, and only to a person who looks on: what is written elsewhere is kept there."""
+    try:
+        first = client_of(invocation.settings).post("/auth/first")
+    except Refused:  # there is one already, or whoever is signed in here may not
+        return
+    invocation.terminal.say(
+        f"The first user is {first['username']}. Password for one sign-in, shown now and never again: {first['password']}\n"
+        f"Sign in and choose your own: orion login {first['username']}"
+    )
 
 
 async def start(crew: Crew, settings: Settings, *, with_node: bool) -> dict[str, Any]:

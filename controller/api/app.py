@@ -16,6 +16,7 @@ from controller.api.routes import (
     approvals,
     archive,
     ask,
+    auth,
     certificates,
     commands,
     devices,
@@ -40,6 +41,7 @@ logger = logging.getLogger(__name__)
 STOP_WITHIN = 2  # seconds that open requests get at the end
 BACKLOG = 128  # callers that wait to be let in
 KINDS = (  # of routes, as the API's description lists them
+    auth,
     ask,
     devices,
     links,

@@ -10,8 +10,10 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Header, Query, Request
 
 from broker.administration import Administration
-from controller.api.problems import Unauthorized
+from controller.api.access.doorkeeper import Doorkeeper, Unauthorized
 from controller.assistant.chat import Assistant
+from controller.errors import Refused
+from controller.services import users
 from controller.services.actors import Actor, Role
 from controller.services.cuts import SignedCut
 from controller.services.heads import Head, SignedHead
@@ -96,6 +98,7 @@ class Parts:
     archivist: Archivist
     administration: Administration | None  # None: the broker is administered elsewhere
     token: str
+    doorkeeper: Doorkeeper
     tasks: asyncio.TaskGroup  # for work that outlives its request
 
 
@@ -108,21 +111,52 @@ def parts(request: Request) -> Parts:
 Controller = Annotated[Parts, Depends(parts)]
 
 
-def actor(
+async def actor(
     controller: Controller,
-    authorization: Annotated[str, Header()] = "",
+    authorization: Annotated[str, Header(max_length=4_000)] = "",
     orion_via: Annotated[str, Header()] = Via.API.value,
 ) -> Actor:
-    """Who asks: the bearer of the administrator's token.
+    """Who asks: the bearer of the administrator's token, or somebody who has signed in.
 
     Raises:
-        Unauthorized: no token, or another one.
+        Unauthorized: no token, or one that opens nothing here and now.
     """
     scheme, _, given = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not secrets.compare_digest(given.encode(), controller.token.encode()):
+    if scheme.lower() != "bearer":
         raise Unauthorized
-    return Actor("admin", Role.ADMIN, Via.CLI if orion_via == Via.CLI.value else Via.API)
+    via = Via.CLI if orion_via == Via.CLI.value else Via.API
+    if secrets.compare_digest(given.encode(), controller.token.encode()):
+        return Actor(users.ADMIN, Role.ADMIN, via)
+    return await controller.doorkeeper.actor_of(given, via)
 
 
-Asking = Annotated[Actor, Depends(actor)]
+Asking = Annotated[Actor, Depends(actor)]  # anybody who may come in
+
+
+def operator(actor: Asking) -> Actor:
+    """Whoever asks, who may have things done.
+
+    Raises:
+        Refused: they may only look.
+    """
+    return _at_least(actor, Role.OPERATOR, Role.ADMIN)
+
+
+def administrator(actor: Asking) -> Actor:
+    """Whoever asks, who may change what others may.
+
+    Raises:
+        Refused: they are no administrator.
+    """
+    return _at_least(actor, Role.ADMIN)
+
+
+def _at_least(actor: Actor, *roles: Role) -> Actor:
+    if actor.role not in roles:
+        raise Refused(f"{actor.user} is {actor.role.value} here, and this takes {roles[0].value}.")
+    return actor
+
+
+Operating = Annotated[Actor, Depends(operator)]
+Administering = Annotated[Actor, Depends(administrator)]
 Cursor = Annotated[str | None, Query(max_length=MAX_CURSOR)]  # `next` of the page before

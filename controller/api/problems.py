@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,6 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from broker.identities import BrokerUnreachable, IdentityError, NameTaken, NotWritten, UnknownIdentity
+from controller.api.access.doorkeeper import GrantRefused, Unauthorized
+from controller.api.access.throttle import TooManyTries
 from controller.assistant.chat import TextTooLong
 from controller.errors import (
     Conflict,
@@ -30,6 +32,7 @@ from schemas.wire import MAX_PAYLOAD
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+FORM = "application/x-www-form-urlencoded"
 _SHOULD = re.compile(r"^(Input|String|Value|List|URL) should")
 OURS = {"Orion-Api": "1"}  # on every answer: a client can tell us from whoever else has the port
 STATUSES: dict[type[OrionError], int] = {
@@ -44,39 +47,44 @@ STATUSES: dict[type[OrionError], int] = {
     Incomplete: 503,
     KeysNotWritten: 503,
     TextTooLong: 413,
+    Unauthorized: 401,
+    GrantRefused: 400,  # RFC 6749, 5.2
+    TooManyTries: 429,
     OrionError: 500,
 }
 
 
-class Unauthorized(Refused):
-    """The request carries no token that is known here."""
-
-    def __init__(self) -> None:
-        super().__init__("A valid token is needed; `orion` reads it from the data folder's token file.")
-
-
 def status_of(error: OrionError) -> int:
     """The HTTP status of an error: that of its nearest ancestor in the table."""
-    if isinstance(error, Unauthorized):
-        return 401
     return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
 
 
-def problem(status: int, code: str, detail: str) -> JSONResponse:
-    """One error as it is sent."""
+def problem(
+    status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: str
+) -> JSONResponse:
+    """One error as it is sent; `more` are members of its own."""
     body = {
         "type": "about:blank",
         "title": code.replace("_", " "),
         "status": status,
         "code": code,
         "detail": detail,
+        **more,
     }
-    return JSONResponse(body, status, headers=OURS, media_type=MEDIA_TYPE)
+    return JSONResponse(body, status, headers={**OURS, **(headers or {})}, media_type=MEDIA_TYPE)
 
 
 async def _ours(_request: Request, error: Exception) -> Response:
     found = error if isinstance(error, OrionError) else OrionError(str(error))
-    return problem(status_of(found), found.code.value, str(found))
+    headers, more = {}, {}
+    match found:
+        case Unauthorized():
+            headers = {"WWW-Authenticate": "Bearer"}
+        case TooManyTries():
+            headers = {"Retry-After": str(found.retry_after)}
+        case GrantRefused():
+            headers, more = {"Cache-Control": "no-store"}, {"error": found.error}
+    return problem(status_of(found), found.code.value, str(found), headers=headers, **more)
 
 
 async def _identity(_request: Request, error: Exception) -> Response:
@@ -130,6 +138,8 @@ async def exact_json(request: Request) -> None:
     Raises:
         RequestValidationError: the body is none.
     """
+    if request.headers.get("content-type", "").startswith(FORM):
+        return  # no route that takes JSON takes this
     if body := await request.body():
         try:
             from_json(body, allow_inf_nan=False)

@@ -1,4 +1,4 @@
-"""People and programs that speak to the controller over MQTT, and what each may reach at most.
+"""People and programs that speak to the controller, and what each may reach at most.
 
 A name is one person's for as long as the row is there. Devices, controllers and the
 administrator's token have names too, and nobody else gets one of those.
@@ -10,13 +10,16 @@ from enum import StrEnum
 
 from sqlmodel import Session, col, select
 
-from controller.errors import AlreadyExists, Refused, UnknownUser
+from controller.errors import AlreadyExists, Conflict, Refused, UnknownUser
 from controller.services import audit, devices, names
+from controller.services.accounts import signins
 from controller.services.actors import Actor, Role
 from controller.store.tables import User
+from schemas.commands import Via
 from schemas.wire import JsonObject
 
-# the bearer of the token, the controller itself, and those that only a broker knows
+ADMIN = "admin"  # there from the first start on; the bearer of the token file speaks as it
+# that one, the controller itself, and those that only a broker knows
 RESERVED = re.compile(r"admin|system|(controller|join)-.*|(probe|debug)(\..*)?", re.IGNORECASE)
 
 
@@ -48,6 +51,12 @@ def add(session: Session, username: str, role: UserRole, *, actor: Actor, now: d
     return row
 
 
+def ensure_admin(session: Session, *, now: datetime) -> None:
+    """The first user, at each start: without a password until somebody makes one."""
+    if not names.is_users(session, ADMIN) and devices.find(session, ADMIN) is None:
+        session.add(User(username=ADMIN, role=UserRole.ADMIN.value, added_by="system", added_at=now))
+
+
 def get(session: Session, username: str) -> User:
     """One user.
 
@@ -70,8 +79,9 @@ def change_role(session: Session, username: str, role: UserRole, *, actor: Actor
 
     Raises:
         UnknownUser: nobody has that name.
+        Refused: it is the first user, who is always an administrator.
     """
-    row = get(session, username)
+    row = removable(session, username)
     before, row.role = row.role, role.value
     _record(session, "user.role_changed", row, actor=actor, now=now, before=before)
     return row
@@ -82,8 +92,9 @@ def remove(session: Session, username: str, *, actor: Actor, now: datetime) -> N
 
     Raises:
         UnknownUser: nobody has that name.
+        Refused: it is the first user, who is always there.
     """
-    row = get(session, username)
+    row = removable(session, username)
     session.delete(row)
     _record(session, "user.removed", row, actor=actor, now=now)
 
@@ -97,10 +108,78 @@ def note_rotation(session: Session, username: str, *, actor: Actor, now: datetim
     _record(session, "user.rotated", get(session, username), actor=actor, now=now)
 
 
+def set_password(
+    session: Session, username: str, password_hash: str, *, once: bool, actor: Actor, now: datetime
+) -> User:
+    """Let somebody sign in with another password; whatever was open by the old one is over.
+
+    Raises:
+        UnknownUser: nobody has that name.
+        Refused: it is a program that speaks at the broker alone.
+    """
+    row = get(session, username)
+    if speaking(row) is None:
+        raise Refused(
+            f"{username} speaks at the broker alone and signs in nowhere: orion users rotate {username}"
+        )
+    row.password_hash, row.password_at, row.password_once = password_hash, now, once
+    signins.end_all(session, username, why="password", now=now)
+    _record(session, "user.password_changed", row, actor=actor, now=now, once=once)
+    return row
+
+
+def set_first_password(session: Session, password_hash: str, *, now: datetime) -> None:
+    """Let the first user sign in, once, where nobody has made a password yet.
+
+    Raises:
+        Conflict: somebody has.
+    """
+    if get(session, ADMIN).password_at is not None:
+        raise Conflict(f"There is a password already. Another one: orion users password {ADMIN}")
+    set_password(
+        session, ADMIN, password_hash, once=True, actor=Actor("system", Role.ADMIN, Via.CLI), now=now
+    )
+
+
+def rehash(session: Session, username: str, before: str, password_hash: str) -> None:
+    """Keep the same password by newer figures, unless it was changed meanwhile."""
+    row = session.get(User, username)
+    if row is not None and row.password_hash == before:
+        row.password_hash = password_hash
+
+
+def disable(session: Session, username: str, *, actor: Actor, now: datetime) -> User:
+    """Let somebody in nowhere, until they are enabled again; what they have open is over.
+
+    Raises:
+        UnknownUser: nobody has that name.
+        Refused: it is the first user, who could not be enabled by anybody else.
+    """
+    row = removable(session, username)
+    if row.disabled_at is None:
+        row.disabled_at = now
+        signins.end_all(session, username, why="disabled", now=now)
+        _record(session, "user.disabled", row, actor=actor, now=now)
+    return row
+
+
+def enable(session: Session, username: str, *, actor: Actor, now: datetime) -> User:
+    """Let somebody in again, with the password and the role of before.
+
+    Raises:
+        UnknownUser: nobody has that name.
+    """
+    row = get(session, username)
+    if row.disabled_at is not None:
+        row.disabled_at = None
+        _record(session, "user.enabled", row, actor=actor, now=now)
+    return row
+
+
 def role_now(session: Session, username: str) -> Role | None:
     """With which rights somebody asks and decides now; None: not at all, or no more."""
     row = session.get(User, username)
-    return None if row is None else speaking(row)
+    return None if row is None or row.disabled_at is not None else speaking(row)
 
 
 def speaking(row: User) -> Role | None:
@@ -108,6 +187,21 @@ def speaking(row: User) -> Role | None:
     return None if row.role == UserRole.HOME_ASSISTANT else Role(row.role)
 
 
-def _record(session: Session, action: str, row: User, *, actor: Actor, now: datetime, **more: str) -> None:
+def removable(session: Session, username: str) -> User:
+    """One user who may be changed and taken away.
+
+    Raises:
+        UnknownUser: nobody has that name.
+        Refused: it is the first user, who is always there.
+    """
+    row = get(session, username)
+    if username == ADMIN:
+        raise Refused(f"{ADMIN!r} is the first user: it stays, as an administrator.")
+    return row
+
+
+def _record(
+    session: Session, action: str, row: User, *, actor: Actor, now: datetime, **more: str | bool
+) -> None:
     detail: JsonObject = {"username": row.username, "role": row.role, **more}
     audit.record(session, action, now=now, actor=actor, detail=detail)

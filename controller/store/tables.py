@@ -415,7 +415,7 @@ class Invitation(SQLModel, table=True):
 
 
 class User(SQLModel, table=True):
-    """A person or program that speaks to the controller over MQTT, and what it may reach at most."""
+    """A person or program that speaks to the controller, and what it may reach at most."""
 
     __tablename__ = "users"
 
@@ -423,6 +423,42 @@ class User(SQLModel, table=True):
     role: str
     added_by: str
     added_at: datetime = _time(nullable=False)
+    password_hash: str | None = None  # Argon2id; None: signs in nowhere but at the broker
+    password_at: datetime | None = _time()
+    password_once: bool = False  # it opens one sign-in, and another one is chosen there
+    disabled_at: datetime | None = _time()  # comes in nowhere while it stands
+
+
+class SignIn(SQLModel, table=True):
+    """Somebody who came in with a password, until they go or it ends."""
+
+    __tablename__ = "sign_ins"
+    __table_args__ = (Index("ix_sign_ins_open", "username", "ended_at"),)
+
+    id: str = Field(primary_key=True)
+    username: str = Field(
+        sa_column=Column(String, ForeignKey("users.username", ondelete="CASCADE"), nullable=False)
+    )
+    client: str  # what it says of itself
+    address: str
+    begun_at: datetime = _time(nullable=False, index=True)
+    used_at: datetime = _time(nullable=False)
+    ended_at: datetime | None = _time()
+    ended_why: str | None = None
+
+
+class RefreshToken(SQLModel, table=True):
+    """What a sign-in is renewed by, once. The token itself is not kept."""
+
+    __tablename__ = "refresh_tokens"
+
+    hash: str = Field(primary_key=True)  # SHA-256, hexadecimal
+    sign_in_id: str = Field(
+        sa_column=Column(String, ForeignKey("sign_ins.id", ondelete="CASCADE"), nullable=False, index=True)
+    )
+    issued_at: datetime = _time(nullable=False)
+    expires_at: datetime = _time(nullable=False, index=True)
+    used_at: datetime | None = _time()
 
 
 class MqttInput(SQLModel, table=True):

@@ -1,4 +1,4 @@
-"""`orion users`: people and programs that ask by MQTT."""
+"""`orion users`: people and programs that ask, by MQTT or signed in."""
 
 import shlex
 from typing import Annotated, Any
@@ -7,6 +7,7 @@ import typer
 
 from orion.client import Json, segment
 from orion.exits import Exit
+from orion.nouns import signin
 from orion.verbs import Invocation, noun, verb
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The user's name at the broker.")]
@@ -20,10 +21,13 @@ Role = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the noun."""
-    group = noun(app, "users", "People and programs that speak over MQTT: add, look, change, remove.")
+    group = noun(app, "users", "People and programs that speak to the controller: add, look, change, remove.")
     verb(group, "list", example="orion users list --json")(listed)
     verb(group, "add", example="orion users add mia --role operator")(add)
     verb(group, "role", example="orion users role mia --role viewer")(change_role)
+    verb(group, "password", example="orion users password mia")(password)
+    verb(group, "disable", example="orion users disable mia")(disable)
+    verb(group, "enable", example="orion users enable mia")(enable)
     verb(group, "rotate", example="orion users rotate mia")(rotate)
     verb(group, "remove", example="orion users remove mia --yes")(remove)
 
@@ -33,8 +37,15 @@ def listed(invocation: Invocation) -> None:
     found = invocation.client.get("/users")
     if invocation.terminal.answer(found):
         return
-    columns = {"username": "name", "role": "role", "added_by": "added by", "added_at": "added"}
-    invocation.terminal.items(found["items"], columns, none="There are no users yet: orion users add NAME")
+    columns = {
+        "username": "name",
+        "role": "role",
+        "may": "comes in",
+        "added_by": "added by",
+        "added_at": "added",
+    }
+    rows = [each | {"may": _comes_in(each)} for each in found["items"]]
+    invocation.terminal.items(rows, columns, none="There are no users yet: orion users add NAME")
 
 
 def add(invocation: Invocation, name: Name, role: Role) -> None:
@@ -58,8 +69,56 @@ def change_role(invocation: Invocation, name: Name, role: Role) -> None:
     _write(invocation, changed)
 
 
+def password(
+    invocation: Invocation,
+    name: Name,
+    once: Annotated[
+        bool, typer.Option("--once", help="Make one for one sign-in and print it; another is chosen there.")
+    ] = False,
+) -> None:
+    """Give somebody another password to sign in with (orion login). What is open by the old one is over.
+
+    It is asked for; without a terminal it is a line of stdin, and for whoever is signed in here as
+    this user the current one is the line before. At the broker programs have another one: orion users rotate.
+    """
+    terminal, kept = invocation.terminal, invocation.client.sign_in
+    signed_in = kept.read()
+    is_own = signed_in is not None and signed_in.username == name
+    body: Json = {"current": terminal.secret("Current password: ")} if is_own else {}
+    if not once:
+        body["password"] = signin.chosen(terminal)
+    changed = invocation.client.put(f"/users/{segment(name)}/password", body)
+    if is_own:
+        kept.forget()  # the controller has ended it
+    if terminal.answer(changed):
+        return
+    if once:
+        terminal.say(f"For one sign-in of {name}, who chooses another one there:")
+        terminal.write(changed["password"])
+    else:
+        again = f" Sign in again: orion login {name}" if is_own else ""
+        terminal.say(f"{name} has another password from now on.{again}")
+
+
+def disable(invocation: Invocation, name: Name) -> None:
+    """Let somebody in nowhere, until they are enabled again. What they have open is over."""
+    changed = invocation.client.post(f"/users/{segment(name)}/disable")
+    if not invocation.terminal.answer(changed):
+        invocation.terminal.say(f"{name} is let in nowhere. Again: orion users enable {name}")
+
+
+def enable(invocation: Invocation, name: Name) -> None:
+    """Let somebody in again as before; at the broker with a new password, said here and never again."""
+    changed = invocation.client.post(f"/users/{segment(name)}/enable")
+    if invocation.terminal.answer(changed):
+        return
+    invocation.terminal.say(f"{name} is let in again as {changed['role']}.")
+    if "password" in changed["mqtt"]:
+        _write(invocation, changed)
+
+
 def rotate(invocation: Invocation, name: Name) -> None:
-    """Replace somebody's password; the new one is said here and never again."""
+    """Replace somebody's password at the broker; the new one is said here and never again."""
     changed = invocation.client.post(f"/users/{segment(name)}/rotate")
     if not invocation.terminal.answer(changed):
         _write(invocation, changed)
@@ -79,6 +138,14 @@ def remove(
     if not terminal.answer({"username": name, "removed": True}):
         terminal.say(f"Removed {name}")
     return Exit.DONE
+
+
+def _comes_in(user: Json) -> str:
+    if user["disabled_at"] is not None:
+        return "nowhere: disabled"
+    ways = ["with a password"] if user["signs_in"] else []
+    ways += [] if user["username"] == "admin" else ["at the broker"]
+    return ", ".join(ways) or "not yet"
 
 
 def _write(invocation: Invocation, made: Json) -> None:

@@ -1,6 +1,7 @@
 """Users are let in under a name of their own, and shut out by one command."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,9 +22,12 @@ async def is_let_in(endpoint: Endpoint) -> bool:
 
 
 async def roles(orion: Installation) -> dict[str, str]:
+    """Those of everybody but the first user, who is always there."""
     listed = (await orion.http.get("users")).json()["items"]
     assert all("password" not in str(each) for each in listed)
-    return {each["username"]: each["role"] for each in listed}
+    found = {each["username"]: each["role"] for each in listed}
+    assert found.pop("admin") == "admin"
+    return found
 
 
 async def test_a_password_is_said_once_and_opens_the_door(orion: Installation) -> None:
@@ -118,3 +122,26 @@ async def test_nobody_is_not_found(orion: Installation, path: str) -> None:
     verb = "POST" if path.endswith("rotate") else "DELETE"
 
     assert (await orion.http.request(verb, path)).status_code == 404
+
+
+async def test_who_is_disabled_is_out_at_the_broker_too_and_comes_back_with_another_password(
+    orion: Installation,
+) -> None:
+    endpoint = await let_in(orion, "mia", "operator")
+
+    gone = await orion.http.post("users/mia/disable")
+    refused = await orion.http.post("users/mia/rotate")
+    was_out = not await is_let_in(endpoint)
+    back = (await orion.http.post("users/mia/enable")).json()["mqtt"]
+
+    assert (gone.status_code, refused.status_code) == (200, 409)
+    assert was_out
+    assert not await is_let_in(endpoint)
+    assert await is_let_in(replace(endpoint, password=back["password"]))
+
+
+async def test_the_first_user_has_no_name_at_the_broker(orion: Installation) -> None:
+    answers = [await orion.http.post("users/admin/rotate"), await orion.http.post("users/admin/enable")]
+
+    assert [answer.status_code for answer in answers] == [409, 200]
+    assert "admin" not in (await orion.http.get("identities")).text

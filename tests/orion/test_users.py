@@ -12,10 +12,13 @@ def test_a_user_is_added_listed_changed_and_removed(installation: Installation) 
 
     passwords = {each["mqtt"]["password"] for each in (made, rotated, changed)}
     assert len(passwords) == 3
-    assert [(each["username"], each["role"]) for each in listed["items"]] == [("mia", "viewer")]
+    assert [(each["username"], each["role"]) for each in listed["items"]] == [
+        ("admin", "admin"),
+        ("mia", "viewer"),
+    ]
     assert not any(password in str(listed) for password in passwords)
     assert removed == {"username": "mia", "removed": True}
-    assert installation.data("users", "list")["items"] == []
+    assert [each["username"] for each in installation.data("users", "list")["items"]] == ["admin"]
 
 
 def test_a_person_is_shown_how_to_hear_the_answers_without_the_password_in_it(

@@ -6,7 +6,7 @@ from fastapi import Body
 from pydantic import BaseModel, ConfigDict, Field
 
 from controller.api import routing
-from controller.api.deps import Asking, Controller
+from controller.api.deps import Administering, Controller
 from controller.services.cuts import SignedCut
 from controller.services.heads import SignedHead
 from schemas.wire import Instant
@@ -34,13 +34,15 @@ class Archived(BaseModel):
 
 
 @router.post("/audit/archive", status_code=201)
-async def offered(controller: Controller, _actor: Asking, wanted: Offer) -> dict[str, Any]:
+async def offered(controller: Controller, _actor: Administering, wanted: Offer) -> dict[str, Any]:
     """Sign the last row of each chain before which all are older; nothing goes by this."""
     return {"items": _shown(await controller.archivist.offer(wanted.until))}
 
 
 @router.post("/audit/cuts", status_code=201)
-async def cut(controller: Controller, actor: Asking, wanted: Annotated[Archived, Body()]) -> dict[str, Any]:
+async def cut(
+    controller: Controller, actor: Administering, wanted: Annotated[Archived, Body()]
+) -> dict[str, Any]:
     """Let the rows up to these heads go: they are in the file. They go a little at a time."""
     return {"items": _shown(await controller.archivist.cut(wanted.heads, wanted.sha256, actor=actor))}
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from broker import certificates
 from broker.rights import DEVICES
 from controller.api import routing
-from controller.api.deps import Asking, Controller
+from controller.api.deps import Administering, Controller
 from controller.api.routes.devices import DeviceIdPath
 from controller.errors import AlreadyExists, Conflict, InvalidArguments, NotFound
 from controller.services import audit, devices, names
@@ -32,7 +32,7 @@ class Request(BaseModel):
 
 @router.post("/{device_id}/certificate", status_code=201)
 async def issue(
-    controller: Controller, actor: Asking, device_id: DeviceIdPath, wanted: Request
+    controller: Controller, actor: Administering, device_id: DeviceIdPath, wanted: Request
 ) -> dict[str, Any]:
     """Give a device a certificate for its key. Earlier ones hold until the device is revoked or removed."""
     directory, port = controller.settings.identities_dir, controller.settings.cert_port

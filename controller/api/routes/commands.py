@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from controller.api import routing, views
-from controller.api.deps import Asking, Controller, Cursor, Parts
+from controller.api.deps import Asking, Controller, Cursor, Operating, Parts
 from controller.services import commands, rollouts, undoing
 from controller.services.conditions import ONLINE, Condition
 from controller.services.orders import Status
@@ -186,7 +186,7 @@ def _shown(session: Session, rows: Sequence[ToolExecution]) -> list[dict[str, An
 
 
 @router.post("/{command_id}/cancel", status_code=202)
-async def cancel(controller: Controller, actor: Asking, command_id: str) -> dict[str, Any]:
+async def cancel(controller: Controller, actor: Operating, command_id: str) -> dict[str, Any]:
     """Stop a command, as far as it still can be; with one to a group all of its devices' own."""
     row = await controller.store.write(
         lambda session: rollouts.cancel(session, command_id, actor=actor, now=datetime.now(UTC))

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from broker.identities import IdentityError, NameTaken, UnknownIdentity
 from broker.rights import DEVICES
 from controller.api import routing, views
-from controller.api.deps import Asking, Controller
+from controller.api.deps import Administering, Asking, Controller
 from controller.errors import InvalidArguments, Refused
 from controller.services import commands, devices, invitations, links
 from controller.services.policy import PolicyProfile
@@ -71,7 +71,7 @@ async def listed(controller: Controller, _actor: Asking) -> dict[str, Any]:
 
 
 @router.post("", status_code=201)
-async def add(controller: Controller, actor: Asking, wanted: NewDevice) -> dict[str, Any]:
+async def add(controller: Controller, actor: Administering, wanted: NewDevice) -> dict[str, Any]:
     """Prepare a place and an identity on the broker; the password is said here and never again."""
     if wanted.public_key is None and not controller.settings.allow_unsigned:
         raise Refused(
@@ -146,7 +146,7 @@ async def one(controller: Controller, _actor: Asking, device_id: DeviceIdPath) -
 
 @router.post("/{device_id}/adopt")
 async def adopt(
-    controller: Controller, actor: Asking, device_id: DeviceIdPath, wanted: Adoption | None = None
+    controller: Controller, actor: Administering, device_id: DeviceIdPath, wanted: Adoption | None = None
 ) -> dict[str, Any]:
     """Accept the tools that the device offers now, if they are the ones that were looked at."""
     seen = wanted.tools if wanted else None
@@ -157,7 +157,7 @@ async def adopt(
 
 
 @router.post("/{device_id}/resume")
-async def resume(controller: Controller, actor: Asking, device_id: DeviceIdPath) -> dict[str, Any]:
+async def resume(controller: Controller, actor: Administering, device_id: DeviceIdPath) -> dict[str, Any]:
     """Let a device in that was shut out because it sent too much, before its time."""
     await controller.warden.let_in(device_id, actor)
     return views.device_whole(await controller.store.ask(lambda session: devices.get(session, device_id)))
@@ -165,7 +165,7 @@ async def resume(controller: Controller, actor: Asking, device_id: DeviceIdPath)
 
 @router.patch("/{device_id}")
 async def change(
-    controller: Controller, actor: Asking, device_id: DeviceIdPath, wanted: Change
+    controller: Controller, actor: Administering, device_id: DeviceIdPath, wanted: Change
 ) -> dict[str, Any]:
     """Change names, policy profile or lists."""
     change = devices.PolicyChange(
@@ -191,12 +191,12 @@ async def change(
 
 
 @router.delete("/{device_id}", status_code=204)
-async def remove(controller: Controller, actor: Asking, device_id: DeviceIdPath) -> None:
+async def remove(controller: Controller, actor: Administering, device_id: DeviceIdPath) -> None:
     """Take the device's place and its identity away; its connection ends."""
     await _forget(controller, actor, device_id)
 
 
-async def _forget(controller: Controller, actor: Asking, device_id: str) -> None:
+async def _forget(controller: Controller, actor: Administering, device_id: str) -> None:
     def take_away(session: Session) -> None:
         now = datetime.now(UTC)
         devices.remove(session, device_id, actor=actor, now=now)

@@ -7,7 +7,7 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from controller.api import routing
-from controller.api.deps import Asking, Controller
+from controller.api.deps import Administering, Controller
 from controller.services import examinations
 from schemas.ids import DeviceId, MessageId
 
@@ -29,7 +29,7 @@ class Examined(BaseModel):
 
 @router.post("/{device_id}/examined", status_code=204)
 async def examined(
-    controller: Controller, actor: Asking, device_id: Annotated[DeviceId, Path()], said: Examined
+    controller: Controller, actor: Administering, device_id: Annotated[DeviceId, Path()], said: Examined
 ) -> None:
     """Note in the audit that a device was examined; the events that came of it are over."""
     findings = said.model_dump(exclude={"events"})

@@ -7,7 +7,7 @@ from typing import Any
 from broker.identities import KEPT, IdentityError, NameTaken, NotWritten, UnknownIdentity
 from broker.rights import DEVICES, Role
 from controller.api import routing, views
-from controller.api.deps import Asking, Controller
+from controller.api.deps import Administering, Controller
 from controller.api.routes.devices import DeviceIdPath
 from controller.api.routes.users import UsernamePath
 from controller.errors import Conflict, Incomplete, Refused
@@ -18,7 +18,7 @@ router = routing.router("devices")
 
 
 @router.post("/devices/{device_id}/revoke")
-async def revoke(controller: Controller, actor: Asking, device_id: DeviceIdPath) -> dict[str, Any]:
+async def revoke(controller: Controller, actor: Administering, device_id: DeviceIdPath) -> dict[str, Any]:
     """Let a device in no more: its session and its rights end, its place stays.
 
     Can be repeated, also after a part of it failed.
@@ -75,7 +75,7 @@ def _not_out(device_id: str, error: IdentityError, unrecorded: StoreFailed | Non
 
 
 @router.post("/devices/{device_id}/rotate")
-async def rotate(controller: Controller, actor: Asking, device_id: DeviceIdPath) -> dict[str, Any]:
+async def rotate(controller: Controller, actor: Administering, device_id: DeviceIdPath) -> dict[str, Any]:
     """Replace a device's password; the new one is said here and never again. Its session ends.
 
     A device that was revoked is let in again with it.
@@ -106,14 +106,14 @@ async def rotate(controller: Controller, actor: Asking, device_id: DeviceIdPath)
 
 
 @router.get("/identities")
-async def listed(controller: Controller, _actor: Asking) -> dict[str, Any]:
+async def listed(controller: Controller, _actor: Administering) -> dict[str, Any]:
     """Everybody who has a name at the broker."""
     everybody = {} if controller.administration is None else await controller.administration.all()
     return {"items": [{"username": name, "role": role.value} for name, role in everybody.items()]}
 
 
 @router.post("/identities/{username}/rotate")
-async def rotate_own(controller: Controller, actor: Asking, username: UsernamePath) -> dict[str, Any]:
+async def rotate_own(controller: Controller, actor: Administering, username: UsernamePath) -> dict[str, Any]:
     """Replace a password that Orion's own programs use; nothing that is sent to them is lost.
 
     On our broker nobody needs to be told: each program reads it where it is kept. Another broker's

@@ -10,7 +10,7 @@ from broker.administration import Administration
 from broker.identities import NameTaken
 from broker.rights import DEVICES
 from controller.api import routing
-from controller.api.deps import Asking, Controller
+from controller.api.deps import Administering, Controller
 from controller.api.routes.devices import DeviceIdPath, Names, place, usable_key
 from controller.errors import Conflict
 from controller.services import devices, invitations
@@ -41,7 +41,7 @@ class Enrolment(BaseModel):
 
 @router.post("/{device_id}/invite", status_code=201)
 async def invite(
-    controller: Controller, actor: Asking, device_id: DeviceIdPath, wanted: Invitation
+    controller: Controller, actor: Administering, device_id: DeviceIdPath, wanted: Invitation
 ) -> dict[str, Any]:
     """Make a join code; it is said here and never again. An earlier one for the device is void."""
     administration = _administration(controller)
@@ -75,7 +75,7 @@ async def invite(
 
 @router.post("/{device_id}/enrol")
 async def enrol(
-    controller: Controller, actor: Asking, device_id: DeviceIdPath, wanted: Enrolment
+    controller: Controller, actor: Administering, device_id: DeviceIdPath, wanted: Enrolment
 ) -> dict[str, Any]:
     """Take in a device's key at once, with a new password: for whoever has the device at hand."""
     administration = controller.administration

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from controller.api import routing
-from controller.api.deps import Asking, Controller
+from controller.api.deps import Administering, Controller
 from controller.errors import Incomplete
 from controller.services import audit
 from controller.store.keyring import OVERLAP, SETTLE
@@ -38,7 +38,7 @@ class Rotation(BaseModel):
 
 
 @router.get("")
-async def listed(controller: Controller, _actor: Asking) -> dict[str, Any]:
+async def listed(controller: Controller, _actor: Administering) -> dict[str, Any]:
     """The public keys that devices believe, and which of them signs now."""
     signs = controller.keyring.signer.key_id
     return {
@@ -47,7 +47,7 @@ async def listed(controller: Controller, _actor: Asking) -> dict[str, Any]:
 
 
 @router.post("/rotate", status_code=201)
-async def rotate(controller: Controller, actor: Asking, wanted: Rotation) -> dict[str, Any]:
+async def rotate(controller: Controller, actor: Administering, wanted: Rotation) -> dict[str, Any]:
     """Make the next key and announce it to every device."""
     made = await asyncio.to_thread(
         controller.keyring.rotate,

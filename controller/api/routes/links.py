@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Path
 
 from controller.api import routing, views
-from controller.api.deps import Asking, Controller
+from controller.api.deps import Administering, Asking, Controller
 from controller.services import links
 from controller.services.links import Kind
 from controller.store.store import Session
@@ -21,7 +21,7 @@ Other = Annotated[DeviceId, Path(description="What it hangs on.")]
 
 @router.put("/links/{kind}/{other_id}")
 async def link(
-    controller: Controller, actor: Asking, device_id: Id, kind: Kind, other_id: Other
+    controller: Controller, actor: Administering, device_id: Id, kind: Kind, other_id: Other
 ) -> dict[str, Any]:
     """Say that a device depends on another one, or is a part of it; once more changes nothing."""
 
@@ -34,7 +34,9 @@ async def link(
 
 
 @router.delete("/links/{kind}/{other_id}", status_code=204)
-async def unlink(controller: Controller, actor: Asking, device_id: Id, kind: Kind, other_id: Other) -> None:
+async def unlink(
+    controller: Controller, actor: Administering, device_id: Id, kind: Kind, other_id: Other
+) -> None:
     """Take that back."""
     await controller.store.write(
         lambda session: links.unlink(session, device_id, kind, other_id, actor=actor, now=datetime.now(UTC))

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import Query
 
 from controller.api import routing, views
-from controller.api.deps import Asking, Controller, Cursor
+from controller.api.deps import Administering, Asking, Controller, Cursor
 from controller.services import audit, events
 from schemas.events import Severity
 from schemas.ids import DeviceId
@@ -19,7 +19,7 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 @router.get("/audit")
 async def audit_listed(
     controller: Controller,
-    _actor: Asking,
+    _actor: Administering,
     limit: Limit = 100,
     cursor: Cursor = None,
     device_id: DeviceId | None = None,
@@ -31,7 +31,7 @@ async def audit_listed(
 
 
 @router.post("/audit/heads", status_code=201)
-async def heads_signed(controller: Controller, _actor: Asking) -> dict[str, Any]:
+async def heads_signed(controller: Controller, _actor: Administering) -> dict[str, Any]:
     """Sign the end of every chain as it is now; what is signed is kept beside the database too."""
     return {"items": [head.model_dump(mode="json") for head in await controller.notary.sign()]}
 

@@ -13,7 +13,7 @@ from broker.administration import Administration
 from broker.identities import IdentityError, UnknownIdentity
 from broker.rights import Role
 from controller.api import routing
-from controller.api.deps import Asking, Controller
+from controller.api.deps import Administering, Controller
 from controller.errors import Conflict
 from controller.services import audit, devices, health
 from controller.store import engine
@@ -48,13 +48,13 @@ async def well(controller: Controller) -> dict[str, Any]:
 
 
 @router.get("/system/database")
-async def database(controller: Controller, _actor: Asking) -> dict[str, Any]:
+async def database(controller: Controller, _actor: Administering) -> dict[str, Any]:
     """Which database the controller works with, without the password."""
     return {"url": engine.shown(controller.store.url)}
 
 
 @router.get("/system/doctor")
-async def doctor(controller: Controller, _actor: Asking) -> dict[str, Any]:
+async def doctor(controller: Controller, _actor: Administering) -> dict[str, Any]:
     """What the controller knows of its own state; the command line adds the machine's side."""
     settings = controller.settings
     now = datetime.now(UTC)
@@ -96,7 +96,7 @@ async def _database(store: Store) -> dict[str, Any]:
 
 
 @router.post("/system/clean")
-async def clean(controller: Controller, actor: Asking, wanted: Cleaning) -> dict[str, Any]:
+async def clean(controller: Controller, actor: Administering, wanted: Cleaning) -> dict[str, Any]:
     """Delete what is kept no longer, or say how much that would be."""
     if wanted.dry_run:
         return {"dry_run": True, "rows": await controller.cleaner.count()}
@@ -118,7 +118,9 @@ async def _identities(administration: Administration | None) -> dict[str, Any]:
 
 
 @router.post("/debug-users", status_code=201)
-async def add_debug_user(controller: Controller, actor: Asking, wanted: NewDebugUser) -> dict[str, Any]:
+async def add_debug_user(
+    controller: Controller, actor: Administering, wanted: NewDebugUser
+) -> dict[str, Any]:
     """Let somebody subscribe to everything; the password is said here and never again."""
     if controller.administration is None:
         raise Conflict("This broker is administered elsewhere; make the user there.")
@@ -135,7 +137,7 @@ async def add_debug_user(controller: Controller, actor: Asking, wanted: NewDebug
 
 
 @router.delete("/debug-users/{username}", status_code=204)
-async def remove_debug_user(controller: Controller, actor: Asking, username: str) -> None:
+async def remove_debug_user(controller: Controller, actor: Administering, username: str) -> None:
     """Take a debugging user away; other names are not touched."""
     if controller.administration is None:
         raise Conflict("This broker is administered elsewhere; remove the user there.")
@@ -145,7 +147,7 @@ async def remove_debug_user(controller: Controller, actor: Asking, username: str
     await _record(controller, actor, "debug_user.removed", username)
 
 
-async def _record(controller: Controller, actor: Asking, action: str, username: str) -> None:
+async def _record(controller: Controller, actor: Administering, action: str, username: str) -> None:
     await controller.store.write(
         lambda session: audit.record(
             session, action, now=datetime.now(UTC), actor=actor, detail={"username": username}

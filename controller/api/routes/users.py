@@ -6,16 +6,17 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from broker.identities import NameTaken, UnknownIdentity
 from broker.rights import USERS
 from broker.rights import Role as BrokerRole
 from controller.api import routing
-from controller.api.deps import Asking, Controller, Parts
-from controller.errors import Conflict
+from controller.api.deps import Administering, Asking, Controller, Parts
+from controller.errors import Conflict, InvalidArguments, Refused
 from controller.services import users
-from controller.services.actors import Actor
+from controller.services.accounts import passwords
+from controller.services.actors import Actor, Role
 from controller.services.users import UserRole
 from controller.store.tables import User
 from schemas.ids import Username
@@ -23,6 +24,7 @@ from schemas.wire import format_instant
 
 router = routing.router("users", below="/users")
 
+Secret = Annotated[SecretStr, Field(max_length=4 * passwords.LONGEST)]
 UsernamePath = Annotated[Username, Path()]
 
 
@@ -35,6 +37,15 @@ class NewUser(BaseModel):
     role: UserRole
 
 
+class NewPassword(BaseModel):
+    """Another password to sign in with. None makes one for one sign-in; `current` is needed for one's own."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    password: Secret | None = None
+    current: Secret | None = None
+
+
 class RoleChange(BaseModel):
     """What somebody may reach from now on."""
 
@@ -44,14 +55,14 @@ class RoleChange(BaseModel):
 
 
 @router.get("")
-async def listed(controller: Controller, _actor: Asking) -> dict[str, Any]:
+async def listed(controller: Controller, _actor: Administering) -> dict[str, Any]:
     """All users."""
     rows = await controller.store.ask(users.listed)
     return {"items": [_view(row) for row in rows]}
 
 
 @router.post("", status_code=201)
-async def add(controller: Controller, actor: Asking, wanted: NewUser) -> dict[str, Any]:
+async def add(controller: Controller, actor: Administering, wanted: NewUser) -> dict[str, Any]:
     """Let somebody in; the password is said here and never again."""
     name, role = wanted.username, wanted.role
     row = await controller.store.write(
@@ -67,34 +78,40 @@ async def add(controller: Controller, actor: Asking, wanted: NewUser) -> dict[st
 
 
 @router.get("/{username}")
-async def one(controller: Controller, _actor: Asking, username: UsernamePath) -> dict[str, Any]:
+async def one(controller: Controller, _actor: Administering, username: UsernamePath) -> dict[str, Any]:
     """One user."""
     return _view(await controller.store.ask(partial(users.get, username=username)))
 
 
 @router.patch("/{username}")
 async def change_role(
-    controller: Controller, actor: Asking, username: UsernamePath, wanted: RoleChange
+    controller: Controller, actor: Administering, username: UsernamePath, wanted: RoleChange
 ) -> dict[str, Any]:
     """Give somebody another role, and with it a new password: the old session ends."""
     row = await controller.store.write(
         lambda session: users.change_role(session, username, wanted.role, actor=actor, now=datetime.now(UTC))
     )
     password = None
-    if controller.administration is not None:
+    if controller.administration is not None and row.disabled_at is None:
         await _shut_out(controller, username)
         password = await controller.administration.add_user(username, BrokerRole(row.role))
     return _view(row) | _connection(controller, username, password)
 
 
 @router.post("/{username}/rotate")
-async def rotate(controller: Controller, actor: Asking, username: UsernamePath) -> dict[str, Any]:
+async def rotate(controller: Controller, actor: Administering, username: UsernamePath) -> dict[str, Any]:
     """Replace somebody's password; the new one is said here and never again.
 
     Raises:
-        Conflict: this broker's passwords are made elsewhere.
+        Conflict: this broker's passwords are made elsewhere, or it is somebody who has none there.
     """
     row = await controller.store.ask(partial(users.get, username=username))
+    if username == users.ADMIN:
+        raise Conflict(
+            f"{username!r} signs in here alone, and has no name at the broker: orion users password {username}"
+        )
+    if row.disabled_at is not None:
+        raise Conflict(f"{username} is let in nowhere now: orion users enable {username}")
     if controller.administration is None:
         raise Conflict("This broker is administered elsewhere; change the password there.")
     try:
@@ -107,10 +124,56 @@ async def rotate(controller: Controller, actor: Asking, username: UsernamePath) 
     return _view(row) | _connection(controller, username, password)
 
 
+@router.put("/{username}/password")
+async def change_password(
+    controller: Controller, actor: Asking, username: UsernamePath, wanted: NewPassword
+) -> dict[str, Any]:
+    """Give somebody another password to sign in with; what is open by the old one is over.
+
+    Raises:
+        Refused: it is somebody else's and the caller no administrator, or the current one does not fit.
+    """
+    doorkeeper = controller.doorkeeper
+    if wanted.current is not None:
+        await doorkeeper.check(username, wanted.current.get_secret_value())
+    elif actor.role is not Role.ADMIN:
+        raise Refused(
+            "To change your own password give the current one too; anybody else's is an administrator's."
+        )
+    chosen = None if wanted.password is None else wanted.password.get_secret_value()
+    if chosen is None and actor.role is not Role.ADMIN:
+        raise InvalidArguments("password: which one it is to be is missing.")
+    row, made = await doorkeeper.change_password(username, chosen, actor=actor)
+    return _view(row) | ({} if made is None else {"password": made})
+
+
+@router.post("/{username}/disable")
+async def disable(controller: Controller, actor: Administering, username: UsernamePath) -> dict[str, Any]:
+    """Let somebody in nowhere until they are enabled again; what they have open is over."""
+    row = await controller.store.write(
+        lambda session: users.disable(session, username, actor=actor, now=datetime.now(UTC))
+    )
+    await _shut_out(controller, username)
+    return _view(row)
+
+
+@router.post("/{username}/enable")
+async def enable(controller: Controller, actor: Administering, username: UsernamePath) -> dict[str, Any]:
+    """Let somebody in again. At the broker they get a new password, said here and never again."""
+    row = await controller.store.write(
+        lambda session: users.enable(session, username, actor=actor, now=datetime.now(UTC))
+    )
+    password = None
+    if controller.administration is not None and username != users.ADMIN:
+        await _shut_out(controller, username)
+        password = await controller.administration.add_user(username, BrokerRole(row.role))
+    return _view(row) | _connection(controller, username, password)
+
+
 @router.delete("/{username}", status_code=204)
-async def remove(controller: Controller, actor: Asking, username: UsernamePath) -> None:
+async def remove(controller: Controller, actor: Administering, username: UsernamePath) -> None:
     """Take somebody's name away; their session ends."""
-    await controller.store.ask(partial(users.get, username=username))
+    await controller.store.ask(partial(users.removable, username=username))
     await _shut_out(controller, username)
     await _forget(controller, actor, username)
 
@@ -136,6 +199,8 @@ def _view(row: User) -> dict[str, Any]:
         "role": row.role,
         "added_by": row.added_by,
         "added_at": format_instant(row.added_at),
+        "signs_in": row.password_hash is not None,
+        "disabled_at": None if row.disabled_at is None else format_instant(row.disabled_at),
     }
 
 

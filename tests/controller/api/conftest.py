@@ -1,6 +1,7 @@
 """The whole HTTP application on a real store; the broker is away unless a test brings one."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from fastapi import FastAPI
 
 from broker.session import Endpoint
 from controller.api import app, token
+from controller.api.access.doorkeeper import Doorkeeper
 from controller.api.deps import Parts
 from controller.archivist import Archivist
 from controller.assistant.chat import Assistant
@@ -29,6 +31,7 @@ from controller.settings import ControllerSettings, ModelSettings
 from controller.store.keyring import KeyRing
 from controller.store.notices import Notice
 from controller.store.store import Session, Store
+from controller.store.tokenring import TokenRing
 from schemas.topics import Topics
 from tests.factories import ADMIN, NOON, a_place, a_presence, a_profile
 
@@ -66,6 +69,8 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
     topics, replies = Topics(), Replies()
     keyring = KeyRing(settings.keys_path, utc_now)
     await asyncio.to_thread(keyring.open)
+    ring = TokenRing(settings.token_keys_path, utc_now, issuer="orion/main")
+    await asyncio.to_thread(ring.open)
     outbox = Outbox(store, topics, instance="main")
     inbox = Inbox(store, outbox, topics)
     link = Link(NO_BROKER, instance="main", topics=topics, inbox=inbox, outbox=outbox)
@@ -93,6 +98,7 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
             notary=Notary(store, keyring, settings.heads_path, instance=settings.instance),
             administration=None,
             token=await asyncio.to_thread(token.ensure, settings.token_path),
+            doorkeeper=Doorkeeper(store, ring, clock=time.monotonic, now=utc_now),
             tasks=tasks,
         )
         built = await asyncio.to_thread(app.build, parts)

@@ -27,7 +27,8 @@ TABLES = METADATA.tables
         ),
         ("DELETE FROM messages WHERE number = 2", "messages has 5 rows and not 6"),
         (
-            "INSERT INTO users SELECT 'mia', role, added_by, added_at FROM users LIMIT 1",
+            "INSERT INTO users (username, role, added_by, added_at, password_once) "
+            "SELECT 'mia', role, added_by, added_at, password_once FROM users LIMIT 1",
             "users has 7 rows and not 6",
         ),
     ],

@@ -1,0 +1,1 @@
+"""Who may come in: passwords, and what a sign-in opens until when."""

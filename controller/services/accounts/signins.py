@@ -1,0 +1,123 @@
+"""Sign-ins: each is a family of refresh tokens, of which only the newest opens anything.
+
+An older one that is shown again was stolen, or the newer one was: nobody can tell which, so the
+sign-in ends for both. Tokens are random, so their SHA-256 is all that is kept.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlmodel import Session, col, delete, select, update
+
+from controller.services import audit
+from controller.services.actors import Actor, Role
+from controller.store.tables import RefreshToken, SignIn, User
+from schemas.commands import Via
+from schemas.ids import new_id
+from schemas.wire import JsonObject
+
+IDLE = timedelta(days=14)  # after which a token that was not used opens nothing
+LONGEST = timedelta(days=90)  # after which a password is asked for again
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A sign-in that goes on, and the token that the next renewal is to show."""
+
+    sign_in_id: str
+    username: str
+    refresh_token: str
+
+
+def begin(session: Session, username: str, *, client: str, address: str, now: datetime) -> Opened:
+    """Let somebody in who has shown who they are."""
+    row = SignIn(
+        id=new_id(), username=username, client=client[:100], address=address, begun_at=now, used_at=now
+    )
+    session.add(row)
+    session.flush()
+    user = session.get_one(User, username)
+    _record(session, "user.signed_in", user, row, now=now)
+    return Opened(row.id, username, _token(session, row, now=now))
+
+
+def renew(session: Session, token: str, *, now: datetime) -> Opened | None:
+    """The next token for this one, which is used up; None: it opens nothing.
+
+    A token that was used up already ends its sign-in: that is a change, so this is no error.
+    """
+    shown = session.get(RefreshToken, _hash(token))
+    row = None if shown is None else session.get_one(SignIn, shown.sign_in_id)
+    if shown is None or row is None or row.ended_at is not None:
+        return None
+    user = session.get_one(User, row.username)
+    if shown.used_at is not None:
+        _end(session, user, row, "reused", now=now)
+        return None
+    if user.disabled_at is not None or now >= shown.expires_at:
+        return None
+    shown.used_at = row.used_at = now
+    session.flush()
+    return Opened(row.id, row.username, _token(session, row, now=now))
+
+
+def end(session: Session, sign_in_id: str, *, now: datetime) -> None:
+    """Sign out: none of its tokens opens anything any more. One that is over stays so."""
+    row = session.get(SignIn, sign_in_id)
+    if row is not None and row.ended_at is None:
+        _end(session, session.get_one(User, row.username), row, "signed_out", now=now)
+
+
+def end_by_token(session: Session, token: str, *, now: datetime) -> None:
+    """The same by any of its refresh tokens, used up or not; an unknown one ends nothing."""
+    shown = session.get(RefreshToken, _hash(token))
+    if shown is not None:
+        end(session, shown.sign_in_id, now=now)
+
+
+def end_all(session: Session, username: str, *, why: str, now: datetime) -> int:
+    """Everything that somebody has open; how many. For a new password, or who may not come in any more."""
+    open_ones = (col(SignIn.username) == username, col(SignIn.ended_at).is_(None))
+    done = session.execute(update(SignIn).where(*open_ones).values(ended_at=now, ended_why=why))
+    return int(getattr(done, "rowcount", 0))
+
+
+def user_of(session: Session, sign_in_id: str) -> User | None:
+    """Who is signed in there; None: nobody any more. One statement."""
+    query = (
+        select(User)
+        .join(SignIn, col(SignIn.username) == col(User.username))
+        .where(col(SignIn.id) == sign_in_id, col(SignIn.ended_at).is_(None), col(User.disabled_at).is_(None))
+    )
+    return session.exec(query).first()
+
+
+def forget_old(session: Session, *, now: datetime) -> int:
+    """Delete what can open nothing any more; how many tokens."""
+    done = session.execute(delete(RefreshToken).where(col(RefreshToken.expires_at) < now - LONGEST))
+    session.execute(delete(SignIn).where(col(SignIn.begun_at) < now - 2 * LONGEST))
+    return int(getattr(done, "rowcount", 0))
+
+
+def _token(session: Session, row: SignIn, *, now: datetime) -> str:
+    token = secrets.token_urlsafe(32)
+    expires_at = min(now + IDLE, row.begun_at + LONGEST)
+    session.add(RefreshToken(hash=_hash(token), sign_in_id=row.id, issued_at=now, expires_at=expires_at))
+    return token
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _end(session: Session, user: User, row: SignIn, why: str, *, now: datetime) -> None:
+    row.ended_at, row.ended_why = now, why
+    _record(session, f"user.sign_in_{why}", user, row, now=now)
+
+
+def _record(session: Session, action: str, user: User, row: SignIn, *, now: datetime) -> None:
+    detail: JsonObject = {"sign_in_id": row.id, "client": row.client, "address": row.address}
+    actor = Actor(user.username, Role(user.role), Via.API)
+    audit.record(session, action, now=now, actor=actor, detail=detail)

@@ -1,0 +1,77 @@
+"""`orion login`, `orion logout`, `orion whoami`: who the command line speaks as."""
+
+from typing import Annotated
+
+import typer
+
+from orion.client import Json, Refused
+from orion.signin import SignIn
+from orion.terminal import Terminal
+from orion.verbs import Failure, Invocation, verb
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The user to sign in as.")]
+CLIENT = "orion command line"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    verb(app, "login", example="orion login mia")(login)
+    verb(app, "logout", example="orion logout")(logout)
+    verb(app, "whoami", example="orion whoami")(whoami)
+
+
+def login(invocation: Invocation, name: Name) -> None:
+    """Sign in with a password, which is asked for. From then on `orion` speaks as this user here.
+
+    Without a terminal the password is the first line of stdin, and a new one, where it is asked
+    for, the second.
+    """
+    terminal = invocation.terminal
+    form = {"grant_type": "password", "username": name, "client_id": CLIENT}
+    form["password"] = terminal.secret(f"Password of {name}: ")
+    if not form["password"]:
+        raise Failure("There is no password without a character.", code="invalid_arguments")
+    try:
+        grant = invocation.client.form("/auth/token", form)
+    except Refused as refused:
+        if refused.error != "password_change_required":
+            raise
+        terminal.say("That password was for once. Choose another one.")
+        grant = invocation.client.form("/auth/token", form | {"new_password": chosen(terminal)})
+    made = SignIn.of(grant)
+    invocation.client.sign_in.write(made)
+    if not terminal.answer({"username": made.username}):
+        terminal.say(f"Signed in as {made.username}. Back to whoever owns this computer: orion logout")
+
+
+def logout(invocation: Invocation) -> None:
+    """Sign out: what this sign-in opened is over, here and at the controller."""
+    terminal, kept = invocation.terminal, invocation.client.sign_in.read()
+    if kept is None:
+        if not terminal.answer({"username": None}):
+            terminal.say("Nobody was signed in here.")
+        return
+    # first at the controller: a sign-in that cannot be ended there stays, so that it can be tried again
+    invocation.client.form("/auth/revoke", {"token": kept.refresh_token})
+    invocation.client.sign_in.forget()
+    if not terminal.answer({"username": kept.username}):
+        terminal.say(f"{kept.username} is signed out.")
+
+
+def whoami(invocation: Invocation) -> None:
+    """The user that `orion` speaks as here, and their role."""
+    found: Json = invocation.client.get("/auth/me")
+    if not invocation.terminal.answer(found):
+        invocation.terminal.say(f"{found['username']}, {found['role']}")
+
+
+def chosen(terminal: Terminal) -> str:
+    """A new password, typed twice where somebody types.
+
+    Raises:
+        Failure: the two are not the same.
+    """
+    first = terminal.secret("New password: ")
+    if terminal.asks and terminal.secret("The same again: ") != first:
+        raise Failure("These are two passwords. Nothing was changed.", code="invalid_arguments")
+    return first

@@ -1,0 +1,270 @@
+"""Signing in: what is let in, what is not, and that nobody learns more than that."""
+
+import asyncio
+from functools import partial
+from typing import Any
+
+import argon2
+import pytest
+from sqlmodel import select
+
+from controller.services import users
+from controller.services.accounts import passwords
+from controller.services.users import UserRole
+from controller.store.store import Session
+from controller.store.tables import AuditEntry, RefreshToken, SignIn, User
+from tests.controller.api.conftest import Api
+from tests.controller.api.people import PASSWORD, as_somebody, post, renew, sign_in, somebody
+from tests.factories import ADMIN, NOON
+
+OTHER = "a dog has only one"
+
+
+async def role_of(api: Api, token: str) -> tuple[int, dict[str, Any]]:
+    async with as_somebody(api, token) as client:
+        answer = await client.get("auth/me")
+    return answer.status_code, answer.json()
+
+
+async def actions(api: Api) -> list[tuple[str, dict[str, Any]]]:
+    def read(session: Session) -> list[tuple[str, dict[str, Any]]]:
+        rows = session.exec(select(AuditEntry).order_by(AuditEntry.number))  # type: ignore[arg-type]
+        return [(row.action, row.detail or {}) for row in rows if row.action.startswith("user.")]
+
+    return await api.store.read(read)
+
+
+async def test_a_name_and_a_password_open_the_api_with_ones_role(api: Api) -> None:
+    await somebody(api, "mia", UserRole.OPERATOR)
+
+    answer = await sign_in(api, "mia", client_id="a test")
+
+    grant = answer.json()
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+    assert (grant["token_type"], grant["expires_in"]) == ("Bearer", 900)
+    assert await role_of(api, grant["access_token"]) == (200, {"username": "mia", "role": "operator"})
+
+
+async def test_whoever_is_not_let_in_is_told_the_same(api: Api) -> None:
+    await somebody(api, "mia", UserRole.OPERATOR)
+    await somebody(api, "max", UserRole.OPERATOR)
+    await api.store.write(partial(users.disable, username="max", actor=ADMIN, now=NOON))
+    await api.store.write(
+        partial(users.add, username="hub", role=UserRole.HOME_ASSISTANT, actor=ADMIN, now=NOON)
+    )
+
+    answers = [
+        await sign_in(api, "mia", OTHER),
+        await sign_in(api, "max"),
+        await sign_in(api, "hub"),
+        await sign_in(api, "nobody"),
+        await sign_in(api, "mia", "x" * 1_000),
+    ]
+
+    assert {answer.status_code for answer in answers} == {400}
+    assert len({answer.text for answer in answers}) == 1
+    assert answers[0].json()["error"] == "invalid_grant"
+
+
+async def test_a_password_is_nowhere_but_in_its_hash(api: Api) -> None:
+    await somebody(api, "mia", UserRole.OPERATOR)
+    await sign_in(api, "mia", OTHER)
+    await sign_in(api, "mia")
+    typed_as_a_name = await sign_in(api, "correct.horse.battery")
+
+    def everything(session: Session) -> str:
+        tables = (User, SignIn, RefreshToken, AuditEntry)
+        return str([row.model_dump() for table in tables for row in session.exec(select(table))])
+
+    kept = await api.store.read(everything)
+    assert typed_as_a_name.status_code == 400
+    assert PASSWORD not in kept
+    assert OTHER not in kept
+    assert "correct.horse.battery" not in kept
+    assert "$argon2id$v=19$m=19456,t=2,p=1$" in kept
+
+
+async def test_a_refused_form_does_not_repeat_what_was_typed(api: Api) -> None:
+    form = {"grant_type": "secret", "username": "mia", "password": PASSWORD, "more": PASSWORD}
+
+    answer = await post(api, "auth/token", form)
+
+    assert answer.status_code == 422
+    assert PASSWORD not in answer.text
+
+
+async def test_each_renewal_takes_the_place_of_the_one_before(api: Api) -> None:
+    await somebody(api, "mia", UserRole.OPERATOR)
+    first = (await sign_in(api, "mia")).json()
+
+    second = (await renew(api, first["refresh_token"])).json()
+    third = (await renew(api, second["refresh_token"])).json()
+
+    assert len({each["refresh_token"] for each in (first, second, third)}) == 3
+    assert (await role_of(api, third["access_token"]))[0] == 200
+
+
+async def test_a_refresh_token_that_is_shown_again_ends_the_sign_in_for_both(api: Api) -> None:
+    await somebody(api, "mia", UserRole.OPERATOR)
+    stolen = (await sign_in(api, "mia")).json()
+    other = (await sign_in(api, "mia")).json()
+    owner = (await renew(api, stolen["refresh_token"])).json()
+
+    reused = await renew(api, stolen["refresh_token"])
+    after = await renew(api, owner["refresh_token"])
+
+    assert (reused.status_code, after.status_code) == (400, 400)
+    assert (await role_of(api, owner["access_token"]))[0] == 401
+    assert (await role_of(api, other["access_token"]))[0] == 200  # a sign-in of its own
+    assert [action for action, _ in await actions(api)][-1] == "user.sign_in_reused"
+
+
+async def test_of_two_renewals_at_once_one_at_most_goes_through(api: Api) -> None:
+    await somebody(api, "mia", UserRole.OPERATOR)
+    token = (await sign_in(api, "mia")).json()["refresh_token"]
+
+    answers = await asyncio.gather(*(renew(api, token) for _ in range(5)))
+
+    assert sorted(answer.status_code for answer in answers) == [200, 400, 400, 400, 400]
+
+
+@pytest.mark.parametrize("which", ["access_token", "refresh_token"])
+async def test_who_signs_out_is_out_at_once(api: Api, which: str) -> None:
+    await somebody(api, "mia", UserRole.OPERATOR)
+    grant = (await sign_in(api, "mia")).json()
+
+    gone = await post(api, "auth/revoke", {"token": grant[which]})
+    again = await post(api, "auth/revoke", {"token": grant[which]})
+
+    assert (gone.status_code, again.status_code) == (200, 200)
+    assert (await role_of(api, grant["access_token"]))[0] == 401
+    assert (await renew(api, grant["refresh_token"])).status_code == 400
+
+
+async def test_what_one_may_is_looked_at_anew_at_each_request(api: Api) -> None:
+    await somebody(api, "mia", UserRole.OPERATOR)
+    grant = (await sign_in(api, "mia")).json()
+
+    await api.http.patch("users/mia", json={"role": "viewer"})
+    changed = await role_of(api, grant["access_token"])
+    await api.http.post("users/mia/disable")
+    disabled = await role_of(api, grant["access_token"])
+    await api.http.post("users/mia/enable")
+    enabled = await role_of(api, grant["access_token"])
+    back = await sign_in(api, "mia")
+
+    assert changed[1]["role"] == "viewer"
+    assert (disabled[0], enabled[0], back.status_code) == (401, 401, 200)
+
+
+async def test_a_removed_user_leaves_no_way_in(api: Api) -> None:
+    await somebody(api, "mia", UserRole.ADMIN)
+    grant = (await sign_in(api, "mia")).json()
+
+    await api.http.delete("users/mia")
+    await somebody(api, "mia", UserRole.VIEWER, OTHER)
+
+    assert (await role_of(api, grant["access_token"]))[0] == 401
+    assert (await renew(api, grant["refresh_token"])).status_code == 400
+
+
+async def test_the_first_password_is_said_once_and_opens_once(api: Api) -> None:
+    await api.store.write(partial(users.ensure_admin, now=NOON))
+    first = await api.http.post("auth/first")
+    again = await api.http.post("auth/first")
+    once = first.json()["password"]
+
+    asked = await sign_in(api, "admin", once)
+    same = await sign_in(api, "admin", once, new_password=once)
+    short = await sign_in(api, "admin", once, new_password="short")
+    chosen = await sign_in(api, "admin", once, new_password=OTHER)
+    used = await sign_in(api, "admin", once)
+    later = await sign_in(api, "admin", OTHER)
+
+    assert (first.status_code, again.status_code) == (201, 409)
+    assert (asked.status_code, asked.json()["error"]) == (400, "password_change_required")
+    assert (same.status_code, short.status_code, chosen.status_code) == (400, 422, 200)
+    assert (used.status_code, later.status_code) == (400, 200)
+    assert await role_of(api, later.json()["access_token"]) == (200, {"username": "admin", "role": "admin"})
+
+
+async def test_the_first_user_stays(api: Api) -> None:
+    await api.store.write(partial(users.ensure_admin, now=NOON))
+
+    answers = [
+        await api.http.delete("users/admin"),
+        await api.http.patch("users/admin", json={"role": "viewer"}),
+        await api.http.post("users/admin/disable"),
+    ]
+
+    assert [answer.status_code for answer in answers] == [403, 403, 403]
+
+
+async def test_a_new_password_ends_what_the_old_one_opened(api: Api) -> None:
+    await somebody(api, "mia", UserRole.OPERATOR)
+    grant = (await sign_in(api, "mia")).json()
+
+    async with as_somebody(api, grant["access_token"]) as mia:
+        without = await mia.put("users/mia/password", json={"password": OTHER})
+        wrong = await mia.put("users/mia/password", json={"password": OTHER, "current": OTHER})
+        done = await mia.put("users/mia/password", json={"password": OTHER, "current": PASSWORD})
+
+    assert (without.status_code, wrong.status_code, done.status_code) == (403, 403, 200)
+    assert (await role_of(api, grant["access_token"]))[0] == 401
+    assert (await sign_in(api, "mia")).status_code == 400
+    assert (await sign_in(api, "mia", OTHER)).status_code == 200
+
+
+async def test_nobody_changes_the_password_of_another_but_an_administrator(api: Api) -> None:
+    await somebody(api, "mia", UserRole.OPERATOR)
+    await somebody(api, "max", UserRole.VIEWER, OTHER)
+    token = (await sign_in(api, "mia")).json()["access_token"]
+
+    async with as_somebody(api, token) as mia:
+        taken = await mia.put("users/max/password", json={"password": PASSWORD})
+        guessed = await mia.put("users/max/password", json={"password": PASSWORD, "current": PASSWORD})
+    made = await api.http.put("users/max/password", json={})
+
+    assert (taken.status_code, guessed.status_code) == (403, 403)
+    assert made.status_code == 200
+    asked = await sign_in(api, "max", made.json()["password"])
+    assert asked.json()["error"] == "password_change_required"
+
+
+async def test_a_password_kept_by_older_figures_is_kept_by_those_of_now(api: Api) -> None:
+    await somebody(api, "mia", UserRole.OPERATOR)
+    older = argon2.PasswordHasher(time_cost=1, memory_cost=1_024, parallelism=1).hash(PASSWORD)
+
+    def age(session: Session) -> None:
+        session.get_one(User, "mia").password_hash = older
+
+    await api.store.write(age)
+    assert (await sign_in(api, "mia")).status_code == 200
+
+    kept = await api.store.read(lambda session: session.get_one(User, "mia").password_hash)
+    assert kept is not None
+    assert passwords.is_outdated(older)
+    assert not passwords.is_outdated(kept)
+    assert (await sign_in(api, "mia")).status_code == 200
+
+
+@pytest.mark.parametrize("username", ["mia", "nobody"])
+async def test_guessing_has_to_wait_whether_there_is_such_a_name_or_not(api: Api, username: str) -> None:
+    await somebody(api, "mia", UserRole.OPERATOR)
+
+    answers = [await sign_in(api, username, OTHER) for _ in range(5)]
+    right = await sign_in(api, username)
+
+    assert [answer.status_code for answer in answers] == [400] * 4 + [429]
+    assert right.status_code == 429
+    assert right.json()["code"] == "rate_limited"
+    assert 1 <= int(right.headers["retry-after"]) <= 2
+
+
+async def test_many_guesses_at_once_are_many(api: Api) -> None:
+    await somebody(api, "mia", UserRole.OPERATOR)
+
+    answers = await asyncio.gather(*(sign_in(api, "mia", OTHER) for _ in range(12)))
+
+    assert sorted(answer.status_code for answer in answers) == [400] * 4 + [429] * 8

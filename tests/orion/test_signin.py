@@ -1,0 +1,189 @@
+"""`orion login` and `orion logout`: who the command line speaks as, and what is left behind."""
+
+import json
+import os
+import pty
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orion.signin import Kept, SignIn
+from tests.orion.installation import ORION, READY_WITHIN, Installation, running, until
+
+PASSWORD, OTHER = "nine lives of a cat", "a dog has only one"
+
+
+@pytest.fixture
+def mia(installation: Installation) -> Iterator[Kept]:
+    """An operator with a password; where her sign-in is kept."""
+    kept = Kept(installation.home / "data" / "sign-in.json")
+    installation.data("users", "add", "mia", "--role", "operator")
+    done = installation.orion("users", "password", "mia", stdin=f"{PASSWORD}\n")
+    assert done.returncode == 0, done.stderr
+    yield kept
+    kept.forget()
+    installation.data("users", "remove", "mia")
+
+
+def login(installation: Installation, *lines: str) -> subprocess.CompletedProcess[str]:
+    return installation.orion("login", "mia", stdin="".join(f"{line}\n" for line in lines))
+
+
+def changed(kept: Kept, **values: Any) -> None:
+    kept.path.write_text(json.dumps(json.loads(kept.path.read_text()) | values))
+
+
+def test_who_signs_in_is_who_asks_until_they_sign_out(installation: Installation, mia: Kept) -> None:
+    before = installation.data("whoami")
+
+    signed_in = login(installation, PASSWORD)
+    during = installation.data("whoami")
+    refused = installation.data("users", "list", exit_code=3)
+    out = installation.data("logout")
+
+    assert before == {"username": "admin", "role": "admin"}
+    assert signed_in.returncode == 0, signed_in.stderr
+    assert during == {"username": "mia", "role": "operator"}
+    assert refused["error"]["code"] == "permission_denied"
+    assert out == {"username": "mia"}
+    assert installation.data("whoami") == before
+    assert installation.data("logout") == {"username": None}
+
+
+def test_the_sign_in_is_for_its_owner_and_holds_no_password(installation: Installation, mia: Kept) -> None:
+    login(installation, PASSWORD)
+
+    assert stat.S_IMODE(mia.path.stat().st_mode) == 0o600
+    assert PASSWORD not in mia.path.read_text()
+
+
+def test_a_wrong_password_leaves_everything_as_it_was(installation: Installation, mia: Kept) -> None:
+    done = login(installation, OTHER)
+
+    assert done.returncode == 3
+    assert "The name or the password is wrong" in done.stderr
+    assert mia.read() is None
+
+
+def test_a_password_for_once_is_changed_as_it_is_used(installation: Installation, mia: Kept) -> None:
+    once = installation.data("users", "password", "mia", "--once")["password"]
+
+    done = login(installation, once, OTHER)
+    again = login(installation, once, OTHER)
+    later = login(installation, OTHER)
+
+    assert done.returncode == 0, done.stderr
+    assert "for once" in done.stderr
+    assert (again.returncode, later.returncode) == (3, 0)
+
+
+def test_it_is_renewed_by_itself_and_by_several_at_once(installation: Installation, mia: Kept) -> None:
+    login(installation, PASSWORD)
+    changed(mia, ends_at=time.time())
+    first = mia.read()
+
+    with ThreadPoolExecutor(4) as programs:
+        done = list(programs.map(lambda _: installation.orion("whoami", "--json"), range(4)))
+
+    assert [json.loads(each.stdout)["username"] for each in done] == ["mia"] * 4, done
+    renewed = mia.read()
+    assert first is not None
+    assert renewed is not None
+    assert renewed.is_fresh
+    assert renewed.refresh_token != first.refresh_token
+
+
+def test_one_that_is_over_says_how_to_go_on(installation: Installation, mia: Kept) -> None:
+    login(installation, PASSWORD)
+    installation_token = SignIn(**json.loads(mia.path.read_text()))
+    mia.forget()
+    installation.data("users", "disable", "mia")
+    mia.write(installation_token)
+
+    at_once = installation.orion("whoami")
+    changed(mia, ends_at=0.0)
+    later = installation.orion("whoami")
+    out = installation.orion("logout")
+
+    for done in (at_once, later):
+        assert done.returncode == 3
+        assert "orion login mia" in done.stderr
+    assert out.returncode == 0
+    assert installation.data("whoami")["username"] == "admin"
+
+
+def test_whoever_is_signed_in_changes_their_own_password_by_the_current_one(
+    installation: Installation, mia: Kept
+) -> None:
+    login(installation, PASSWORD)
+
+    wrong = installation.orion("users", "password", "mia", stdin=f"{OTHER}\n{OTHER}\n")
+    still = installation.data("whoami")
+    done = installation.orion("users", "password", "mia", stdin=f"{PASSWORD}\n{OTHER}\n")
+
+    assert (wrong.returncode, still["username"], done.returncode) == (3, "mia", 0)
+    assert "Sign in again" in done.stderr
+    assert mia.read() is None
+    assert login(installation, OTHER).returncode == 0
+
+
+def test_a_damaged_one_counts_as_none(installation: Installation, mia: Kept) -> None:
+    mia.path.write_text("{")
+
+    assert installation.data("whoami")["username"] == "admin"
+
+
+def test_the_first_password_is_shown_to_a_person_once(tmp_path: Path) -> None:
+    installation = Installation(tmp_path)
+    tmp_path.mkdir(exist_ok=True)
+
+    shown = [until_up(installation) for _ in range(2)]
+
+    assert "Password for one sign-in" in shown[0]
+    assert "orion login admin" in shown[0]
+    assert "Password" not in shown[1]
+
+
+def test_it_is_not_written_where_nobody_looks_on(tmp_path: Path) -> None:
+    with running(tmp_path, "--no-node") as installation:
+        assert "Password for one sign-in" not in installation.log
+        assert installation.data("users", "password", "admin", "--once")["password"]
+
+
+def until_up(installation: Installation) -> str:
+    """What a person sees until it is up, on a terminal."""
+    leader, follower = pty.openpty()
+    up = subprocess.Popen(
+        [*ORION, "up", "--no-node"],
+        env=installation.environment,
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        start_new_session=True,
+    )
+    os.close(follower)
+    seen = bytearray()
+
+    def is_up() -> bool:
+        seen.extend(os.read(leader, 65_536))
+        return b"Ctrl-C stops everything" in seen
+
+    try:
+        until(is_up)
+    finally:
+        up.send_signal(signal.SIGINT)
+        while up.poll() is None:  # a full terminal would hold it
+            try:
+                os.read(leader, 65_536)
+            except OSError:
+                break
+        up.wait(READY_WITHIN)
+        os.close(leader)
+    return seen.decode(errors="replace")
