@@ -63,10 +63,11 @@ class Client:
     Who has signed in is who asks; without anybody it is the bearer of the token file.
     """
 
-    def __init__(self, host: str, port: int, token_path: Path) -> None:
+    def __init__(self, host: str, port: int, token_path: Path, *, as_owner: bool = False) -> None:
         self.host = host
         self.port = port
         self.sign_in = Kept(token_path.parents[1] / "sign-in.json")
+        self._as_owner = as_owner  # whoever has signed in
         self._token_path = token_path
 
     def get(self, path: str, *, wait_s: float = 0, **query: object) -> Json:
@@ -164,7 +165,8 @@ class Client:
 
     def _authorization(self) -> dict[str, str]:
         try:
-            if (signed_in := self.sign_in.fresh(self._renewed)) is not None:
+            signed_in = None if self._as_owner else self.sign_in.fresh(self._renewed)
+            if signed_in is not None:
                 return {"Authorization": f"Bearer {signed_in.access_token}", "Orion-Via": "cli"}
         except (OSError, files.Locked) as error:
             raise ClientError(f"The sign-in {self.sign_in.path} cannot be kept: {error}") from error
@@ -198,7 +200,8 @@ class Client:
                         "Stop it, or give the controller another port: ORION_HTTP_PORT."
                     )
                 if response.status >= HTTPStatus.BAD_REQUEST:
-                    signed_in = self.sign_in.read() if response.status == HTTPStatus.UNAUTHORIZED else None
+                    has_signed_in = response.status == HTTPStatus.UNAUTHORIZED and not self._as_owner
+                    signed_in = self.sign_in.read() if has_signed_in else None
                     raise _problem(response.status, response.read(MAX_BODY), where, signed_in)
                 yield response
         except ConnectionRefusedError:

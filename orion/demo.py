@@ -124,7 +124,7 @@ async def _show(terminal: Terminal, crew: Crew, loaded: Loaded, files: Path) -> 
     terminal.say("Starting a broker, a controller and a node (laptop) in a folder of their own …", "dim")
     await start(crew, loaded.settings, with_node=True)
     terminal.say(f"All three work, after {time.monotonic() - began:.1f} s.", "dim")
-    client = client_of(loaded.settings)
+    client = client_of(loaded.settings, as_owner=True)
     results = await asyncio.to_thread(_play, terminal, client, loaded.settings, files)
     failed = [result for result in results if result["complaints"]]
     if not terminal.answer({"passed": not failed, "items": results}):

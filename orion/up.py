@@ -9,7 +9,7 @@ from typing import Any
 
 from broker import files
 from orion import logs, place
-from orion.client import Refused
+from orion.client import ClientError, Refused
 from orion.config.addresses import mqtt_address
 from orion.config.settings import Settings
 from orion.crew import STOP_WITHIN, Crew, Sink
@@ -70,8 +70,10 @@ async def _work(invocation: Invocation, crew: Crew, *, with_node: bool) -> None:
 def _say_first_password(invocation: Invocation) -> None:
     """At the first start, and only to a person who looks on: what is written elsewhere is kept there."""
     try:
-        first = client_of(invocation.settings).post("/auth/first")
-    except Refused:  # there is one already, or whoever is signed in here may not
+        first = client_of(invocation.settings, as_owner=True).post("/auth/first")
+    except ClientError as error:
+        if not isinstance(error, Refused):  # there is one already
+            logger.warning("Whether there is a first password is not known: %s", error)
         return
     invocation.terminal.say(
         f"The first user is {first['username']}. Password for one sign-in, shown now and never again: {first['password']}\n"
@@ -92,7 +94,7 @@ async def start(crew: Crew, settings: Settings, *, with_node: bool) -> dict[str,
         await asyncio.to_thread(_await_earlier, settings)
         await crew.start("broker")
     await crew.start("controller")
-    client = client_of(settings)
+    client = client_of(settings, as_owner=True)
     host, port = mqtt_address(settings)
     facts: dict[str, Any] = {
         "mqtt": {"host": host, "port": port, "prefix": settings.prefix},

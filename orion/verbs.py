@@ -65,9 +65,9 @@ class Invocation:
         return client_of(self.settings)
 
 
-def client_of(settings: Settings) -> Client:
-    """The way to an installation's controller."""
-    return Client(reachable(settings.http_host), settings.http_port, token_path(settings))
+def client_of(settings: Settings, *, as_owner: bool = False) -> Client:
+    """The way to an installation's controller; as the owner of its data folder, whoever has signed in there."""
+    return Client(reachable(settings.http_host), settings.http_port, token_path(settings), as_owner=as_owner)
 
 
 Command = Callable[..., int | None]

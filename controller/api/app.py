@@ -135,6 +135,7 @@ class Server(uvicorn.Server):
                 lifespan="off",
                 timeout_graceful_shutdown=STOP_WITHIN,
                 server_header=False,
+                proxy_headers=False,  # whoever calls could say any address there
                 limit_concurrency=200,
             )
         )

@@ -138,7 +138,7 @@ async def exact_json(request: Request) -> None:
     Raises:
         RequestValidationError: the body is none.
     """
-    if request.headers.get("content-type", "").startswith(FORM):
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == FORM:
         return  # no route that takes JSON takes this
     if body := await request.body():
         try:

@@ -18,6 +18,7 @@ from sqlmodel import Session
 
 from broker import files
 from controller.services import audit, heads, proof
+from controller.services.accounts import signins
 from controller.services.actors import Actor
 from controller.services.heads import SignedHead
 from controller.services.proof import Chain, Unchained
@@ -134,6 +135,8 @@ def _restore(
             raise ChainBroken(said)
         given_up = _given_up(staged, target)
         with Session(staged, info=target.rules.known_in()) as session, session.begin():
+            # who signed out, was shut out or robbed since the backup does not come in again by it
+            signins.end_all(session, why="restored", now=now)
             audit.record(
                 session,
                 "store.restored",

@@ -8,13 +8,13 @@ import re
 from datetime import datetime
 from enum import StrEnum
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, select, update
 
 from controller.errors import AlreadyExists, Conflict, Refused, UnknownUser
 from controller.services import audit, devices, names
 from controller.services.accounts import signins
 from controller.services.actors import Actor, Role
-from controller.store.tables import User
+from controller.store.tables import ToolExecution, User
 from schemas.commands import Via
 from schemas.wire import JsonObject
 
@@ -83,6 +83,8 @@ def change_role(session: Session, username: str, role: UserRole, *, actor: Actor
     """
     row = removable(session, username)
     before, row.role = row.role, role.value
+    if speaking(row) is None:
+        signins.end_all(session, username, why="role", now=now)
     _record(session, "user.role_changed", row, actor=actor, now=now, before=before)
     return row
 
@@ -96,6 +98,9 @@ def remove(session: Session, username: str, *, actor: Actor, now: datetime) -> N
     """
     row = removable(session, username)
     session.delete(row)
+    # what they ordered and has not left yet is looked at again before it does: as a stranger's, who only looks
+    theirs = (col(ToolExecution.requested_by) == username, col(ToolExecution.finished_at).is_(None))
+    session.execute(update(ToolExecution).where(*theirs).values(role=Role.VIEWER.value))
     _record(session, "user.removed", row, actor=actor, now=now)
 
 
@@ -109,11 +114,21 @@ def note_rotation(session: Session, username: str, *, actor: Actor, now: datetim
 
 
 def set_password(
-    session: Session, username: str, password_hash: str, *, once: bool, actor: Actor, now: datetime
+    session: Session,
+    username: str,
+    password_hash: str,
+    *,
+    once: bool,
+    actor: Actor,
+    now: datetime,
+    before: str | None = None,
 ) -> User:
     """Let somebody sign in with another password; whatever was open by the old one is over.
 
+    `before`: how the password must be kept still that was shown for it.
+
     Raises:
+        Conflict: it was changed meanwhile, or its user may not come in any more.
         UnknownUser: nobody has that name.
         Refused: it is a program that speaks at the broker alone.
     """
@@ -122,6 +137,8 @@ def set_password(
         raise Refused(
             f"{username} speaks at the broker alone and signs in nowhere: orion users rotate {username}"
         )
+    if before is not None and (row.password_hash != before or row.disabled_at is not None):
+        raise Conflict("The password was changed meanwhile. Sign in again.")
     row.password_hash, row.password_at, row.password_once = password_hash, now, once
     signins.end_all(session, username, why="password", now=now)
     _record(session, "user.password_changed", row, actor=actor, now=now, once=once)

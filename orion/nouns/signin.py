@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from orion.client import Json, Refused
+from orion.client import Json, NotRunning, Refused
 from orion.signin import SignIn
 from orion.terminal import Terminal
 from orion.verbs import Failure, Invocation, verb
@@ -51,11 +51,19 @@ def logout(invocation: Invocation) -> None:
         if not terminal.answer({"username": None}):
             terminal.say("Nobody was signed in here.")
         return
-    # first at the controller: a sign-in that cannot be ended there stays, so that it can be tried again
-    invocation.client.form("/auth/revoke", {"token": kept.refresh_token})
+    try:
+        invocation.client.form("/auth/revoke", {"token": kept.refresh_token})
+        ended = True
+    except NotRunning:
+        ended = False
     invocation.client.sign_in.forget()
-    if not terminal.answer({"username": kept.username}):
-        terminal.say(f"{kept.username} is signed out.")
+    if terminal.answer({"username": kept.username, "ended": ended}):
+        return
+    terminal.say(f"{kept.username} is signed out.")
+    if not ended:
+        terminal.say(
+            "The controller is not running, so what this sign-in opened ends there by itself in 14 days."
+        )
 
 
 def whoami(invocation: Invocation) -> None:

@@ -1,11 +1,32 @@
 """Two running installations for all tests that only use one: on SQLite, and on PostgreSQL."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
-from tests.databases import Databases, kind_for
+from tests.databases import SWAPPED, Databases, kind_for
 from tests.orion.installation import Installation, running
+
+
+@pytest.fixture(autouse=True)
+def databases_of_the_test(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a test starts itself is on a file, as a user has it, or swapped on a server: a database a folder."""
+    if not request.config.getoption(SWAPPED) or request.node.get_closest_marker("on_a_file"):
+        yield
+        return
+    databases: Databases = request.getfixturevalue("postgresql_databases")
+    with ExitStack() as stack:
+        urls: dict[Path, str] = {}
+
+        def url_for(home: Path) -> str:
+            if home not in urls:
+                urls[home] = stack.enter_context(databases.empty())
+            return urls[home]
+
+        monkeypatch.setattr("tests.orion.installation.database_for", url_for)
+        yield
 
 
 @pytest.fixture(scope="session")

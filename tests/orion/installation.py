@@ -35,6 +35,11 @@ def until(what: Callable[[], bool], *, within_s: float = READY_WITHIN) -> None:
         time.sleep(0.02)
 
 
+def database_for(_home: Path) -> str | None:
+    """What a new installation is told to keep everything in; None: nothing, as a user tells it."""
+    return None
+
+
 class Installation:
     """One data folder with its ports. `start` runs `orion up` in it."""
 
@@ -52,6 +57,8 @@ class Installation:
             ORION_DEVICE_ID=device_id,
             ORION_NODE_NAME="Laptop",
         )
+        if (url := database_for(home)) is not None:
+            self.environment["ORION_DATABASE_URL"] = url
         self.up: subprocess.Popen[str] | None = None
 
     @property

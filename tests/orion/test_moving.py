@@ -17,6 +17,8 @@ from tests.databases import Databases
 from tests.factories import NOON
 from tests.orion.installation import ORION, Installation, clean_environment, orion, running, until
 
+pytestmark = pytest.mark.on_a_file
+
 Environment = dict[str, str]
 
 

@@ -52,7 +52,7 @@ def test_who_signs_in_is_who_asks_until_they_sign_out(installation: Installation
     assert signed_in.returncode == 0, signed_in.stderr
     assert during == {"username": "mia", "role": "operator"}
     assert refused["error"]["code"] == "permission_denied"
-    assert out == {"username": "mia"}
+    assert out == {"username": "mia", "ended": True}
     assert installation.data("whoami") == before
     assert installation.data("logout") == {"username": None}
 
@@ -138,6 +138,19 @@ def test_a_damaged_one_counts_as_none(installation: Installation, mia: Kept) -> 
     mia.path.write_text("{")
 
     assert installation.data("whoami")["username"] == "admin"
+
+
+def test_one_that_is_over_keeps_nothing_from_starting_and_can_be_let_go(tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "data" / "sign-in.json")
+    kept.write(SignIn("mia", "no token", "nor this", 0.0))
+
+    with running(tmp_path) as installation:
+        over = installation.data("whoami", exit_code=3)
+    gone = installation.data("logout")
+
+    assert "orion login mia" in over["error"]["message"]
+    assert gone == {"username": "mia", "ended": False}
+    assert kept.read() is None
 
 
 def test_the_first_password_is_shown_to_a_person_once(tmp_path: Path) -> None:

@@ -126,9 +126,11 @@ class Doorkeeper:
         Raises:
             GrantRefused: the token opens nothing, any more or at all.
         """
-        opened = await self._store.write(
-            lambda session: signins.renew(session, refresh_token, now=self._now())
-        )
+        opened = None
+        if await self._store.ask(lambda session: signins.is_known(session, refresh_token)):
+            opened = await self._store.write(
+                lambda session: signins.renew(session, refresh_token, now=self._now())
+            )
         if opened is None:
             raise GrantRefused("This sign-in is over: sign in again.")
         return self._granted(opened)
@@ -138,6 +140,8 @@ class Doorkeeper:
         try:
             _, sign_in_id = self._ring.sign_in_of(token)
         except BadToken:
+            if not await self._store.ask(lambda session: signins.is_known(session, token)):
+                return  # whoever makes one up costs nobody a turn at writing
             await self._store.write(lambda session: signins.end_by_token(session, token, now=self._now()))
         else:
             await self._store.write(lambda session: signins.end(session, sign_in_id, now=self._now()))
@@ -158,18 +162,23 @@ class Doorkeeper:
             raise Unauthorized
         return Actor(username, role, via)
 
-    async def check(self, username: str, password: str) -> None:
-        """Make sure that somebody who is in knows their password too.
+    async def check(self, username: str, password: str) -> str:
+        """Make sure that somebody who is in knows their password too; how it is kept.
 
         Raises:
             TooManyTries: it was tried too often.
             Refused: it is another one.
         """
-        self._throttle.begin(username, "")
+        # counted apart from signing in: neither of the two blocks the other
+        name, place = f"{username} within", f"within {username}"
+        self._throttle.begin(name, place)
         kept = await self._store.ask(partial(_credentials, username=username))
-        if not await self._hash(passwords.fits, password, None if kept is None else kept.password_hash):
+        before = None if kept is None else kept.password_hash
+        if not await self._hash(passwords.fits, password, before) or before is None:
+            await self._store.write(partial(_note_failure, username=username, address="", now=self._now()))
             raise Refused("The current password is another one.")
-        self._throttle.forgive(username, "")
+        self._throttle.forgive(name, place)
+        return before
 
     async def first_password(self) -> str:
         """The password of the first user, for one sign-in. It is made once.
@@ -188,9 +197,11 @@ class Doorkeeper:
         await self._store.write(lambda session: signins.forget_old(session, now=self._now()))
 
     async def change_password(
-        self, username: str, password: str | None, *, actor: Actor
+        self, username: str, password: str | None, *, before: str | None, actor: Actor
     ) -> tuple[User, str | None]:
         """Give somebody another password; None makes one for once, which is told here and never again.
+
+        `before`: how the one is kept that was shown for it, if one was.
 
         Raises:
             UnknownUser: nobody has that name.
@@ -201,7 +212,7 @@ class Doorkeeper:
         fresh = await self._hash(passwords.hashed, password or made)
         row = await self._store.write(
             lambda session: users.set_password(
-                session, username, fresh, once=made is not None, actor=actor, now=self._now()
+                session, username, fresh, once=made is not None, before=before, actor=actor, now=self._now()
             )
         )
         return row, made

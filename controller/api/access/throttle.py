@@ -7,6 +7,7 @@ restart forgives, and costs whoever guesses more time than it gives back.
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from math import ceil
 
 from controller.errors import Refused
@@ -49,12 +50,12 @@ class Throttle:
         Raises:
             TooManyTries: not before some time has passed. This one is not counted.
         """
-        now = self._clock()
-        counts = [(self._of(key, now), free) for key, free in _keys(username, address)]
-        wait_s = max(count.free_at for count, _ in counts) - now
+        now, keys = self._clock(), _keys(username, address)
+        wait_s = max(self._known(key, now).free_at for key, _ in keys) - now
         if wait_s > 0:
             raise TooManyTries(wait_s)
-        for count, free in counts:
+        for key, free in keys:
+            count = self._kept(key, now)
             count.tries += 1
             count.last = now
             beyond = count.tries - free
@@ -65,19 +66,31 @@ class Throttle:
         now = self._clock()
         (name, _), (place, _) = _keys(username, address)
         self._counts.pop(name, None)
-        count = self._of(place, now)
+        count = self._known(place, now)
         count.tries = max(0, count.tries - 1)
         count.free_at = 0.0 if count.tries < ADDRESS_FREE else count.free_at
 
-    def _of(self, key: str, now: float) -> _Count:
-        count = self._counts.pop(key, None)
-        if count is None or now - count.last > FORGIVEN:
-            count = _Count()
-        self._counts[key] = count  # the latest ones are at the end
+    def _known(self, key: str, now: float) -> _Count:
+        """What is counted of one, and nothing of who was forgiven or never was here. Keeps nothing new."""
+        count = self._counts.get(key)
+        return _Count() if count is None or now - count.last > FORGIVEN else count
+
+    def _kept(self, key: str, now: float) -> _Count:
+        count = self._counts[key] = self._known(key, now)
+        self._counts.move_to_end(key)  # the latest ones are at the end
         while len(self._counts) > MOST_KEPT:
             self._counts.popitem(last=False)
         return count
 
 
 def _keys(username: str, address: str) -> tuple[tuple[str, int], tuple[str, int]]:
-    return (f"name {username.casefold()}", FREE), (f"address {address}", ADDRESS_FREE)
+    return (f"name {username.casefold()}", FREE), (f"address {_network(address)}", ADDRESS_FREE)
+
+
+def _network(address: str) -> str:
+    """Of an IPv6 address the network that one subscriber has all of."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    return str(ip_network((found, 64), strict=False)) if found.version == 6 else address

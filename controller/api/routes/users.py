@@ -133,17 +133,17 @@ async def change_password(
     Raises:
         Refused: it is somebody else's and the caller no administrator, or the current one does not fit.
     """
-    doorkeeper = controller.doorkeeper
+    doorkeeper, before = controller.doorkeeper, None
+    if actor.role is not Role.ADMIN and username != actor.user:
+        raise Refused("Somebody else's password is an administrator's to change.")
     if wanted.current is not None:
-        await doorkeeper.check(username, wanted.current.get_secret_value())
+        before = await doorkeeper.check(username, wanted.current.get_secret_value())
     elif actor.role is not Role.ADMIN:
-        raise Refused(
-            "To change your own password give the current one too; anybody else's is an administrator's."
-        )
+        raise Refused("To change your own password give the current one too.")
     chosen = None if wanted.password is None else wanted.password.get_secret_value()
     if chosen is None and actor.role is not Role.ADMIN:
         raise InvalidArguments("password: which one it is to be is missing.")
-    row, made = await doorkeeper.change_password(username, chosen, actor=actor)
+    row, made = await doorkeeper.change_password(username, chosen, before=before, actor=actor)
     return _view(row) | ({} if made is None else {"password": made})
 
 

@@ -9,6 +9,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, delete, select, update
 
 from controller.services import audit
@@ -41,6 +42,11 @@ def begin(session: Session, username: str, *, client: str, address: str, now: da
     user = session.get_one(User, username)
     _record(session, "user.signed_in", user, row, now=now)
     return Opened(row.id, username, _token(session, row, now=now))
+
+
+def is_known(session: Session, token: str) -> bool:
+    """Whether it is a refresh token of ours, used up or not."""
+    return session.get(RefreshToken, _hash(token)) is not None
 
 
 def renew(session: Session, token: str, *, now: datetime) -> Opened | None:
@@ -77,11 +83,12 @@ def end_by_token(session: Session, token: str, *, now: datetime) -> None:
         end(session, shown.sign_in_id, now=now)
 
 
-def end_all(session: Session, username: str, *, why: str, now: datetime) -> int:
-    """Everything that somebody has open; how many. For a new password, or who may not come in any more."""
-    open_ones = (col(SignIn.username) == username, col(SignIn.ended_at).is_(None))
-    done = session.execute(update(SignIn).where(*open_ones).values(ended_at=now, ended_why=why))
-    return int(getattr(done, "rowcount", 0))
+def end_all(session: Session, username: str | None = None, *, why: str, now: datetime) -> None:
+    """Everything that somebody has open; None: that anybody has. Why it had to be is on record elsewhere."""
+    open_ones: list[ColumnElement[bool]] = [col(SignIn.ended_at).is_(None)]
+    if username is not None:
+        open_ones.append(col(SignIn.username) == username)
+    session.execute(update(SignIn).where(*open_ones).values(ended_at=now, ended_why=why))
 
 
 def user_of(session: Session, sign_in_id: str) -> User | None:
@@ -94,11 +101,10 @@ def user_of(session: Session, sign_in_id: str) -> User | None:
     return session.exec(query).first()
 
 
-def forget_old(session: Session, *, now: datetime) -> int:
-    """Delete what can open nothing any more; how many tokens."""
-    done = session.execute(delete(RefreshToken).where(col(RefreshToken.expires_at) < now - LONGEST))
+def forget_old(session: Session, *, now: datetime) -> None:
+    """Delete what can open nothing any more, some time after it could."""
+    session.execute(delete(RefreshToken).where(col(RefreshToken.expires_at) < now - LONGEST))
     session.execute(delete(SignIn).where(col(SignIn.begun_at) < now - 2 * LONGEST))
-    return int(getattr(done, "rowcount", 0))
 
 
 def _token(session: Session, row: SignIn, *, now: datetime) -> str:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from sqlmodel import Session
 
-from controller.services import devices, permissions, targets, users
+from controller.services import devices, names, permissions, targets, users
 from controller.services.actors import Actor, Role
 from controller.services.cards import ApprovalStatus
 from controller.services.permissions import Decision, Layer, Proposal
@@ -28,9 +28,9 @@ def actor_of(row: ToolExecution) -> Actor:
 
 
 def recheck(session: Session, row: ToolExecution) -> Decision:
-    """The permission layers again, with what holds now; also for who asked by MQTT."""
+    """The permission layers again, with what holds now; also for who asked."""
     actor = actor_of(row)
-    if actor.via is Via.MQTT:
+    if actor.via is Via.MQTT or names.is_users(session, actor.user):
         role = users.role_now(session, actor.user)
         if role is None:
             return _nobody(row)
@@ -43,7 +43,7 @@ def recheck(session: Session, row: ToolExecution) -> Decision:
 
 
 def _nobody(row: ToolExecution) -> Decision:
-    reason = f"{row.requested_by} asked for this by MQTT and is not let in any more."
+    reason = f"{row.requested_by} asked for this and is not let in any more."
     layer = Layer("user", Verdict.DENY, reason, ErrorCode.PERMISSION_DENIED)
     return Decision(Verdict.DENY, (layer,), parameters(row), Risk(row.risk))
 

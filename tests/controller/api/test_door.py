@@ -52,6 +52,17 @@ def test_the_errors_of_every_layer_were_seen() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "kind", ["application/json", "application/x-www-form-urlencoded+json", "text/json+json"]
+)
+async def test_no_media_type_gets_past_the_look_at_json(api: Api, kind: str) -> None:
+    body = b'{"device_id": "lamp", "name": "\\ud800"}'
+
+    answer = await api.http.post("devices", content=body, headers={"Content-Type": kind})
+
+    assert answer.status_code == 422
+
+
 async def test_every_route_but_those_that_let_in_needs_a_token(api: Api) -> None:
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(api.app), base_url="http://orion", headers={"Content-Length": "0"}

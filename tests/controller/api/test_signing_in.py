@@ -216,6 +216,47 @@ async def test_a_new_password_ends_what_the_old_one_opened(api: Api) -> None:
     assert (await sign_in(api, "mia", OTHER)).status_code == 200
 
 
+async def test_somebody_elses_password_is_not_even_looked_at(api: Api) -> None:
+    await somebody(api, "mia", UserRole.OPERATOR)
+    await somebody(api, "max", UserRole.VIEWER, OTHER)
+    token = (await sign_in(api, "mia")).json()["access_token"]
+
+    async with as_somebody(api, token) as mia:
+        right = await mia.put("users/max/password", json={"password": PASSWORD, "current": OTHER})
+
+    assert right.status_code == 403
+    assert (await sign_in(api, "max", OTHER)).status_code == 200
+
+
+async def test_guessing_within_does_not_lock_the_door_nor_the_other_way(api: Api) -> None:
+    await somebody(api, "mia", UserRole.OPERATOR)
+    token = (await sign_in(api, "mia")).json()["access_token"]
+
+    async with as_somebody(api, token) as mia:
+        body = {"password": OTHER, "current": OTHER}
+        within = [await mia.put("users/mia/password", json=body) for _ in range(5)]
+        at_the_door = [await sign_in(api, "mia", OTHER) for _ in range(3)]
+        right = await sign_in(api, "mia")
+
+    assert [answer.status_code for answer in within] == [403] * 4 + [429]
+    assert [answer.status_code for answer in at_the_door] == [400] * 3
+    assert right.status_code == 200
+    failures = [detail for action, detail in await actions(api) if action == "user.sign_in_failed"]
+    assert len(failures) == 7
+
+
+async def test_who_may_not_sign_in_any_more_by_their_role_is_out(api: Api) -> None:
+    await somebody(api, "mia", UserRole.OPERATOR)
+    grant = (await sign_in(api, "mia")).json()
+
+    await api.http.patch("users/mia", json={"role": "home_assistant"})
+    gone = await role_of(api, grant["access_token"])
+    renewed = await renew(api, grant["refresh_token"])
+    out = await post(api, "auth/revoke", {"token": grant["refresh_token"]})
+
+    assert (gone[0], renewed.status_code, out.status_code) == (401, 400, 200)
+
+
 async def test_nobody_changes_the_password_of_another_but_an_administrator(api: Api) -> None:
     await somebody(api, "mia", UserRole.OPERATOR)
     await somebody(api, "max", UserRole.VIEWER, OTHER)

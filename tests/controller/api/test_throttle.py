@@ -86,6 +86,32 @@ def test_spelling_a_name_in_other_letters_is_no_new_name() -> None:
         guard.begin("MIA", "b")
 
 
+def test_tries_that_are_refused_push_nobodys_waits_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throttle, "MOST_KEPT", 100)
+    clock = Clock()
+    guard = Throttle(clock)
+    waits(guard, clock, 12, name="admin", address="b")
+    for number in range(throttle.ADDRESS_FREE):
+        guard.begin(f"name{number}", "a")
+
+    for number in range(1_000):
+        with pytest.raises(TooManyTries):
+            guard.begin(f"another{number}", "a")
+
+    with pytest.raises(TooManyTries):
+        guard.begin("admin", "c")
+
+
+def test_an_ipv6_subscriber_is_one_address() -> None:
+    guard = Throttle(Clock())
+    for number in range(throttle.ADDRESS_FREE):
+        guard.begin(f"name{number}", f"2001:db8::{number:x}")
+
+    with pytest.raises(TooManyTries):
+        guard.begin("another", "2001:db8::ffff")
+    guard.begin("another", "2001:db8:0:1::1")
+
+
 def test_what_it_remembers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(throttle, "MOST_KEPT", 10)
     guard = Throttle(Clock())

@@ -15,7 +15,7 @@ from controller.services import (
     settling,
     users,
 )
-from controller.services.actors import FORGEABLE, Actor, Role, assisted
+from controller.services.actors import FORGEABLE, Actor, Role, assisted, through
 from controller.services.conditions import Condition
 from controller.services.orders import Status
 from controller.services.permissions import Proposal
@@ -149,20 +149,24 @@ def test_a_cap_that_was_lowered_holds_for_what_a_person_says_yes_to(
     assert row.status == Status.DENIED
 
 
-@pytest.mark.parametrize("to", [None, UserRole.VIEWER])
+@pytest.mark.parametrize("how", ["removed", "disabled", "made less"])
+@pytest.mark.parametrize("via", [Via.MQTT, Via.API, Via.ASSISTANT])
 def test_who_is_not_let_in_any_more_takes_along_what_waits(
-    session: Session, managed: Device, to: UserRole | None
+    session: Session, managed: Device, via: Via, how: str
 ) -> None:
     rule(session, Risk.HIGH)
     managed.policy = PolicyProfile.ASSIST.value
-    row = commands.submit(session, HIGH, actor=BY_MQTT, now=NOON)
+    row = commands.submit(session, HIGH, actor=through(BY_MQTT, via), now=NOON)
     session.flush()
     assert row.approval_id is not None
 
-    if to is None:
-        users.remove(session, "mia", actor=ADMIN, now=later(1))
-    else:
-        users.change_role(session, "mia", to, actor=ADMIN, now=later(1))
+    match how:
+        case "removed":
+            users.remove(session, "mia", actor=ADMIN, now=later(1))
+        case "disabled":
+            users.disable(session, "mia", actor=ADMIN, now=later(1))
+        case _:
+            users.change_role(session, "mia", UserRole.VIEWER, actor=ADMIN, now=later(1))
     session.flush()
     approvals.decide(session, row.approval_id, approve=True, actor=ADMIN, now=later(2))
 
