@@ -2,8 +2,8 @@
 
 import shutil
 import zlib
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +21,20 @@ SWAPPED = "--other-database"
 def kind_for(name: str, config: pytest.Config) -> str:
     """Where each kind has half of the tests: that of what has this name. Always the same, or with `SWAPPED` the other."""
     return (SQLITE, POSTGRESQL)[(zlib.crc32(name.encode()) + bool(config.getoption(SWAPPED))) % 2]
+
+
+@contextmanager
+def one_a_folder(make: Callable[[], AbstractContextManager[str]]) -> Iterator[Callable[[Path], str]]:
+    """The URL of each folder's own database, made when it is asked for first; all are there until the block ends."""
+    with ExitStack() as stack:
+        urls: dict[Path, str] = {}
+
+        def url_for(folder: Path) -> str:
+            if folder not in urls:
+                urls[folder] = stack.enter_context(make())
+            return urls[folder]
+
+        yield url_for
 
 
 class Databases(Protocol):

@@ -1,13 +1,12 @@
 """The programs together on a real broker."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.broker.running import RunningBroker
-from tests.databases import Databases, kind_for
+from tests.databases import Databases, kind_for, one_a_folder
 from tests.flows.installation import Installation, RunningNode, installation, running_node
 
 
@@ -19,14 +18,7 @@ def databases_of_the_test(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
     """
     kind = kind_for(request.node.nodeid, request.config)
     databases: Databases = request.getfixturevalue(f"{kind}_databases")
-    with ExitStack() as stack:
-        urls: dict[Path, str] = {}
-
-        def url_for(folder: Path) -> str:
-            if folder not in urls:
-                urls[folder] = stack.enter_context(databases.migrated())
-            return urls[folder]
-
+    with one_a_folder(databases.migrated) as url_for:
         monkeypatch.setattr("tests.flows.installation.database_for", url_for)
         yield
 

@@ -1,12 +1,10 @@
 """Two running installations for all tests that only use one: on SQLite, and on PostgreSQL."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
-from tests.databases import SWAPPED, Databases, kind_for
+from tests.databases import SWAPPED, Databases, kind_for, one_a_folder
 from tests.orion.installation import Installation, running
 
 
@@ -17,14 +15,7 @@ def databases_of_the_test(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
         yield
         return
     databases: Databases = request.getfixturevalue("postgresql_databases")
-    with ExitStack() as stack:
-        urls: dict[Path, str] = {}
-
-        def url_for(home: Path) -> str:
-            if home not in urls:
-                urls[home] = stack.enter_context(databases.empty())
-            return urls[home]
-
+    with one_a_folder(databases.empty) as url_for:
         monkeypatch.setattr("tests.orion.installation.database_for", url_for)
         yield
 

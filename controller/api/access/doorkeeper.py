@@ -209,7 +209,7 @@ class Doorkeeper:
             InvalidArguments: it is too short or too long.
         """
         made = passwords.once() if password is None else None
-        fresh = await self._hash(passwords.hashed, password or made)
+        fresh = await self._hash(passwords.hashed, made if password is None else password)
         row = await self._store.write(
             lambda session: users.set_password(
                 session, username, fresh, once=made is not None, before=before, actor=actor, now=self._now()

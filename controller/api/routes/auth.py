@@ -46,7 +46,7 @@ class Granted(BaseModel):
     """What opens the API for a while, and what goes on with it. Both are said here and never again."""
 
     access_token: str
-    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - a kind, not a secret
+    kind: Annotated[Literal["Bearer"], Field(serialization_alias="token_type")] = "Bearer"
     expires_in: Annotated[int, Field(description="Seconds")]
     refresh_token: str
     username: str

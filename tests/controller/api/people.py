@@ -3,12 +3,16 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 import httpx
+from sqlmodel import col, select
 
 from controller.services import users
 from controller.services.accounts import passwords
 from controller.services.users import UserRole
+from controller.store.store import Session
+from controller.store.tables import AuditEntry
 from tests.controller.api.conftest import Api
 from tests.factories import ADMIN, NOON
 
@@ -49,3 +53,20 @@ async def as_somebody(api: Api, token: str) -> AsyncIterator[httpx.AsyncClient]:
         headers={"Authorization": f"Bearer {token}"},
     ) as client:
         yield client
+
+
+async def role_of(api: Api, token: str) -> tuple[int, dict[str, Any]]:
+    """The status and the answer to who shows this token."""
+    async with as_somebody(api, token) as client:
+        answer = await client.get("auth/me")
+    return answer.status_code, answer.json()
+
+
+async def actions(api: Api) -> list[tuple[str, dict[str, Any]]]:
+    """What was put on record of users, in its order, with its details."""
+
+    def read(session: Session) -> list[tuple[str, dict[str, Any]]]:
+        rows = session.exec(select(AuditEntry).order_by(col(AuditEntry.number)))
+        return [(row.action, row.detail or {}) for row in rows if row.action.startswith("user.")]
+
+    return await api.store.read(read)

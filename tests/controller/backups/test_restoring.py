@@ -36,26 +36,6 @@ def test_every_row_is_what_it_was(installed: Installed, tmp_path: Path) -> None:
     assert done.manifest == made.manifest
 
 
-def test_nobody_comes_in_again_by_a_sign_in_of_then(installed: Installed, tmp_path: Path) -> None:
-    with installed.writing() as writer, writer.begin() as connection:
-        connection.execute(text("UPDATE sign_ins SET ended_at = NULL, ended_why = NULL"))
-    made = backups.make(installed.source, tmp_path, now=NOON)
-
-    installed.restore(made.path)
-
-    assert {row["ended_why"] for row in installed.rows()["sign_ins"]} == {"restored"}
-
-
-def test_new_rows_follow_the_restored_ones(installed: Installed, backup: Path) -> None:
-    """Numbers that a sequence gives begin behind the largest that is there."""
-    installed.restore(backup)
-
-    installed.note("later")
-
-    assert audited(installed.rows()) == ["begun", "gone on", "store.restored", "later"]
-    assert installed.is_proved()
-
-
 def test_the_audit_is_proved_and_says_which_signed_end_was_given_up(
     installed: Installed, backup: Path
 ) -> None:
