@@ -138,7 +138,10 @@ async def exact_json(request: Request) -> None:
     Raises:
         RequestValidationError: the body is none.
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == FORM:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind.startswith("multipart/"):  # a form with files, which FastAPI has read by now
+        raise RequestValidationError([{"loc": ("body",), "msg": f"a form is sent as {FORM}"}])
+    if kind == FORM:
         return  # no route that takes JSON takes this
     if body := await request.body():
         try:

@@ -185,11 +185,13 @@ def enable(session: Session, username: str, *, actor: Actor, now: datetime) -> U
 
     Raises:
         UnknownUser: nobody has that name.
+        Conflict: they are let in as it is, and would only lose their password at the broker.
     """
     row = get(session, username)
-    if row.disabled_at is not None:
-        row.disabled_at = None
-        _record(session, "user.enabled", row, actor=actor, now=now)
+    if row.disabled_at is None:
+        raise Conflict(f"{username} is not disabled.")
+    row.disabled_at = None
+    _record(session, "user.enabled", row, actor=actor, now=now)
     return row
 
 

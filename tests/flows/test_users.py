@@ -133,8 +133,9 @@ async def test_who_is_disabled_is_out_at_the_broker_too_and_comes_back_with_anot
     refused = await orion.http.post("users/mia/rotate")
     was_out = not await is_let_in(endpoint)
     back = (await orion.http.post("users/mia/enable")).json()["mqtt"]
+    again = await orion.http.post("users/mia/enable")
 
-    assert (gone.status_code, refused.status_code) == (200, 409)
+    assert (gone.status_code, refused.status_code, again.status_code) == (200, 409, 409)
     assert was_out
     assert not await is_let_in(endpoint)
     assert await is_let_in(replace(endpoint, password=back["password"]))
@@ -143,5 +144,5 @@ async def test_who_is_disabled_is_out_at_the_broker_too_and_comes_back_with_anot
 async def test_the_first_user_has_no_name_at_the_broker(orion: Installation) -> None:
     answers = [await orion.http.post("users/admin/rotate"), await orion.http.post("users/admin/enable")]
 
-    assert [answer.status_code for answer in answers] == [409, 200]
+    assert [answer.status_code for answer in answers] == [409, 409]
     assert "admin" not in (await orion.http.get("identities")).text

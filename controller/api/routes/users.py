@@ -38,7 +38,7 @@ class NewUser(BaseModel):
 
 
 class NewPassword(BaseModel):
-    """Another password to sign in with. None makes one for one sign-in; `current` is needed for one's own."""
+    """Another password to sign in with. None makes one for one sign-in. `current`: needed from who is no administrator."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -164,7 +164,7 @@ async def enable(controller: Controller, actor: Administering, username: Usernam
         lambda session: users.enable(session, username, actor=actor, now=datetime.now(UTC))
     )
     password = None
-    if controller.administration is not None and username != users.ADMIN:
+    if controller.administration is not None:
         await _shut_out(controller, username)
         password = await controller.administration.add_user(username, BrokerRole(row.role))
     return _view(row) | _connection(controller, username, password)

@@ -77,6 +77,29 @@ async def test_a_refused_form_does_not_repeat_what_was_typed(api: Api) -> None:
     assert PASSWORD not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"\xff\xfe=1&grant_type=password", "application/x-www-form-urlencoded", 422),
+        (b"grant_type=password&username=mia&password=%ED%A0%80", "application/x-www-form-urlencoded", 400),
+        (b"grant_type=refresh_token&refresh_token=%00", "application/x-www-form-urlencoded", 400),
+        (b"&".join(b"a%d=1" % n for n in range(3_000)), "application/x-www-form-urlencoded", 400),
+        (b'{"grant_type": "password"}', "application/json", 422),
+        (
+            b"--x\r\nContent-Disposition: form-data; name=password; filename=a\r\n\r\n1\r\n--x--",
+            "multipart/form-data; boundary=x",
+            422,
+        ),
+        (b"--x", "multipart/form-data", 400),
+    ],
+)
+async def test_what_is_no_form_of_ours_is_refused(api: Api, body: bytes, kind: str, status: int) -> None:
+    answer = await api.http.post("auth/token", content=body, headers={"Content-Type": kind})
+
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
 async def test_each_renewal_takes_the_place_of_the_one_before(api: Api) -> None:
     await somebody(api, "mia", UserRole.OPERATOR)
     first = (await sign_in(api, "mia")).json()
