@@ -24,6 +24,7 @@ class Role(StrEnum):
     CONTROLLER = "controller"
     DEVICE = "device"
     JOINING = "joining"
+    GUEST = "guest"
     VIEWER = "viewer"
     OPERATOR = "operator"
     ADMIN = "admin"
@@ -35,7 +36,7 @@ class Role(StrEnum):
 
 ANYBODY = frozenset(Role)
 DEVICES = frozenset({Role.DEVICE})
-USERS = frozenset({Role.VIEWER, Role.OPERATOR, Role.ADMIN, Role.HOME_ASSISTANT, Role.DEBUG})
+USERS = frozenset({Role.GUEST, Role.VIEWER, Role.OPERATOR, Role.ADMIN, Role.HOME_ASSISTANT, Role.DEBUG})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def of(role: Role, username: str, topics: Topics) -> Rights:
         case Role.JOINING:
             invite_id = username.removeprefix(JOINING_PREFIX)
             return Rights((topics.join_request(invite_id),), (topics.join_response(invite_id),))
-        case Role.VIEWER | Role.OPERATOR | Role.ADMIN:
+        case Role.GUEST | Role.VIEWER | Role.OPERATOR | Role.ADMIN:
             own = tuple(topics.user(username, kind) for kind in (Kind.REQUEST, Kind.DECISION))
             return Rights(own, _read_by_user(role, username, topics), hidden=_hidden(topics))
         case Role.HOME_ASSISTANT:
@@ -112,6 +113,8 @@ def _lines(role: Role, username: str, topics: Topics) -> list[str]:
 def _read_by_user(role: Role, username: str, topics: Topics) -> tuple[str, ...]:
     if role is Role.ADMIN:
         return (topics.everything(),)
+    if role is Role.GUEST:  # what was granted to them they see at the controller's other doors
+        return (topics.user(username, Kind.RESPONSE),)
     cards = (topics.approval("+"),) if role is Role.OPERATOR else ()
     return (topics.user(username, Kind.RESPONSE), *_watched(topics), *cards)
 

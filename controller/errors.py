@@ -9,6 +9,8 @@
     · UnknownSession
     · UnknownMemory
     · UnknownUser
+    · UnknownGrant
+    · UnknownKey
     · UnknownLink
     · UnknownMeasure
   - Conflict
@@ -110,6 +112,20 @@ class UnknownUser(NotFound):
 
     def __init__(self, username: str) -> None:
         super().__init__(f"There is no user {username!r}.")
+
+
+class UnknownGrant(NotFound):
+    """Nothing was granted to this user there."""
+
+    def __init__(self, username: str, place: str) -> None:
+        super().__init__(f"{username} has no role of their own on {place}. See who has: orion users list")
+
+
+class UnknownKey(NotFound):
+    """There is no API key of that id."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"There is no API key {key_id!r}. See which there are: orion keys list")
 
 
 class UnknownLink(NotFound):

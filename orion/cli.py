@@ -62,6 +62,7 @@ NOUNS = {
     "debug-user": "debug",
     "identities": "identities",
     "keys": "keys",
+    "signing-keys": "signing_keys",
     "config": "config",
     "demo": "demo",
 }

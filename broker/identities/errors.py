@@ -17,6 +17,7 @@ _KINDS = {
     Role.CONTROLLER: "a controller",
     Role.DEVICE: "a device",
     Role.JOINING: "an invitation",
+    Role.GUEST: "a guest",
     Role.VIEWER: "a viewer",
     Role.OPERATOR: "an operator",
     Role.ADMIN: "an admin",

@@ -5,11 +5,13 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Header, Query, Request
 
 from broker.administration import Administration
+from controller.api.access import scopes
 from controller.api.access.doorkeeper import Doorkeeper, Unauthorized
 from controller.assistant.chat import Assistant
 from controller.errors import Refused
@@ -19,10 +21,13 @@ from controller.services.cuts import SignedCut
 from controller.services.heads import Head, SignedHead
 from controller.services.pages import MAX_CURSOR
 from controller.services.replies import Replies
+from controller.services.sight import Sight
 from controller.settings import ControllerSettings
 from controller.store.keyring import KeyRing
-from controller.store.store import Store
+from controller.store.store import Session, Store
 from schemas.commands import Via
+
+DEVICE_NAMES = ("device_id", "other_id")  # in paths: whoever does not see it, to them it is not there
 
 
 class DevicesDoor(Protocol):
@@ -112,14 +117,17 @@ Controller = Annotated[Parts, Depends(parts)]
 
 
 async def actor(
+    request: Request,
     controller: Controller,
     authorization: Annotated[str, Header(max_length=4_000)] = "",
     orion_via: Annotated[str, Header()] = Via.API.value,
 ) -> Actor:
-    """Who asks: the bearer of the administrator's token, or somebody who has signed in.
+    """Who asks: the bearer of the administrator's token or of an API key, or somebody who has signed in.
 
     Raises:
         Unauthorized: no token, or one that opens nothing here and now.
+        Refused: it is an API key, and it does not open this route.
+        UnknownDevice: the path names a device that they do not see.
     """
     scheme, _, given = authorization.partition(" ")
     if scheme.lower() != "bearer":
@@ -127,19 +135,33 @@ async def actor(
     via = Via.CLI if orion_via == Via.CLI.value else Via.API
     if secrets.compare_digest(given.encode(), controller.token.encode()):
         return Actor(users.ADMIN, Role.ADMIN, via)
-    return await controller.doorkeeper.actor_of(given, via)
+    found = await controller.doorkeeper.actor_of(given, via)
+    if found.key is not None:
+        scopes.check(request, found.key)
+    named = [request.path_params[name] for name in DEVICE_NAMES if name in request.path_params]
+    if named and not found.sees_all:
+        await controller.store.read(partial(_check_seen, actor=found, named=named))
+    return found
+
+
+def _check_seen(session: Session, *, actor: Actor, named: Sequence[str]) -> None:
+    sight = Sight(session, actor)
+    for device_id in named:
+        sight.check(device_id)
 
 
 Asking = Annotated[Actor, Depends(actor)]  # anybody who may come in
 
 
-def operator(actor: Asking) -> Actor:
-    """Whoever asks, who may have things done.
+def everywhere(actor: Asking) -> Actor:
+    """Whoever asks, who sees every device.
 
     Raises:
-        Refused: they may only look.
+        Refused: they see some alone.
     """
-    return _at_least(actor, Role.OPERATOR, Role.ADMIN)
+    if not actor.sees_all:
+        raise Refused(f"{actor.user} sees some devices here, and this takes {Role.VIEWER} of all.")
+    return actor
 
 
 def administrator(actor: Asking) -> Actor:
@@ -148,15 +170,23 @@ def administrator(actor: Asking) -> Actor:
     Raises:
         Refused: they are no administrator.
     """
-    return _at_least(actor, Role.ADMIN)
-
-
-def _at_least(actor: Actor, *roles: Role) -> Actor:
-    if actor.role not in roles:
-        raise Refused(f"{actor.user} is {actor.role.value} here, and this takes {roles[0].value}.")
+    if actor.role is not Role.ADMIN:
+        raise Refused(f"{actor.user} is {actor.role.value} here, and this takes {Role.ADMIN}.")
     return actor
 
 
-Operating = Annotated[Actor, Depends(operator)]
+def person(actor: Asking) -> Actor:
+    """Whoever asks, and not one of their programs: what it may is not that program's to widen.
+
+    Raises:
+        Refused: they came with an API key.
+    """
+    if actor.key is not None:
+        raise Refused("An API key does not open this: sign in.")
+    return actor
+
+
+SeeingAll = Annotated[Actor, Depends(everywhere)]
+Personally = Annotated[Actor, Depends(person)]
 Administering = Annotated[Actor, Depends(administrator)]
 Cursor = Annotated[str | None, Query(max_length=MAX_CURSOR)]  # `next` of the page before

@@ -86,7 +86,7 @@ class Assistant:
             store=self._store,
             replies=self._replies,
             actor=actor,
-            fleet=await fleet.look(self._store),
+            fleet=await fleet.look(self._store, actor),
             request_id=request_id,
             session_id=exchange.session_id,
             text=exchange.text,

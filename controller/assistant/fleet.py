@@ -8,6 +8,7 @@ from functools import lru_cache
 from controller.assistant.candidates import KnownDevice
 from controller.assistant.toolbox import Offer
 from controller.services import arguments, devices, targets
+from controller.services.actors import Actor, Role
 from controller.services.targets import Target
 from controller.store.store import Store
 from controller.store.tables import Device
@@ -17,7 +18,7 @@ from schemas.wire import JsonObject
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """All devices at the start of a turn."""
+    """The devices that the speaker sees, at the start of a turn."""
 
     known: tuple[KnownDevice, ...]
     targets: dict[str, Target]
@@ -50,9 +51,10 @@ class Fleet:
         return words
 
 
-async def look(store: Store) -> Fleet:
-    """Read the registry."""
-    rows: Sequence[Device] = await store.ask(devices.every)
+async def look(store: Store, actor: Actor) -> Fleet:
+    """Read the registry, as far as this user sees it."""
+    every: Sequence[Device] = await store.ask(devices.every)
+    rows = [row for row in every if actor.role_on(row.device_id, row.groups) is not Role.GUEST]
     by_id = {row.device_id: targets.of(row) for row in rows}
     return Fleet(tuple(_known_row(row, by_id[row.device_id]) for row in rows), by_id)
 

@@ -13,8 +13,7 @@ from functools import partial
 
 from controller.assistant.chat import Ask, Assistant
 from controller.errors import OrionError
-from controller.services import mqtt_inputs
-from controller.services.actors import Actor, Role
+from controller.services import mqtt_inputs, standing
 from controller.store.notices import Notice, RequestTaken
 from controller.store.store import Session, Store, StoreBusy, StoreFailed
 from schemas.assistant import Response
@@ -30,6 +29,7 @@ WAITING_OF_ONE = 4
 AGAIN_AFTER = 1.0  # seconds; when the store did not take an answer
 
 _BUSY = ErrorBody(code=ErrorCode.BUSY, message="Too many requests are at work; ask again in a moment.")
+_NOBODY = ErrorBody(code=ErrorCode.PERMISSION_DENIED, message="You are not let in any more.")
 _FAILED = ErrorBody(code=ErrorCode.INTERNAL, message="Something went wrong here; the log says what.")
 
 
@@ -103,7 +103,6 @@ class People:
         """Do one turn; why it has no end of its own, if it has none."""
         request = taken.request
         said = Ask(request.text, session_id=request.session_id, here=request.device_id, request_id=request.id)
-        actor = Actor(taken.username, Role(taken.role), Via.MQTT)
 
         async def emit(response: Response) -> None:
             if response.type != "chunk" or request.stream:
@@ -111,7 +110,10 @@ class People:
                     partial(mqtt_inputs.say, username=taken.username, response=response, now=response.at)
                 )
 
+        speaker = partial(standing.by_name, username=taken.username, via=Via.MQTT)
         try:
+            if (actor := await self._store.ask(speaker)) is None:
+                return _NOBODY  # shut out while it waited
             await self._assistant.turn(said, actor, emit)
         except OrionError as error:
             return error.body()

@@ -12,6 +12,7 @@ from controller.services.cards import ApprovalStatus
 from controller.services.orders import Status
 from controller.services.pages import Order, Page
 from controller.services.requests import lasts_until
+from controller.services.sight import Sight
 from controller.store import house, notices
 from controller.store.tables import ApprovalRow, ToolExecution
 from schemas.devices import Risk
@@ -84,27 +85,34 @@ def _short(value: object) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}… ({len(text)} characters)"
 
 
-def get(session: Session, approval_id: str) -> ApprovalRow:
-    """One card.
+def get(session: Session, approval_id: str, *, sight: Sight | None = None) -> ApprovalRow:
+    """One card, as far as somebody sees it; None: the controller itself looks.
 
     Raises:
-        UnknownApproval: it was never asked.
+        UnknownApproval: it was never asked, or they do not see it.
     """
     card = session.get(ApprovalRow, approval_id)
-    if card is None:
+    if card is None or (sight is not None and not sight.card(card)):
         raise UnknownApproval(approval_id)
     return card
 
 
 def listed(
-    session: Session, *, status: ApprovalStatus | None = None, limit: int = 100, cursor: str | None = None
+    session: Session,
+    *,
+    status: ApprovalStatus | None = None,
+    limit: int = 100,
+    cursor: str | None = None,
+    sight: Sight | None = None,
 ) -> Page[ApprovalRow]:
-    """Cards, newest first.
+    """Cards, newest first; of what somebody sees, or all for the controller itself.
 
     Raises:
         InvalidCursor: it is none of this list.
     """
     query = select(ApprovalRow)
+    if sight is not None:
+        query = query.where(sight.of_cards())
     if status is not None:
         query = query.where(ApprovalRow.status == status.value)
     return pages.page(session, query, _ORDER, limit=limit, cursor=cursor)
@@ -149,7 +157,7 @@ def decide(
         raise Refused("Approvals are not decided by MQTT here; an admin may allow it with mqtt_decisions.")
     if actor.role is not Role.ADMIN:
         raise Refused("Only an admin decides approvals.")
-    card = get(session, approval_id)
+    card = get(session, approval_id, sight=Sight(session, actor))
     if card.status == ApprovalStatus.PENDING and card.expires_at <= now:
         raise AlreadyDecided(approval_id, ApprovalStatus.EXPIRED.value)
     if card.status != ApprovalStatus.PENDING:

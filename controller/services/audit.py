@@ -34,6 +34,8 @@ def record(
     detail: JsonObject | None = None,
 ) -> None:
     """Add one row to the chain, in the caller's transaction. `detail` must hold no secret."""
+    if actor is not None and actor.key is not None:
+        detail = {**(detail or {}), "api_key": actor.key.key_id}
     entry: dict[str, Any] = {
         "at": now,
         "actor": actor.user if actor else SYSTEM,

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
-from controller.errors import Conflict, UnknownCommand
+from controller.errors import Conflict, Refused, UnknownCommand
 from controller.services import approvals, audit, devices, orders, pages, settling
 from controller.services.actors import Actor
 from controller.services.orders import Status
@@ -25,6 +25,7 @@ from controller.services.requests import (
     code,
     judge,
 )
+from controller.services.sight import Sight
 from controller.store import notices
 from controller.store.tables import AuditEntry, ToolExecution
 from schemas.errors import ErrorBody, ErrorCode
@@ -46,6 +47,7 @@ __all__ = [
     "judge",
     "listed",
     "on_the_way",
+    "stoppable",
     "submit",
     "submit_plan",
     "withdraw",
@@ -126,14 +128,14 @@ def _refuse(
             settling.finish(session, row, Status.CANCELLED, now=now, error=error)
 
 
-def get(session: Session, command_id: str) -> ToolExecution:
-    """One command.
+def get(session: Session, command_id: str, *, sight: Sight | None = None) -> ToolExecution:
+    """One command, as far as somebody sees it; None: the controller itself looks.
 
     Raises:
-        UnknownCommand: it was never recorded.
+        UnknownCommand: it was never recorded, or they do not see it.
     """
     row = session.get(ToolExecution, command_id)
-    if row is None:
+    if row is None or (sight is not None and not sight.command(row)):
         raise UnknownCommand(command_id)
     return row
 
@@ -146,13 +148,16 @@ def listed(
     device_id: str | None = None,
     status: Status | None = None,
     parent_id: str | None = None,
+    sight: Sight | None = None,
 ) -> Page[ToolExecution]:
-    """Commands, newest first.
+    """Commands, newest first; of what somebody sees, or all for the controller itself.
 
     Raises:
         InvalidCursor: it is none of this list.
     """
     query = select(ToolExecution)
+    if sight is not None:
+        query = query.where(sight.of_commands())
     if device_id is not None:
         query = query.where(ToolExecution.device_id == device_id)
     if status is not None:
@@ -196,10 +201,11 @@ def cancel(session: Session, command_id: str, *, actor: Actor, now: datetime) ->
     """Stop a command: one that has not left never runs; a device is asked to stop one that has.
 
     Raises:
-        UnknownCommand: it was never recorded.
+        UnknownCommand: it was never recorded, or the actor does not see it.
+        Refused: it is somebody else's, and the actor may only look there.
         Conflict: it has ended already.
     """
-    row = get(session, command_id)
+    row = stoppable(session, command_id, actor=actor)
     status = Status(row.status)
     if status.is_final:
         raise Conflict(f"Command {command_id} has ended already: {status.value}.")
@@ -209,6 +215,20 @@ def cancel(session: Session, command_id: str, *, actor: Actor, now: datetime) ->
         settling.finish(session, row, Status.CANCELLED, now=now, error=error)
     else:
         notices.announce(session, notices.CancelWanted(row))
+    return row
+
+
+def stoppable(session: Session, command_id: str, *, actor: Actor) -> ToolExecution:
+    """A command that this actor may have stopped: their own, or where they may order something.
+
+    Raises:
+        UnknownCommand: it was never recorded, or they do not see it.
+        Refused: it is somebody else's, and they may only look there.
+    """
+    sight = Sight(session, actor)
+    row = get(session, command_id, sight=sight)
+    if row.requested_by != actor.user and not sight.commands_it(row):
+        raise Refused("Somebody else's command is stopped by who may order something there.")
     return row
 
 
@@ -224,7 +244,7 @@ def withdraw(session: Session, device_id: str, *, now: datetime) -> None:
         col(ToolExecution.released_at).is_(None),
     )
     for row in session.exec(query).all():
-        decision = settling.recheck(session, row)
+        decision = settling.recheck(session, row, now=now)
         if decision.verdict is Verdict.DENY and not Status(row.status).is_final:
             error = ErrorBody(code=decision.code, message=decision.reasons[0])
             settling.finish(session, row, Status.DENIED, now=now, error=error)

@@ -13,6 +13,7 @@ from sqlmodel import Session, col, select
 
 from controller.services import pages
 from controller.services.pages import Order, Page
+from controller.services.sight import Sight
 from controller.store import upserts
 from controller.store.tables import METADATA, Device, EventRow
 from schemas.events import Event, Severity
@@ -101,13 +102,18 @@ def recent(
     event_type: str | None = None,
     severity: Severity | None = None,
     unresolved: bool = False,
+    sight: Sight | None = None,
 ) -> Page[EventRow]:
     """The newest events, newest first; `unresolved`: only those that are not over.
+
+    Of the devices that somebody sees, or of all for the controller itself.
 
     Raises:
         InvalidCursor: it is none of this list.
     """
     query = select(EventRow)
+    if sight is not None:
+        query = query.where(sight.among(col(EventRow.device_id)))
     if device_id is not None:
         query = query.where(EventRow.device_id == device_id)
     if event_type is not None:

@@ -14,6 +14,7 @@ from controller.services.actors import Actor
 from controller.services.commands import CommandRequest
 from controller.services.orders import Status
 from controller.services.policy import Verdict
+from controller.services.sight import Sight
 from controller.store.tables import Device, ToolExecution
 from schemas import builtin
 from schemas.devices import Tool
@@ -55,6 +56,7 @@ def answer(
         requested_by=actor.user,
         role=actor.role.value,
         via=actor.via.value,
+        api_key_id=actor.key.key_id if actor.key else None,
         trace_id=trace_id,
         decision=verdict.value,
         reasons=[reason],
@@ -82,23 +84,36 @@ def _takes_a_device(tool: Tool) -> bool:
 
 
 def _result(session: Session, request: CommandRequest, *, actor: Actor, now: datetime) -> JsonObject:
+    _check_key(actor, request.tool)
+    sight = Sight(session, actor)
     if request.tool == "list_devices":
-        return _fleet(session)
+        return _fleet(session, sight)
     if request.tool == "device_status":
+        sight.check(request.device_id)
         return _state(devices.get(session, request.device_id))
     if request.tool == "device_impact":
-        return _impact(session, request.device_id)
+        return _impact(session, request.device_id, sight)
     return recollection.act(session, request, actor=actor, now=now)
 
 
-def _fleet(session: Session) -> JsonObject:
-    rows = devices.every(session)
+def _check_key(actor: Actor, tool: str) -> None:
+    """An API key opens here what it opens elsewhere, whichever way it is asked for."""
+    noun = "memory" if tool in recollection.TOOLS else "devices"
+    verb = "read" if builtin.CONTROLLER_TOOLS[tool].hints.read_only else "write"
+    if actor.key is not None and not actor.key.may(noun, verb):
+        raise Refused(f"The API key does not open {noun}:{verb}.")
+    if actor.is_narrowed and noun == "memory":
+        raise Refused("The API key is for some devices only; what is remembered is of none.")
+
+
+def _fleet(session: Session, sight: Sight) -> JsonObject:
+    rows = [row for row in devices.every(session) if sight.sees(row.device_id)]
     shown: list[Any] = [_state(row) for row in rows[:MAX_LISTED]]
     return {"devices": shown, "total": len(rows), "truncated": len(rows) > MAX_LISTED}
 
 
-def _impact(session: Session, device_id: str) -> JsonObject:
-    found = links.impact(session, device_id)
+def _impact(session: Session, device_id: str, sight: Sight) -> JsonObject:
+    found = links.impact(session, device_id, sight=sight)
     shown: list[Any] = [
         {"device_id": each.device_id, "name": each.name, "kind": each.kind.value, "via": each.via}
         for each in found[:MAX_LISTED]

@@ -4,7 +4,7 @@ Links never close a circle: of two that each need the other, nobody could say wh
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import count
@@ -14,6 +14,7 @@ from sqlmodel import Session, col, select
 from controller.errors import Conflict, InvalidArguments, LinksInACircle, Refused, UnknownLink
 from controller.services import audit, devices
 from controller.services.actors import FORGEABLE, Actor, Role
+from controller.services.sight import Sight
 from controller.store.tables import Device, DeviceLink
 from schemas.wire import JsonObject
 
@@ -104,14 +105,16 @@ def unlink(
     return row
 
 
-def of(session: Session, device_id: str) -> Links:
-    """What a device hangs on, and what hangs on it, one link away."""
-    out = _from(session, [device_id])
-    into = session.exec(
+def of(session: Session, device_id: str, *, sight: Sight | None = None) -> Links:
+    """What a device hangs on, and what hangs on it, one link away; None: the controller itself looks."""
+    seen = (lambda _: True) if sight is None else sight.sees
+    out = [each for each in _from(session, [device_id]) if seen(each[2])]
+    holders = session.exec(
         select(DeviceLink.device_id, DeviceLink.kind)
         .where(DeviceLink.other_id == device_id)
         .order_by(col(DeviceLink.device_id))
-    ).all()
+    )
+    into = [(each, kind) for each, kind in holders if seen(each)]
     return Links(
         depends_on=tuple(other for _, kind, other in out if kind is Kind.DEPENDS_ON),
         part_of=tuple(other for _, kind, other in out if kind is Kind.PART_OF),
@@ -120,12 +123,16 @@ def of(session: Session, device_id: str) -> Links:
     )
 
 
-def impact(session: Session, device_id: str) -> list[Affected]:
+def impact(session: Session, device_id: str, *, sight: Sight | None = None) -> list[Affected]:
     """What stops working when this device does: each once, the nearest first.
 
+    Only what somebody sees is named; None: the controller itself looks.
+
     Raises:
-        UnknownDevice: it has no place here.
+        UnknownDevice: it has no place here, or they do not see it.
     """
+    if sight is not None:
+        sight.check(device_id)
     devices.get(session, device_id)
     seen, level = {device_id}, [device_id]
     found: list[Affected] = []
@@ -134,9 +141,16 @@ def impact(session: Session, device_id: str) -> list[Affected]:
         level = sorted(added.keys() - seen)
         if not level:
             break
-        found += [added[each] for each in level]
+        found += [
+            _as_seen(added[each], device_id, sight) for each in level if sight is None or sight.sees(each)
+        ]
         seen.update(level)
     return found
+
+
+def _as_seen(affected: Affected, asked: str, sight: Sight | None) -> Affected:
+    """A device, without the name of one in between that is not seen."""
+    return affected if sight is None or sight.sees(affected.via) else replace(affected, via=asked)
 
 
 _Link = tuple[str, Kind, str]  # a device, how it hangs, on which other one

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from sqlmodel import Session, col, delete, select
 
 from controller.errors import AlreadyDecided, OrionError, UnknownApproval, UnknownUser
-from controller.services import approvals, audit, users
-from controller.services.actors import Actor, Role
+from controller.services import approvals, audit, standing
+from controller.services.actors import Actor
 from controller.store import notices
 from controller.store.tables import MqttInput, MqttResponse
 from schemas.assistant import ENDING_TYPES, REQUEST_VALID, Decision, Request, Response
@@ -41,17 +41,16 @@ def take_request(
     Raises:
         UnknownUser: nobody of that name may ask.
     """
-    role = _speaker(session, username)
+    actor = _speaker(session, username)
     if not _take(session, username, request.id, REQUEST, now):
         return
     refusal = TOO_FAST if too_fast else untimely(request, now)
     if refusal is not None:
         detail = {"request_id": request.id, "code": refusal.code}
-        actor = Actor(username, role, Via.MQTT)
         audit.record(session, "request.refused", now=now, actor=actor, detail=dict(detail))
         refuse(session, username, request.id, refusal, now=now)
         return
-    notices.announce(session, notices.RequestTaken(username, role.value, request))
+    notices.announce(session, notices.RequestTaken(username, request))
 
 
 def untimely(request: Request, now: datetime) -> ErrorBody | None:
@@ -82,10 +81,9 @@ def decide(
     Raises:
         UnknownUser: nobody of that name may decide.
     """
-    role = _speaker(session, username)
+    actor = _speaker(session, username)
     if not _take(session, username, decision.id, DECISION, now):
         return
-    actor = Actor(username, role, Via.MQTT)
     error: ErrorBody | None = TOO_FAST
     status = "refused"
     if not too_fast:
@@ -135,11 +133,11 @@ def _decided(
     return card.status, None
 
 
-def _speaker(session: Session, username: str) -> Role:
-    role = users.role_now(session, username)
-    if role is None:
+def _speaker(session: Session, username: str) -> Actor:
+    actor = standing.by_name(session, username, Via.MQTT)
+    if actor is None:
         raise UnknownUser(username)
-    return role
+    return actor
 
 
 def _take(session: Session, username: str, input_id: str, kind: str, now: datetime) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from controller.services import arguments as checks
 from controller.services import policy
-from controller.services.actors import FORGEABLE, Actor
+from controller.services.actors import FORGEABLE, Actor, KeyBounds, Role
 from controller.services.policy import Verdict
 from controller.services.targets import OfferedTool, Target
 from schemas import paths
@@ -98,11 +98,14 @@ _Outcome = tuple[JsonObject, Risk] | None
 def _layers(
     actor: Actor, target: Target, proposal: Proposal, mqtt_max_risk: Risk
 ) -> Iterator[tuple[Layer, _Outcome]]:
-    yield _device(target), None
+    role = actor.role_on(target.device_id, target.groups)
+    yield _device(target, role), None
+    if actor.key is not None:
+        yield _key(actor.key), None
     yield _tool(target, proposal.tool), None
     offered = target.tools[proposal.tool]
     risk = offered.risk_of(proposal.arguments)
-    yield _role(actor, offered, risk), (proposal.arguments, risk)
+    yield _role(role, offered, risk), (proposal.arguments, risk)
     if actor.via in FORGEABLE:
         yield _door(risk, mqtt_max_risk), None
     yield _whitelist(target, proposal.tool), None
@@ -124,8 +127,8 @@ def _layers(
         yield _doubts(offered, proposal), None
 
 
-def _device(target: Target) -> Layer:
-    if not target.known:
+def _device(target: Target, role: Role) -> Layer:
+    if not target.known or role is Role.GUEST:  # who may not see it is told what a stranger would be
         return _deny("device", f"There is no device {target.device_id!r}.", ErrorCode.UNKNOWN_DEVICE)
     if target.revoked:
         reason = (
@@ -136,6 +139,13 @@ def _device(target: Target) -> Layer:
         reason = f"{target.device_id} is waiting to be adopted: orion devices adopt {target.device_id}"
         return _deny("device", reason, ErrorCode.PERMISSION_DENIED)
     return _allow("device", f"{target.device_id} is known and adopted")
+
+
+def _key(key: KeyBounds) -> Layer:
+    if not key.may("commands", "write"):
+        reason = "The API key does not open commands:write."
+        return _deny("key", reason, ErrorCode.PERMISSION_DENIED)
+    return _allow("key", "the API key opens commands:write")
 
 
 def _tool(target: Target, name: str) -> Layer:
@@ -225,11 +235,11 @@ def _apps(target: Target, signature: checks.Signature, call: JsonObject) -> Laye
     return _allow("apps", "the application is allowed")
 
 
-def _role(actor: Actor, offered: OfferedTool, risk: Risk) -> Layer:
-    verdict = policy.by_role(actor.role, risk, read_only=offered.read_only)
+def _role(role: Role, offered: OfferedTool, risk: Risk) -> Layer:
+    verdict = policy.by_role(role, risk, read_only=offered.read_only)
     kind = "read-only" if offered.read_only else "changing"
     words = {ALLOW: "may make", ASK: "needs approval for", DENY: "may not make"}[verdict]
-    reason = f"the role {actor.role.value} {words} {kind} calls of {risk.value} risk"
+    reason = f"the role {role.value} {words} {kind} calls of {risk.value} risk"
     return Layer("role", verdict, reason, _code(verdict))
 
 

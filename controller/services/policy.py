@@ -36,6 +36,7 @@ ALLOW, ASK, DENY = Verdict.ALLOW, Verdict.ASK, Verdict.DENY
 
 # risk:                      low     medium  high    critical
 _ROLES: dict[Role, tuple[Verdict, ...]] = {
+    Role.GUEST: (DENY, DENY, DENY, DENY),
     Role.VIEWER: (ALLOW, DENY, DENY, DENY),  # and read-only tools only
     Role.OPERATOR: (ALLOW, ALLOW, ASK, DENY),
     Role.ADMIN: (ALLOW, ALLOW, ALLOW, ASK),

@@ -27,6 +27,8 @@ MAX_FORGOTTEN = 10  # at once; more were hardly meant by a few words
 MAX_SHOWN = 1_000  # characters of one value
 LEAST = 3  # letters of a word that counts by itself
 
+TOOLS = frozenset({"remember", "recall", "forget"})
+
 _WORDS = re.compile(r"\w+")
 
 

@@ -59,6 +59,7 @@ class Target:
     policy: PolicyProfile = PolicyProfile.OBSERVE
     flavour: Flavour = Flavour.POSIX
     home: str | None = None
+    groups: frozenset[str] = frozenset()
     previews: bool = False  # it says that it knows `dry_run`
     tools: Mapping[str, OfferedTool] = field(default_factory=dict)
     withdrawn: frozenset[str] = frozenset()  # tools an admin adopted that the device no longer lists
@@ -75,9 +76,9 @@ def unknown(device_id: str) -> Target:
 def of(row: Device) -> Target:
     """The target a device's row describes; without a profile it offers nothing."""
     if devices.is_revoked(row):
-        return Target(row.device_id, known=True, revoked=True)
+        return Target(row.device_id, known=True, revoked=True, groups=frozenset(row.groups))
     if row.profile is None:
-        return Target(row.device_id, known=True)
+        return Target(row.device_id, known=True, groups=frozenset(row.groups))
     return _build(
         row.profile,
         tuple(sorted((row.adopted_tools or {}).items())),
@@ -85,6 +86,7 @@ def of(row: Device) -> Target:
         _frozen(row.allowed_tools),
         _frozen(row.allowed_paths),
         _frozen(row.allowed_apps),
+        frozenset(row.groups),
         adopted=row.adopted_at is not None,
     )
 
@@ -101,6 +103,7 @@ def _build(
     allowed_tools: tuple[str, ...] | None,
     allowed_paths: tuple[str, ...] | None,
     allowed_apps: tuple[str, ...] | None,
+    groups: frozenset[str],
     *,
     adopted: bool,
 ) -> Target:
@@ -115,6 +118,7 @@ def _build(
         policy=policy,
         flavour=flavour,
         home=profile.home,
+        groups=groups,
         previews=(profile.capabilities or {}).get(PREVIEWS, False),
         tools=tools,
         withdrawn=frozenset(name for name, _ in adopted_tools) - tools.keys(),

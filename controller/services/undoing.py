@@ -14,6 +14,7 @@ from controller.services.actors import Actor
 from controller.services.commands import CommandRequest
 from controller.services.orders import Status
 from controller.services.requests import UNDO
+from controller.services.sight import Sight
 from controller.store.tables import ToolExecution
 
 _HOLDS = [status.value for status in (*orders.OPEN, Status.SUCCEEDED)]  # an undo of these stands in the way
@@ -31,10 +32,10 @@ def submit(
     """Ask the device to put back what the command changed, or with `dry_run` what that would be.
 
     Raises:
-        UnknownCommand: it was never recorded.
+        UnknownCommand: it was never recorded, or the actor does not see it.
         Conflict: there is nothing to put back, or it is being put back already.
     """
-    row = commands.get(session, command_id)
+    row = commands.get(session, command_id, sight=Sight(session, actor))
     obstacle = _obstacle(session, row)
     if obstacle is not None:
         raise Conflict(obstacle)

@@ -26,6 +26,7 @@ RESERVED = re.compile(r"admin|system|(controller|join)-.*|(probe|debug)(\..*)?",
 class UserRole(StrEnum):
     """What somebody is let in as."""
 
+    GUEST = "guest"  # reaches what was granted to them alone
     VIEWER = "viewer"
     OPERATOR = "operator"
     ADMIN = "admin"
@@ -98,9 +99,9 @@ def remove(session: Session, username: str, *, actor: Actor, now: datetime) -> N
     """
     row = removable(session, username)
     session.delete(row)
-    # what they ordered and has not left yet is looked at again before it does: as a stranger's, who only looks
+    # what they ordered and has not left yet is looked at again before it does: as a stranger's, who sees nothing
     theirs = (col(ToolExecution.requested_by) == username, col(ToolExecution.finished_at).is_(None))
-    session.execute(update(ToolExecution).where(*theirs).values(role=Role.VIEWER.value))
+    session.execute(update(ToolExecution).where(*theirs).values(role=Role.GUEST.value))
     _record(session, "user.removed", row, actor=actor, now=now)
 
 
@@ -193,12 +194,6 @@ def enable(session: Session, username: str, *, actor: Actor, now: datetime) -> U
     row.disabled_at = None
     _record(session, "user.enabled", row, actor=actor, now=now)
     return row
-
-
-def role_now(session: Session, username: str) -> Role | None:
-    """With which rights somebody asks and decides now; None: not at all, or no more."""
-    row = session.get(User, username)
-    return None if row is None or row.disabled_at is not None else speaking(row)
 
 
 def speaking(row: User) -> Role | None:

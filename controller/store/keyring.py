@@ -40,7 +40,7 @@ class KeysLost(KeysUnusable):
         OrionError.__init__(
             self,
             f"{path} is missing, and devices obey nothing that its keys did not sign: {shown}. Restore it from a "
-            "backup. If there is none: `orion keys new` makes new ones, and then each of these devices has to "
+            "backup. If there is none: `orion signing-keys new` makes new ones, and then each of these devices has to "
             "join again (`orion devices invite ID`).",
         )
 
@@ -51,7 +51,7 @@ class KeysNotWritten(OrionError):
     def __init__(self, path: Path, reason: str | None) -> None:
         super().__init__(
             f"{path} cannot be written ({reason or 'for an unknown reason'}): no key was made, and the present one "
-            "still signs and counts. Make room there, then: orion keys rotate"
+            "still signs and counts. Make room there, then: orion signing-keys rotate"
         )
 
 
@@ -95,7 +95,7 @@ class KeyRing:
             try:
                 if files.make_private(self._path):
                     logger.warning(
-                        "%s could be read by others, and no longer can; if they may have: orion keys rotate --at-once",
+                        "%s could be read by others, and no longer can; if they may have: orion signing-keys rotate --at-once",
                         self._path,
                     )
                 self._hold(_ENTRIES.validate_json(self._path.read_bytes()))
@@ -119,7 +119,9 @@ class KeyRing:
         files.make_private_directory(self._path.parent)
         with files.locked(self._path.with_suffix(".lock")):
             if self._path.exists():
-                raise Conflict(f"{self._path} is there. `orion keys rotate` replaces the key that signs.")
+                raise Conflict(
+                    f"{self._path} is there. `orion signing-keys rotate` replaces the key that signs."
+                )
             self._make_first()
 
     @property
@@ -170,7 +172,7 @@ class KeyRing:
                 raise Conflict(
                     f"The last rotation overlaps until {until}: its old key counts until then, for devices that are "
                     "away, and the next ordinary rotation waits for that. A key that is in wrong hands is replaced "
-                    "now: orion keys rotate --at-once"
+                    "now: orion signing-keys rotate --at-once"
                 )
             begins = now if at_once else now + settle
             ends = now if at_once else begins + overlap

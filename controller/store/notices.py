@@ -97,7 +97,6 @@ class RequestTaken:
     """Somebody's request that came by MQTT waits for its turn of the assistant."""
 
     username: str
-    role: str
     request: Request
 
 

@@ -39,6 +39,12 @@ def _device(*, primary_key: bool = False) -> Any:
     return Field(default=None, sa_column=column)
 
 
+def _user(*, index: bool = False) -> Any:
+    """The name of a user; what is theirs alone goes with them."""
+    reference = ForeignKey("users.username", ondelete="CASCADE")
+    return Field(sa_column=Column(String, reference, nullable=False, index=index))
+
+
 class Device(SQLModel, table=True):
     """A place for one device: who it is, what it said, what its owner allows.
 
@@ -231,6 +237,7 @@ class ToolExecution(SQLModel, table=True):
     requested_by: str
     role: str
     via: str
+    api_key_id: str | None = None  # that they came with
     trace_id: str = Field(index=True)
 
     decision: str  # allow | ask | deny
@@ -429,6 +436,38 @@ class User(SQLModel, table=True):
     disabled_at: datetime | None = _time()  # comes in nowhere while it stands
 
 
+class GrantRow(SQLModel, table=True):
+    """A role that a user has on one device, or on every device of a group, beside the one they have on all."""
+
+    __tablename__ = "grants"
+    __table_args__ = (UniqueConstraint("username", "device_id"), UniqueConstraint("username", "group_name"))
+
+    id: str = Field(primary_key=True)
+    username: str = _user(index=True)
+    device_id: str | None = _device()  # either this
+    group_name: str | None = None  # or that
+    role: str
+    granted_by: str
+    granted_at: datetime = _time(nullable=False)
+
+
+class ApiKey(SQLModel, table=True):
+    """What a program of somebody's comes in with. The key itself is not kept."""
+
+    __tablename__ = "api_keys"
+
+    id: str = Field(primary_key=True)
+    username: str = _user(index=True)
+    name: str
+    hash: str  # SHA-256 of its secret part, hexadecimal
+    scopes: list[str] = _list()
+    devices: list[str] = _list()  # patterns of ids; empty: every device of its user
+    created_at: datetime = _time(nullable=False)
+    expires_at: datetime | None = _time()
+    last_used_at: datetime | None = _time()
+    revoked_at: datetime | None = _time()
+
+
 class SignIn(SQLModel, table=True):
     """Somebody who came in with a password, until they go or it ends."""
 
@@ -436,9 +475,7 @@ class SignIn(SQLModel, table=True):
     __table_args__ = (Index("ix_sign_ins_open", "username", "ended_at"),)
 
     id: str = Field(primary_key=True)
-    username: str = Field(
-        sa_column=Column(String, ForeignKey("users.username", ondelete="CASCADE"), nullable=False)
-    )
+    username: str = _user()
     client: str  # what it says of itself
     address: str
     begun_at: datetime = _time(nullable=False, index=True)

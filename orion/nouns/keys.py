@@ -1,106 +1,115 @@
-"""`orion keys`: what the controller signs with, and how it begins anew."""
+"""`orion keys`: what programs of yours come in with, for less than all that you may."""
 
-import contextlib
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from orion import receipts, words
-from orion.client import ClientError, Json
-from orion.config.addresses import keys_path
+from orion import words
+from orion.client import Json, segment
 from orion.exits import Exit
-from orion.verbs import Failure, Invocation, noun, verb
+from orion.terminal.values import moment
+from orion.verbs import Invocation, noun, verb
+
+DAYS = "90d"
+NEVER = "never"
+Key = Annotated[str, typer.Argument(metavar="KEY", help="The key's id, as `orion keys list` has it.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the noun."""
-    group = noun(app, "keys", "What the controller signs with: devices that joined obey nothing else.")
+    group = noun(app, "keys", "API keys: for programs that come in without a person, and may less than you.")
     verb(group, "list", example="orion keys list")(listed)
-    verb(group, "rotate", example="orion keys rotate")(rotate)
-    verb(group, "new", example="orion keys new")(new)
+    verb(group, "create", example="orion keys create grafana --scope devices:read --device 'lab-*'")(create)
+    verb(group, "revoke", example="orion keys revoke 4k2m9x0qh7za")(revoke)
 
 
 def listed(invocation: Invocation) -> None:
-    """The keys that devices believe now."""
-    columns = {"key_id": "key", "not_before": "from", "not_after": "until", "signs": "signs now"}
+    """Your keys, the newest first; an administrator sees everybody's."""
     found = invocation.client.get("/keys")
-    if not invocation.terminal.answer(found):
-        invocation.terminal.items(found["items"], columns, none="")
+    if invocation.terminal.answer(found):
+        return
+    columns = {
+        "key_id": "key",
+        "name": "for",
+        "username": "of",
+        "may": "opens",
+        "on": "on",
+        "until": "until",
+        "last_used_at": "last used",
+    }
+    rows = [
+        each | {"may": ", ".join(each["scopes"]), "on": _where(each), "until": _until(each)}
+        for each in found["items"]
+    ]
+    invocation.terminal.items(rows, columns, none="There are no keys yet: orion keys create NAME --scope …")
 
 
-def rotate(
+def create(
     invocation: Invocation,
-    settle: Annotated[
-        str | None,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What it is for, so that you know it again.")],
+    scope: Annotated[
+        list[str],
         typer.Option(
-            "--settle",
-            metavar="TIME",
-            help="Between telling devices of the new key and using it: 5m unless said.",
+            "--scope",
+            metavar="WHAT:HOW",
+            help="What it opens, as commands:write or devices:read; write holds read. Can be given again.",
+        ),
+    ],
+    device: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--device", metavar="ID", help="The only device it opens, or with * some. Can be given again."
         ),
     ] = None,
-    overlap: Annotated[
-        str | None,
-        typer.Option(
-            "--overlap",
-            metavar="TIME",
-            help="How long a device may be away without joining again: 30d unless said.",
-        ),
+    expires: Annotated[
+        str, typer.Option("--expires", metavar="TIME", help="How long it opens anything, or `never`.")
+    ] = DAYS,
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="NAME", help="Whose program it is, if not yours.")
     ] = None,
-    at_once: Annotated[
-        bool,
-        typer.Option(
-            "--at-once",
-            help="The present key is in wrong hands: it counts no more from now on, and only tells devices that are "
-            "away which key follows, for as long as --overlap says.",
-        ),
-    ] = False,
+) -> None:
+    """Make a key, and print it. It is said here and never again.
+
+    Whoever has it may what it opens and you may at that moment, and nothing else.
+    """
+    body: Json = {"name": name, "scopes": scope, "devices": device or []}
+    body["expires_in_s"] = None if expires == NEVER else words.duration(expires, longest=3 * words.YEAR)
+    if user is not None:
+        body["username"] = user
+    made = invocation.client.post("/keys", body)
+    terminal = invocation.terminal
+    if terminal.answer(made):
+        return
+    terminal.say(f"{name} opens {', '.join(made['scopes'])} on {_where(made)}, {_until(made)}.")
+    terminal.say("It is shown here once; send it as `Authorization: Bearer …`:")
+    terminal.write(made["key"])
+
+
+def revoke(
+    invocation: Invocation,
+    key: Key,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> Exit:
-    """Make the next key. Devices learn of it, then it signs, then the old one ends.
-
-    With --at-once a device that is away is told when it comes back, signed with the old key: whoever
-    has that key and your broker can tell it something else until then.
-    """
-    if at_once and settle is not None:
-        raise typer.BadParameter("a key that is replaced at once settles nothing", param_hint="--settle")
+    """Have a key open nothing any more. What was ordered with it and has not left is not sent."""
     terminal = invocation.terminal
-    if at_once and terminal.asks and not yes and not terminal.confirm("Replace the key at once?"):
+    if terminal.asks and not yes and not terminal.confirm(f"Revoke {key}?"):
         terminal.say("Nothing was changed")
         return Exit.FAILED
-    body: Json = {"at_once": at_once}
-    if settle is not None:
-        body["settle_s"] = words.duration(settle)
-    if overlap is not None:
-        body["overlap_s"] = words.duration(overlap, longest=words.YEAR)
-    made = invocation.client.post("/keys/rotate", body)
-    if not terminal.answer(made):
-        begins = receipts.clock(made["not_before"])
-        terminal.say(f"Made the key {made['key_id']}, which signs from {begins}.")
+    invocation.client.delete(f"/keys/{segment(key)}")
+    if not terminal.answer({"key_id": key, "revoked": True}):
+        terminal.say(f"{key} opens nothing any more")
     return Exit.DONE
 
 
-def new(invocation: Invocation) -> None:
-    """Make keys where they are lost and no backup is left; every device that joined has to join again.
+def _where(key: Json) -> str:
+    return ", ".join(key["devices"]) or "every device you see"
 
-    For a controller that does not start without them. It refuses where there are keys.
-    """
-    from controller.errors import Conflict  # the controller's own parts, for this command only
-    from controller.store.keyring import KeyRing
 
-    with contextlib.suppress(ClientError):
-        invocation.client.get("/keys")
-        raise Failure(
-            "The controller runs and has its keys in memory: `orion keys rotate` writes them down again.",
-            code="conflict",
-        )
-    path = keys_path(invocation.settings)
-    ring = KeyRing(path, lambda: datetime.now(UTC))
-    try:
-        ring.begin()
-    except Conflict as error:
-        raise Failure(str(error), code="conflict") from error
-    terminal = invocation.terminal
-    if not terminal.answer({"key_id": ring.signer.key_id}):
-        terminal.say(f"Made the key {ring.signer.key_id} in {path}.")
-        terminal.say("Start the controller, then let each device join again: orion devices invite ID")
+def _until(key: Json) -> str:
+    if key["revoked_at"] is not None:
+        return "revoked"
+    return (
+        "without an end"
+        if key["expires_at"] is None
+        else f"until {moment(key['expires_at'], '%Y-%m-%d %H:%M')}"
+    )

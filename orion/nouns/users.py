@@ -14,9 +14,14 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The user's name at th
 Role = Annotated[
     str,
     typer.Option(
-        "--role", metavar="ROLE", help="What they may reach: viewer, operator, admin or home_assistant."
+        "--role",
+        metavar="ROLE",
+        help="What they may reach everywhere: guest (nothing), viewer, operator, admin, or home_assistant.",
     ),
 ]
+
+Device = Annotated[str | None, typer.Option("--device", metavar="ID", help="The device it is about.")]
+Group = Annotated[str | None, typer.Option("--group", metavar="NAME", help="Or the group.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -25,6 +30,8 @@ def register(app: typer.Typer) -> None:
     verb(group, "list", example="orion users list --json")(listed)
     verb(group, "add", example="orion users add mia --role operator")(add)
     verb(group, "role", example="orion users role mia --role viewer")(change_role)
+    verb(group, "grant", example="orion users grant mia --device printer-1 --role operator")(grant)
+    verb(group, "ungrant", example="orion users ungrant mia --group lab")(ungrant)
     verb(group, "password", example="orion users password mia")(password)
     verb(group, "disable", example="orion users disable mia")(disable)
     verb(group, "enable", example="orion users enable mia")(enable)
@@ -40,11 +47,12 @@ def listed(invocation: Invocation) -> None:
     columns = {
         "username": "name",
         "role": "role",
+        "also": "and also",
         "may": "comes in",
         "added_by": "added by",
         "added_at": "added",
     }
-    rows = [each | {"may": _comes_in(each)} for each in found["items"]]
+    rows = [each | {"also": _also(each), "may": _comes_in(each)} for each in found["items"]]
     invocation.terminal.items(rows, columns, none="There are no users yet: orion users add NAME")
 
 
@@ -67,6 +75,46 @@ def change_role(invocation: Invocation, name: Name, role: Role) -> None:
         return
     invocation.terminal.say(f"{name} is {changed['role']} from now on:")
     _write(invocation, changed)
+
+
+def grant(
+    invocation: Invocation,
+    name: Name,
+    role: Annotated[
+        str, typer.Option("--role", metavar="ROLE", help="What they may reach there: viewer or operator.")
+    ],
+    device: Device = None,
+    group: Group = None,
+) -> None:
+    """Let somebody reach one device, or those of a group, beside what they may everywhere.
+
+    For somebody who should reach nothing else: orion users add NAME --role guest
+    """
+    granted = invocation.client.put(_grant(name, device, group), {"role": role})
+    if not invocation.terminal.answer(granted):
+        invocation.terminal.say(f"{name} is {granted['role']} of {_place(granted)} from now on")
+
+
+def ungrant(invocation: Invocation, name: Name, device: Device = None, group: Group = None) -> None:
+    """Take that back. What they may everywhere stays."""
+    invocation.client.delete(_grant(name, device, group))
+    if not invocation.terminal.answer({"username": name, "device_id": device, "group": group}):
+        invocation.terminal.say(f"{name} has no role of their own there any more")
+
+
+def _grant(name: str, device: str | None, group: str | None) -> str:
+    if (device is None) == (group is None):
+        raise typer.BadParameter("name either a device or a group", param_hint="--device or --group")
+    place = f"device/{segment(device)}" if device is not None else f"group/{segment(group or '')}"
+    return f"/users/{segment(name)}/grants/{place}"
+
+
+def _place(granted: Json) -> str:
+    return str(granted["device_id"] or f"the group {granted['group']}")
+
+
+def _also(user: Json) -> str:
+    return ", ".join(f"{each['role']} of {_place(each)}" for each in user["grants"])
 
 
 def password(

@@ -121,6 +121,7 @@ RIGHTS = (
         ),
     ),
     Granted("joining", ("{prefix}/join/{invite_id}/request",), ("{prefix}/join/{invite_id}/response",)),
+    Granted("guest", _REQUESTS, (_RESPONSES,), _JOINED),
     Granted("viewer", _REQUESTS, (_RESPONSES, *_WATCHED), _JOINED),
     Granted("operator", _REQUESTS, (_RESPONSES, *_WATCHED, "{prefix}/approvals/+"), _JOINED),
     Granted("admin", _REQUESTS, ("{prefix}/#",), _JOINED),

@@ -42,7 +42,7 @@ def published(role: Role, name: str) -> set[str]:
             return {f"{V}/devices/{name}/{kind}" for kind in own}
         case Role.JOINING:
             return {f"{V}/join/abcd/request"}
-        case Role.VIEWER | Role.OPERATOR | Role.ADMIN:
+        case Role.GUEST | Role.VIEWER | Role.OPERATOR | Role.ADMIN:
             return {f"{V}/users/{name}/request", f"{V}/users/{name}/decision"}
         case Role.HOME_ASSISTANT:
             return {topic for topic in world(name) if "/homeassistant/" in topic}
@@ -65,6 +65,8 @@ def read(role: Role, name: str) -> set[str]:
             return own | {topic for topic in everything if "/controllers/" in topic}
         case Role.JOINING:
             return {f"{V}/join/abcd/response"}
+        case Role.GUEST:
+            return response
         case Role.VIEWER:
             return watched | response
         case Role.OPERATOR:

@@ -119,9 +119,9 @@ def test_keys_that_are_replaced_at_once_twice_reach_whoever_was_there_and_whoeve
         with node(homes["there"]):
             with node(homes["away"]):
                 until(lambda: all(is_online(installation, name) for name in homes))
-                installation.data("keys", "rotate", "--at-once", "--yes")
+                installation.data("signing-keys", "rotate", "--at-once", "--yes")
                 assert all_execute()
-            installation.data("keys", "rotate", "--at-once", "--yes")
+            installation.data("signing-keys", "rotate", "--at-once", "--yes")
             with node(homes["away"]):
                 until(lambda: is_online(installation, "away"))
                 assert all_execute()
@@ -206,17 +206,17 @@ def test_nobody_there_is_told_with_what_may_be_wrong(installation: Installation,
 
 
 def test_the_controllers_key_is_replaced_while_devices_work(installation: Installation) -> None:
-    before = installation.data("keys", "list")["items"]
-    made = installation.data("keys", "rotate", "--settle", "1s", "--overlap", "1h")
+    before = installation.data("signing-keys", "list")["items"]
+    made = installation.data("signing-keys", "rotate", "--settle", "1s", "--overlap", "1h")
 
     def signs() -> bool:
-        found = installation.data("keys", "list")["items"]
+        found = installation.data("signing-keys", "list")["items"]
         return [each["key_id"] for each in found if each["signs"]] == [made["key_id"]]
 
     until(signs)
-    assert len(before) + 1 == len(installation.data("keys", "list")["items"])
+    assert len(before) + 1 == len(installation.data("signing-keys", "list")["items"])
     assert installation.data("run", "laptop", "system_info")["status"] == "succeeded"
-    refused = installation.data("keys", "rotate", exit_code=1)
+    refused = installation.data("signing-keys", "rotate", exit_code=1)
     assert "overlaps until" in refused["error"]["message"]
 
 

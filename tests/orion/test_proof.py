@@ -90,7 +90,7 @@ def test_an_export_is_written_over_only_with_force(installation: Installation, t
 def test_elsewhere_an_export_is_believed_with_the_id_of_the_key_only(
     installation: Installation, exported: Path, tmp_path: Path
 ) -> None:
-    (key,) = [item["key_id"] for item in installation.data("keys", "list")["items"] if item["signs"]]
+    (key,) = [item["key_id"] for item in installation.data("signing-keys", "list")["items"] if item["signs"]]
     elsewhere = clean_environment(ORION_DATA_DIR=str(tmp_path / "elsewhere"))
 
     unsure = orion("audit", "verify", str(exported), environment=elsewhere)

@@ -87,18 +87,18 @@ def test_a_lost_identity_is_renewed(installation: Installation) -> None:
 def test_lost_keys_are_not_replaced_in_silence(tmp_path: Path) -> None:
     with running(tmp_path / "home") as installation:
         keys = installation.home / "data" / "controller" / "keys.json"
-        refused = installation.data("keys", "new", exit_code=1)
-        assert "orion keys rotate" in refused["error"]["message"]
+        refused = installation.data("signing-keys", "new", exit_code=1)
+        assert "orion signing-keys rotate" in refused["error"]["message"]
         installation.stop()
         keys.unlink()
 
         done = installation.orion("--json", "controller")
 
         assert done.returncode == 1
-        assert "orion keys new" in json.loads(done.stdout)["error"]["message"]
+        assert "orion signing-keys new" in json.loads(done.stdout)["error"]["message"]
         assert not keys.exists()
 
-        installation.data("keys", "new")
+        installation.data("signing-keys", "new")
         installation.start()
         assert installation.data("run", "laptop", "system_info")["status"] == "succeeded"
 

@@ -12,8 +12,9 @@ from typing import TypeVar
 
 from controller.api.access.throttle import Throttle
 from controller.errors import Refused
-from controller.services import audit, users
-from controller.services.accounts import passwords, signins
+from controller.services import audit, standing, users
+from controller.services.accounts import apikeys, passwords, signins
+from controller.services.accounts.apikeys import Shown
 from controller.services.actors import Actor
 from controller.store.store import Session, Store
 from controller.store.tables import User
@@ -147,20 +148,31 @@ class Doorkeeper:
             await self._store.write(lambda session: signins.end(session, sign_in_id, now=self._now()))
 
     async def actor_of(self, access_token: str, via: Via) -> Actor:
-        """Who shows this token, with the rights of now.
+        """Who shows this token or API key, with the rights of now.
 
         Raises:
             Unauthorized: nobody who may come in.
         """
+        if (shown := apikeys.shown(access_token)) is not None:
+            return await self._bearer_of(shown, via)
         try:
             username, sign_in_id = self._ring.sign_in_of(access_token)
         except BadToken:
             raise Unauthorized from None
-        row = await self._store.ask(partial(signins.user_of, sign_in_id=sign_in_id))
-        role = None if row is None or row.username != username else users.speaking(row)
-        if role is None:
+        actor = await self._store.ask(partial(standing.by_sign_in, sign_in_id=sign_in_id, via=via))
+        if actor is None or actor.user != username:
             raise Unauthorized
-        return Actor(username, role, via)
+        return actor
+
+    async def _bearer_of(self, shown: Shown, via: Via) -> Actor:
+        now = self._now()
+        found = await self._store.ask(partial(standing.by_key, shown=shown, via=via, now=now))
+        if found is None:
+            raise Unauthorized
+        actor, key = found
+        if key.last_used_at is None or now - key.last_used_at >= apikeys.USED_AGAIN:
+            self._store.write_soon(partial(apikeys.note_use, key_id=key.id, now=now))
+        return actor
 
     async def check(self, username: str, password: str) -> str:
         """Make sure that somebody who is in knows their password too; how it is kept.

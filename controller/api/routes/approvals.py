@@ -1,7 +1,6 @@
 """Approvals: look at the cards, and decide one, once."""
 
 from datetime import UTC, datetime
-from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import Header, Query
@@ -14,6 +13,8 @@ from controller.assistant import answers
 from controller.assistant.language import language_of
 from controller.services import approvals
 from controller.services.cards import ApprovalStatus
+from controller.services.pages import Page
+from controller.services.sight import Sight
 from controller.services.waiting import until_settled
 from controller.store.store import Session
 from controller.store.tables import ApprovalRow, ToolExecution
@@ -34,20 +35,26 @@ class NewDecision(BaseModel):
 @router.get("")
 async def listed(
     controller: Controller,
-    _actor: Asking,
+    actor: Asking,
     status: ApprovalStatus | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     cursor: Cursor = None,
 ) -> dict[str, Any]:
-    """Cards, newest first."""
-    wanted = partial(approvals.listed, status=status, limit=limit, cursor=cursor)
-    return views.page(await controller.store.read(wanted), views.approval)
+    """Cards, newest first: one's own, and all for who decides."""
+
+    def look(session: Session) -> Page[ApprovalRow]:
+        sight = Sight(session, actor)
+        return approvals.listed(session, status=status, limit=limit, cursor=cursor, sight=sight)
+
+    return views.page(await controller.store.read(look), views.approval)
 
 
 @router.get("/{approval_id}")
-async def one(controller: Controller, _actor: Asking, approval_id: str) -> dict[str, Any]:
+async def one(controller: Controller, actor: Asking, approval_id: str) -> dict[str, Any]:
     """One card."""
-    row = await controller.store.ask(lambda session: approvals.get(session, approval_id))
+    row = await controller.store.read(
+        lambda session: approvals.get(session, approval_id, sight=Sight(session, actor))
+    )
     return views.approval(row)
 
 

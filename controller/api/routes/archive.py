@@ -11,7 +11,7 @@ from controller.services.cuts import SignedCut
 from controller.services.heads import SignedHead
 from schemas.wire import Instant
 
-router = routing.router("records")
+router = routing.router("audit", below="/audit")
 
 MOST_CHAINS = 100
 
@@ -33,13 +33,13 @@ class Archived(BaseModel):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-@router.post("/audit/archive", status_code=201)
+@router.post("/archive", status_code=201)
 async def offered(controller: Controller, _actor: Administering, wanted: Offer) -> dict[str, Any]:
     """Sign the last row of each chain before which all are older; nothing goes by this."""
     return {"items": _shown(await controller.archivist.offer(wanted.until))}
 
 
-@router.post("/audit/cuts", status_code=201)
+@router.post("/cuts", status_code=201)
 async def cut(
     controller: Controller, actor: Administering, wanted: Annotated[Archived, Body()]
 ) -> dict[str, Any]:

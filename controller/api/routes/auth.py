@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from controller.api import routing
 from controller.api.access.doorkeeper import GrantRefused
-from controller.api.deps import Administering, Asking, Controller
+from controller.api.deps import Administering, Asking, Controller, Personally
 from controller.services import users
 from controller.services.accounts import passwords
 from schemas.ids import Username
@@ -91,7 +91,9 @@ async def revoke(controller: Controller, asked: Annotated[Revocation, Form()]) -
 
 
 @router.post("/first", status_code=201)
-async def first(controller: Controller, _actor: Administering, response: Response) -> First:
+async def first(
+    controller: Controller, _actor: Administering, _person: Personally, response: Response
+) -> First:
     """The first user's password, for one sign-in. It is said here, once in the life of an installation."""
     password = await controller.doorkeeper.first_password()
     response.headers.update(_NOT_KEPT)

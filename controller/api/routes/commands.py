@@ -13,10 +13,12 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from controller.api import routing, views
-from controller.api.deps import Asking, Controller, Cursor, Operating, Parts
+from controller.api.deps import Asking, Controller, Cursor, Parts
 from controller.services import commands, rollouts, undoing
+from controller.services.actors import Actor
 from controller.services.conditions import ONLINE, Condition
 from controller.services.orders import Status
+from controller.services.sight import Sight
 from controller.services.waiting import until_settled, watch
 from controller.store.store import Session
 from controller.store.tables import ToolExecution
@@ -129,69 +131,90 @@ async def submit(
 @router.get("")
 async def listed(
     controller: Controller,
-    _actor: Asking,
+    actor: Asking,
     limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
     cursor: Cursor = None,
     device_id: DeviceId | None = None,
     status: Status | None = None,
     parent_id: MessageId | None = None,
 ) -> dict[str, Any]:
-    """Commands, newest first; with `parent_id` those of one order to a group."""
+    """Commands, newest first; with `parent_id` those of one order to a group.
+
+    Of what somebody else ordered, who may only look sees no arguments and no results: they are null.
+    """
 
     def look(session: Session) -> dict[str, Any]:
+        sight = Sight(session, actor)
         rows = commands.listed(
-            session, limit=limit, cursor=cursor, device_id=device_id, status=status, parent_id=parent_id
+            session,
+            limit=limit,
+            cursor=cursor,
+            device_id=device_id,
+            status=status,
+            parent_id=parent_id,
+            sight=sight,
         )
-        return {"items": _shown(session, rows), "next": rows.next}
+        return {"items": _shown(session, rows, sight), "next": rows.next}
 
     return await controller.store.read(look)
 
 
 @router.get("/{command_id}")
 async def one(
-    controller: Controller, _actor: Asking, command_id: str, prefer: Annotated[str, Header()] = ""
+    controller: Controller, actor: Asking, command_id: str, prefer: Annotated[str, Header()] = ""
 ) -> dict[str, Any]:
     """One command; with `Prefer: wait=N` after it settled, or after N seconds."""
-    row = await controller.store.ask(lambda session: commands.get(session, command_id))
+    row = await controller.store.read(partial(_seen, command_id=command_id, actor=actor))
     if seconds := wanted_wait(prefer):
         row = (await until_settled(controller.store, controller.replies, [row], within_s=seconds))[0]
-    return (await controller.store.read(partial(_shown, rows=[row])))[0]
+    return (await controller.store.read(partial(_shown_to, rows=[row], actor=actor)))[0]
 
 
 @router.get("/{command_id}/watch")
 async def watched(
     controller: Controller,
-    _actor: Asking,
+    actor: Asking,
     command_id: str,
     within_s: Annotated[float, Query(gt=0, le=LONGEST_WAIT)] = 60.0,
 ) -> StreamingResponse:
     """A line now and one per change, until nothing moves any more or the time is up."""
-    await controller.store.ask(lambda session: commands.get(session, command_id))
-    return StreamingResponse(_lines(controller, command_id, within_s), media_type=NDJSON)
+    await controller.store.read(partial(_seen, command_id=command_id, actor=actor))
+    return StreamingResponse(_lines(controller, actor, command_id, within_s), media_type=NDJSON)
 
 
-async def _lines(controller: Parts, command_id: str, within_s: float) -> AsyncIterator[bytes]:
+async def _lines(controller: Parts, actor: Actor, command_id: str, within_s: float) -> AsyncIterator[bytes]:
     async with aclosing(
         watch(controller.store, controller.replies, [command_id], within_s=within_s)
     ) as states:
         async for rows in states:
-            (view,) = await controller.store.read(partial(_shown, rows=rows))
+            (view,) = await controller.store.read(partial(_shown_to, rows=rows, actor=actor))
             yield json.dumps(view).encode() + b"\n"
 
 
-def _shown(session: Session, rows: Sequence[ToolExecution]) -> list[dict[str, Any]]:
-    """Commands as they are shown, with whether each can still be put back."""
+def _seen(session: Session, *, command_id: str, actor: Actor) -> ToolExecution:
+    return commands.get(session, command_id, sight=Sight(session, actor))
+
+
+def _shown_to(session: Session, *, rows: Sequence[ToolExecution], actor: Actor) -> list[dict[str, Any]]:
+    return _shown(session, rows, Sight(session, actor))
+
+
+def _shown(session: Session, rows: Sequence[ToolExecution], sight: Sight) -> list[dict[str, Any]]:
+    """Commands as somebody sees them, with whether each can still be put back."""
     undone = undoing.taken_up(session, rows)
-    return [views.command(row, undone=row.id in undone) for row in rows]
+    return [
+        views.command(row, undone=row.id in undone, whole=sight.whole(row), said=sight.said(row))
+        for row in rows
+    ]
 
 
 @router.post("/{command_id}/cancel", status_code=202)
-async def cancel(controller: Controller, actor: Operating, command_id: str) -> dict[str, Any]:
+async def cancel(controller: Controller, actor: Asking, command_id: str) -> dict[str, Any]:
     """Stop a command, as far as it still can be; with one to a group all of its devices' own."""
     row = await controller.store.write(
         lambda session: rollouts.cancel(session, command_id, actor=actor, now=datetime.now(UTC))
     )
-    return views.command(row)
+    return (await controller.store.read(partial(_shown_to, rows=[row], actor=actor)))[0]
 
 
 @router.post("/{command_id}/undo", status_code=202)

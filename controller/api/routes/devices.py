@@ -13,7 +13,9 @@ from controller.api import routing, views
 from controller.api.deps import Administering, Asking, Controller
 from controller.errors import InvalidArguments, Refused
 from controller.services import commands, devices, invitations, links
+from controller.services.actors import Actor, Role
 from controller.services.policy import PolicyProfile
+from controller.services.sight import Sight
 from controller.store.store import Session
 from controller.store.tables import Device
 from schemas import signing
@@ -64,15 +66,17 @@ class Adoption(BaseModel):
 
 
 @router.get("")
-async def listed(controller: Controller, _actor: Asking) -> dict[str, Any]:
-    """All devices."""
+async def listed(controller: Controller, actor: Asking) -> dict[str, Any]:
+    """The devices that somebody sees."""
     rows = await controller.store.ask(devices.every)
-    return {"items": [views.device(row) for row in rows]}
+    return {"items": [views.device(row) for row in rows if sees(actor, row)]}
 
 
 @router.post("", status_code=201)
 async def add(controller: Controller, actor: Administering, wanted: NewDevice) -> dict[str, Any]:
     """Prepare a place and an identity on the broker; the password is said here and never again."""
+    if actor.key is not None and not actor.key.covers(wanted.device_id):
+        raise Refused(f"The API key is for some devices only, and {wanted.device_id} is none of them.")
     if wanted.public_key is None and not controller.settings.allow_unsigned:
         raise Refused(
             "Devices that do not sign are forbidden here (ORION_ALLOW_UNSIGNED). "
@@ -136,10 +140,13 @@ def place(wanted: Names, device_id: str, *, adopt: bool) -> devices.NewDevice:
 
 
 @router.get("/{device_id}")
-async def one(controller: Controller, _actor: Asking, device_id: DeviceIdPath) -> dict[str, Any]:
+async def one(controller: Controller, actor: Asking, device_id: DeviceIdPath) -> dict[str, Any]:
     """One device, with its tools, what is allowed on it, and what it hangs on."""
     row, found = await controller.store.read(
-        lambda session: (devices.get(session, device_id), links.of(session, device_id))
+        lambda session: (
+            devices.get(session, device_id),
+            links.of(session, device_id, sight=Sight(session, actor)),
+        )
     )
     return views.device_whole(row) | views.links(found)
 
@@ -210,6 +217,11 @@ async def _forget(controller: Controller, actor: Administering, device_id: str) 
                 await controller.administration.remove(device_id, among=DEVICES)
     finally:  # not earlier: what it says until its session has ended, its will too, is cleared as well
         controller.devices_door.forget(device_id)
+
+
+def sees(actor: Actor, row: Device) -> bool:
+    """Whether a device is there for whoever asks."""
+    return actor.role_on(row.device_id, row.groups) is not Role.GUEST
 
 
 def _frozen(texts: list[str] | None) -> tuple[str, ...] | None:

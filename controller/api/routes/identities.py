@@ -105,14 +105,14 @@ async def rotate(controller: Controller, actor: Administering, device_id: Device
     return views.device(row) | {"mqtt": views.connection(controller.settings, device_id, password)}
 
 
-@router.get("/identities")
+@router.get("/identities", tags=["system"])
 async def listed(controller: Controller, _actor: Administering) -> dict[str, Any]:
     """Everybody who has a name at the broker."""
     everybody = {} if controller.administration is None else await controller.administration.all()
     return {"items": [{"username": name, "role": role.value} for name, role in everybody.items()]}
 
 
-@router.post("/identities/{username}/rotate")
+@router.post("/identities/{username}/rotate", tags=["system"])
 async def rotate_own(controller: Controller, actor: Administering, username: UsernamePath) -> dict[str, Any]:
     """Replace a password that Orion's own programs use; nothing that is sent to them is lost.
 

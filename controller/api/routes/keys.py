@@ -1,72 +1,92 @@
-"""What the controller signs with: look, and begin anew."""
+"""API keys: for programs that come in without a person, and for less than all that their user may."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Self
+from functools import partial
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from fastapi import Path, Response
+from pydantic import BaseModel, ConfigDict, Field
 
-from controller.api import routing
-from controller.api.deps import Administering, Controller
-from controller.errors import Incomplete
-from controller.services import audit
-from controller.store.keyring import OVERLAP, SETTLE
-from controller.store.store import Session, StoreFailed
+from controller.api import routing, views
+from controller.api.deps import Asking, Controller, Personally
+from controller.errors import Refused, UnknownKey
+from controller.services import users
+from controller.services.accounts import apikeys
+from controller.services.accounts.apikeys import NewKey
+from controller.services.actors import Actor, Role
+from controller.store.store import Session
+from controller.store.tables import ApiKey
+from schemas.ids import Username
 
 router = routing.router("keys", below="/keys")
 
 DAY = 86_400.0  # seconds
+KeyId = Annotated[str, Path(max_length=64)]
+Text = Annotated[str, Field(min_length=1, max_length=64)]
 
 
-class Rotation(BaseModel):
-    """`settle_s`: between the announcement and the first signature; `overlap_s`: how long the old key counts on.
-
-    `at_once`: the present key is in wrong hands and counts no more.
-    """
+class KeyWanted(BaseModel):
+    """A key to be made. `username`: whose program it is, the caller's own if not said; null time: no end."""
 
     model_config = ConfigDict(extra="forbid")
 
-    settle_s: Annotated[float, Field(ge=0, le=30 * DAY)] = SETTLE.total_seconds()
-    overlap_s: Annotated[float, Field(ge=60, le=365 * DAY)] = OVERLAP.total_seconds()
-    at_once: bool = False
-
-    @model_validator(mode="after")
-    def _at_once_waits_for_nothing(self) -> Self:
-        if self.at_once and "settle_s" in self.model_fields_set:
-            raise ValueError("settle_s has no meaning with at_once")
-        return self
+    name: Text
+    scopes: Annotated[list[Text], Field(min_length=1, max_length=2 * len(apikeys.NOUNS))]
+    devices: Annotated[list[Text], Field(max_length=100)] = []
+    expires_in_s: Annotated[float, Field(ge=60, le=apikeys.LONGEST.total_seconds())] | None = 90 * DAY
+    username: Username | None = None
 
 
 @router.get("")
-async def listed(controller: Controller, _actor: Administering) -> dict[str, Any]:
-    """The public keys that devices believe, and which of them signs now."""
-    signs = controller.keyring.signer.key_id
-    return {
-        "items": [key.to_json() | {"signs": key.key_id == signs} for key in controller.keyring.keys],
-    }
+async def listed(controller: Controller, actor: Asking) -> dict[str, Any]:
+    """One's own keys, the newest first; an admin sees everybody's."""
+    whose = None if actor.role is Role.ADMIN else actor.user
+    rows = await controller.store.ask(partial(apikeys.listed, username=whose))
+    return {"items": [views.api_key(row, now=datetime.now(UTC)) for row in rows]}
 
 
-@router.post("/rotate", status_code=201)
-async def rotate(controller: Controller, actor: Administering, wanted: Rotation) -> dict[str, Any]:
-    """Make the next key and announce it to every device."""
-    made = await asyncio.to_thread(
-        controller.keyring.rotate,
-        settle=timedelta(seconds=wanted.settle_s),
-        overlap=timedelta(seconds=wanted.overlap_s),
-        at_once=wanted.at_once,
-    )
+@router.post("", status_code=201)
+async def create(
+    controller: Controller, actor: Personally, wanted: KeyWanted, response: Response
+) -> dict[str, Any]:
+    """Make a key. It is said here and never again."""
+    username = wanted.username or actor.user
+    if username != actor.user and actor.role is not Role.ADMIN:
+        raise Refused("Somebody else's key is an administrator's to make.")
+    lasts = None if wanted.expires_in_s is None else timedelta(seconds=wanted.expires_in_s)
+    new = NewKey(wanted.name, wanted.scopes, wanted.devices, lasts)
 
-    def note(session: Session) -> None:
-        detail: dict[str, Any] = {"key_id": made.key_id, "at_once": wanted.at_once}
-        audit.record(session, "keys.rotated", now=datetime.now(UTC), actor=actor, detail=detail)
+    def work(session: Session) -> tuple[ApiKey, str]:
+        if users.speaking(users.get(session, username)) is None:
+            raise Refused(f"{username} speaks at the broker alone: orion users rotate {username}")
+        return apikeys.create(session, username, new, actor=actor, now=datetime.now(UTC))
 
-    try:
-        await controller.store.write(note)
-    except StoreFailed as error:
-        raise Incomplete(
-            f"Made the key {made.key_id}, which counts and is told to devices; only the record of it is missing. "
-            f"{error.said} Make room on the controller's disk; nothing has to be rotated again."
-        ) from error
-    finally:
-        controller.devices_door.announce_keys()  # it counts: devices have to know
-    return made.to_json()
+    row, key = await controller.store.write(work)
+    response.headers["Location"] = f"{routing.PREFIX}/keys/{row.id}"
+    response.headers["Cache-Control"] = "no-store"
+    return views.api_key(row, now=row.created_at) | {"key": key}
+
+
+@router.get("/{key_id}")
+async def one(controller: Controller, actor: Asking, key_id: KeyId) -> dict[str, Any]:
+    """One key, without what opens anything."""
+    row = await controller.store.ask(partial(_theirs, key_id=key_id, actor=actor))
+    return views.api_key(row, now=datetime.now(UTC))
+
+
+@router.delete("/{key_id}", status_code=204)
+async def revoke(controller: Controller, actor: Personally, key_id: KeyId) -> None:
+    """Have a key open nothing any more; what was ordered with it and has not left is denied."""
+
+    def work(session: Session) -> None:
+        _theirs(session, key_id=key_id, actor=actor)
+        apikeys.revoke(session, key_id, actor=actor, now=datetime.now(UTC))
+
+    await controller.store.write(work)
+
+
+def _theirs(session: Session, *, key_id: str, actor: Actor) -> ApiKey:
+    row = apikeys.get(session, key_id)
+    if row.username != actor.user and actor.role is not Role.ADMIN:
+        raise UnknownKey(key_id)
+    return row

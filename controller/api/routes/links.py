@@ -1,7 +1,6 @@
 """What hangs on what: say it, take it back, and ask what stops when a device does."""
 
 from datetime import UTC, datetime
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Path
@@ -10,6 +9,7 @@ from controller.api import routing, views
 from controller.api.deps import Administering, Asking, Controller
 from controller.services import links
 from controller.services.links import Kind
+from controller.services.sight import Sight
 from controller.store.store import Session
 from schemas.ids import DeviceId
 
@@ -44,7 +44,9 @@ async def unlink(
 
 
 @router.get("/impact")
-async def impact(controller: Controller, _actor: Asking, device_id: Id) -> dict[str, Any]:
+async def impact(controller: Controller, actor: Asking, device_id: Id) -> dict[str, Any]:
     """What stops working when the device does, the nearest first; each with what it hangs on itself."""
-    found = await controller.store.read(partial(links.impact, device_id=device_id))
+    found = await controller.store.read(
+        lambda session: links.impact(session, device_id, sight=Sight(session, actor))
+    )
     return {"device_id": device_id, "items": [views.affected(each) for each in found]}

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Query
 
 from controller.api import routing
-from controller.api.deps import Asking, Controller
+from controller.api.deps import Controller, SeeingAll
 from controller.services import orders, stats
 from controller.services.stats import Window
 from schemas.ids import DeviceId
@@ -40,7 +40,7 @@ Asked = Annotated[Scope, Depends()]
 @router.get("/tools")
 async def tools(
     controller: Controller,
-    _actor: Asking,
+    _actor: SeeingAll,
     asked: Asked,
 ) -> Json:
     """The tools that were used, the most used first; `since`: thirty days before `until`, `until`: now, unless said."""
@@ -57,7 +57,7 @@ async def tools(
 @router.get("/devices")
 async def devices(
     controller: Controller,
-    _actor: Asking,
+    _actor: SeeingAll,
     asked: Asked,
 ) -> Json:
     """What each device did, those with most commands first; `…_by_period` counts in the pieces that `periods` begin."""
@@ -73,7 +73,7 @@ async def devices(
 @router.get("/failures")
 async def failures(
     controller: Controller,
-    _actor: Asking,
+    _actor: SeeingAll,
     asked: Asked,
     more_than: Annotated[int, Query(ge=0, le=1_000_000)] = stats.REPEATED,
 ) -> Json:

@@ -11,16 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from broker.identities import NameTaken, UnknownIdentity
 from broker.rights import USERS
 from broker.rights import Role as BrokerRole
-from controller.api import routing
-from controller.api.deps import Administering, Asking, Controller, Parts
+from controller.api import routing, views
+from controller.api.deps import Administering, Controller, Parts, Personally
 from controller.errors import Conflict, InvalidArguments, Refused
 from controller.services import users
-from controller.services.accounts import passwords
+from controller.services.accounts import grants, passwords
 from controller.services.actors import Actor, Role
 from controller.services.users import UserRole
 from controller.store.tables import User
 from schemas.ids import Username
-from schemas.wire import format_instant
 
 router = routing.router("users", below="/users")
 
@@ -57,8 +56,10 @@ class RoleChange(BaseModel):
 @router.get("")
 async def listed(controller: Controller, _actor: Administering) -> dict[str, Any]:
     """All users."""
-    rows = await controller.store.ask(users.listed)
-    return {"items": [_view(row) for row in rows]}
+    rows, granted = await controller.store.read(
+        lambda session: (users.listed(session), grants.listed(session))
+    )
+    return {"items": [views.user(row, granted) for row in rows]}
 
 
 @router.post("", status_code=201)
@@ -74,13 +75,13 @@ async def add(controller: Controller, actor: Administering, wanted: NewUser) -> 
         if controller.administration is not None:
             password = await controller.administration.add_user(name, BrokerRole(role.value))
         undoing.pop_all()
-    return _view(row) | _connection(controller, name, password)
+    return await _view(controller, row) | _connection(controller, name, password)
 
 
 @router.get("/{username}")
 async def one(controller: Controller, _actor: Administering, username: UsernamePath) -> dict[str, Any]:
     """One user."""
-    return _view(await controller.store.ask(partial(users.get, username=username)))
+    return await _view(controller, await controller.store.ask(partial(users.get, username=username)))
 
 
 @router.patch("/{username}")
@@ -95,7 +96,7 @@ async def change_role(
     if controller.administration is not None and row.disabled_at is None:
         await _shut_out(controller, username)
         password = await controller.administration.add_user(username, BrokerRole(row.role))
-    return _view(row) | _connection(controller, username, password)
+    return await _view(controller, row) | _connection(controller, username, password)
 
 
 @router.post("/{username}/rotate")
@@ -121,12 +122,12 @@ async def rotate(controller: Controller, actor: Administering, username: Usernam
     await controller.store.write(
         lambda session: users.note_rotation(session, username, actor=actor, now=datetime.now(UTC))
     )
-    return _view(row) | _connection(controller, username, password)
+    return await _view(controller, row) | _connection(controller, username, password)
 
 
 @router.put("/{username}/password")
 async def change_password(
-    controller: Controller, actor: Asking, username: UsernamePath, wanted: NewPassword
+    controller: Controller, actor: Personally, username: UsernamePath, wanted: NewPassword
 ) -> dict[str, Any]:
     """Give somebody another password to sign in with; what is open by the old one is over.
 
@@ -144,7 +145,7 @@ async def change_password(
     if chosen is None and actor.role is not Role.ADMIN:
         raise InvalidArguments("password: which one it is to be is missing.")
     row, made = await doorkeeper.change_password(username, chosen, before=before, actor=actor)
-    return _view(row) | ({} if made is None else {"password": made})
+    return await _view(controller, row) | ({} if made is None else {"password": made})
 
 
 @router.post("/{username}/disable")
@@ -154,7 +155,7 @@ async def disable(controller: Controller, actor: Administering, username: Userna
         lambda session: users.disable(session, username, actor=actor, now=datetime.now(UTC))
     )
     await _shut_out(controller, username)
-    return _view(row)
+    return await _view(controller, row)
 
 
 @router.post("/{username}/enable")
@@ -167,7 +168,7 @@ async def enable(controller: Controller, actor: Administering, username: Usernam
     if controller.administration is not None:
         await _shut_out(controller, username)
         password = await controller.administration.add_user(username, BrokerRole(row.role))
-    return _view(row) | _connection(controller, username, password)
+    return await _view(controller, row) | _connection(controller, username, password)
 
 
 @router.delete("/{username}", status_code=204)
@@ -193,15 +194,9 @@ async def _forget(controller: Parts, actor: Actor, username: str) -> None:
     )
 
 
-def _view(row: User) -> dict[str, Any]:
-    return {
-        "username": row.username,
-        "role": row.role,
-        "added_by": row.added_by,
-        "added_at": format_instant(row.added_at),
-        "signs_in": row.password_hash is not None,
-        "disabled_at": None if row.disabled_at is None else format_instant(row.disabled_at),
-    }
+async def _view(controller: Parts, row: User) -> dict[str, Any]:
+    granted = await controller.store.ask(partial(grants.listed, username=row.username))
+    return views.user(row, granted)
 
 
 def _connection(controller: Parts, username: str, password: str | None) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Rows as JSON: what the API shows of each noun, secrets never among it."""
 
+from controller.api.views.accounts import api_key, grant, user
 from controller.api.views.commands import approval, command
 from controller.api.views.devices import affected, connection, device, device_whole, history, links
 from controller.api.views.records import audit, conversation, event, hit, memory, message
@@ -7,6 +8,7 @@ from controller.api.views.rows import page
 
 __all__ = [
     "affected",
+    "api_key",
     "approval",
     "audit",
     "command",
@@ -15,10 +17,12 @@ __all__ = [
     "device",
     "device_whole",
     "event",
+    "grant",
     "history",
     "hit",
     "links",
     "memory",
     "message",
     "page",
+    "user",
 ]

@@ -5,8 +5,19 @@ from controller.services import conditions, undoing
 from controller.store.tables import ApprovalRow, ToolExecution
 
 
-def command(row: ToolExecution, *, undone: bool = False) -> Json:
-    """One command: what was asked, decided, and how it went. `undone`: it was put back, or is about to be."""
+def command(row: ToolExecution, *, undone: bool = False, whole: bool = True, said: bool = True) -> Json:
+    """One command: what was asked, decided, and how it went. `undone`: it was put back, or is about to be.
+
+    Who does not see it `whole` gets no arguments and no results, and whoever did not say it no words.
+    """
+    return _view(row, undone=undone) | ({} if whole else _WITHHELD) | ({} if said else _UNSAID)
+
+
+_WITHHELD: Json = dict.fromkeys(("arguments", "condition", "result", "error", "reasons", "layers"))
+_UNSAID: Json = dict.fromkeys(("session_id", "user_query"))
+
+
+def _view(row: ToolExecution, *, undone: bool) -> Json:
     return times(
         {
             "command_id": row.id,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement
-from sqlmodel import Session, col, delete, select, update
+from sqlmodel import Session, col, delete, update
 
 from controller.services import audit
 from controller.services.actors import Actor, Role
@@ -89,16 +89,6 @@ def end_all(session: Session, username: str | None = None, *, why: str, now: dat
     if username is not None:
         open_ones.append(col(SignIn.username) == username)
     session.execute(update(SignIn).where(*open_ones).values(ended_at=now, ended_why=why))
-
-
-def user_of(session: Session, sign_in_id: str) -> User | None:
-    """Who is signed in there; None: nobody any more. One statement."""
-    query = (
-        select(User)
-        .join(SignIn, col(SignIn.username) == col(User.username))
-        .where(col(SignIn.id) == sign_in_id, col(SignIn.ended_at).is_(None), col(User.disabled_at).is_(None))
-    )
-    return session.exec(query).first()
 
 
 def forget_old(session: Session, *, now: datetime) -> None:

@@ -95,6 +95,11 @@ def every(session: Session) -> list[Device]:
     return list(session.exec(select(Device).order_by(col(Device.device_id))))
 
 
+def groups(session: Session) -> list[str]:
+    """The groups that devices are in, by name."""
+    return sorted({group for some in session.exec(select(Device.groups)) for group in some})
+
+
 def add(session: Session, new: NewDevice, *, actor: Actor, now: datetime) -> Device:
     """Prepare a place for a device.
 

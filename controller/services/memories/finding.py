@@ -12,6 +12,7 @@ from controller.services import pages
 from controller.services.actors import Actor, Role
 from controller.services.memories.places import Place, Scope, may_see
 from controller.services.pages import Order, Page
+from controller.services.sight import Sight
 from controller.store.tables import Conversation, MemoryRow
 
 MAX_TERMS = 8  # words of a search that are looked for
@@ -53,11 +54,11 @@ def listed(
     if place is not None and not may_see(session, place, actor=actor):
         return Page()
     if category is not None:
-        where = and_(col(MemoryRow.category) == category, within(place) if place else visible(actor))
+        where = and_(col(MemoryRow.category) == category, within(place) if place else visible(session, actor))
     elif place is not None:
         where = within(place)
     else:
-        kinds = [and_(each, live(now)) for each in _places(actor)]
+        kinds = [and_(each, live(now)) for each in _places(session, actor)]
         where = pages.newest_of_each(_LATEST, kinds, limit=limit, cursor=cursor)
     query = select(MemoryRow).where(live(now), where)
     return pages.page(session, query, _LATEST, limit=limit, cursor=cursor)
@@ -84,7 +85,7 @@ def search(
     terms = text.split()[:MAX_TERMS]
     if not terms or (place is not None and not may_see(session, place, actor=actor)):
         return Page()
-    where = within(place) if place else visible(actor)
+    where = within(place) if place else visible(session, actor)
     if place is None and session_id is not None:
         here = Place(Scope.SESSION, session_id)
         where = or_(where, within(here)) if may_see(session, here, actor=actor) else where
@@ -109,15 +110,15 @@ def within(place: Place) -> ColumnElement[bool]:
     return and_(col(MemoryRow.scope) == place.scope.value, col(MemoryRow.owner) == place.owner)
 
 
-def visible(actor: Actor) -> ColumnElement[bool]:
+def visible(session: Session, actor: Actor) -> ColumnElement[bool]:
     """The rows that a user sees when they name no place."""
-    return or_(*_places(actor))
+    return or_(*_places(session, actor))
 
 
-def _places(actor: Actor) -> list[ColumnElement[bool]]:
+def _places(session: Session, actor: Actor) -> list[ColumnElement[bool]]:
     return [
         col(MemoryRow.scope) == Scope.GLOBAL.value,
-        col(MemoryRow.scope) == Scope.DEVICE.value,
+        and_(col(MemoryRow.scope) == Scope.DEVICE.value, Sight(session, actor).among(col(MemoryRow.owner))),
         within(Place(Scope.USER, actor.user)),
     ]
 
@@ -143,7 +144,7 @@ def _elsewhere(session: Session, key: str, *, actor: Actor, now: datetime) -> Se
     if actor.role is not Role.ADMIN:
         talks = select(Conversation.id).where(Conversation.user == actor.user)
         theirs = and_(col(MemoryRow.scope) == Scope.SESSION.value, col(MemoryRow.owner).in_(talks))
-        query = query.where(or_(visible(actor), theirs))
+        query = query.where(or_(visible(session, actor), theirs))
     latest = query.order_by(col(MemoryRow.updated_at).desc(), col(MemoryRow.id)).limit(MAX_PLACES)
     return session.exec(latest).all()
 

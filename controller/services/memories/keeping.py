@@ -140,7 +140,9 @@ def _source_of(session: Session, new: NewMemory, *, actor: Actor, now: datetime)
     if new.source is not Source.ASSISTANT:
         return new.source
     rows = session.exec(
-        select(MemoryRow.value).where(MemoryRow.source == Source.DEVICE.value, live(now), visible(actor))
+        select(MemoryRow.value).where(
+            MemoryRow.source == Source.DEVICE.value, live(now), visible(session, actor)
+        )
     )
     said_before = any(value == new.value for value in rows)
     return Source.DEVICE if said_before else Source.ASSISTANT

@@ -8,6 +8,7 @@ from sqlmodel import Session
 from controller.errors import InvalidArguments, Refused, UnknownSession
 from controller.services import devices
 from controller.services.actors import FORGEABLE, Actor, Role
+from controller.services.sight import Sight
 from controller.store.tables import Conversation
 
 
@@ -44,8 +45,10 @@ def own(actor: Actor) -> Place:
 def may_see(session: Session, place: Place, *, actor: Actor) -> bool:
     """Whether this user may look there."""
     match place.scope:
-        case Scope.GLOBAL | Scope.DEVICE:
+        case Scope.GLOBAL:
             return True
+        case Scope.DEVICE:
+            return Sight(session, actor).sees(place.owner)
         case Scope.USER:
             return place.owner == actor.user or actor.role is Role.ADMIN
         case Scope.SESSION:
@@ -64,11 +67,15 @@ def check_change(session: Session, place: Place, *, actor: Actor) -> None:
     """
     if (place.scope is Scope.GLOBAL) is not (place.owner == ""):
         raise InvalidArguments("Every scope has an owner, but for global, which has none.")
+    role = actor.role
     if place.scope is Scope.DEVICE:
+        sight = Sight(session, actor)
+        sight.check(place.owner)
         devices.get(session, place.owner)
+        role = sight.role_on(place.owner)
     if place.scope in {Scope.GLOBAL, Scope.DEVICE}:
-        if actor.role is Role.VIEWER:
-            raise Refused("A viewer remembers for themselves only; this is everybody's.")
+        if role.rank < Role.OPERATOR.rank:
+            raise Refused(f"A {role.value} remembers for themselves only; this is everybody's.")
         if actor.via in FORGEABLE:
             raise Refused("What comes by MQTT is remembered for its user only: a broker can forge it.")
     elif place.scope is Scope.SESSION and not may_see(session, place, actor=actor):

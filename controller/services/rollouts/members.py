@@ -6,6 +6,7 @@ from itertools import islice
 from sqlmodel import Session, col, select
 
 from controller.errors import Conflict, UnknownGroup
+from controller.services.actors import Actor, Role
 from controller.store.tables import Device
 
 MOST = 10_000  # devices of one order
@@ -13,16 +14,18 @@ AT_A_TIME = 500  # rows of one look-up: databases bound the names in one stateme
 NAMED = 20  # groups that an error names
 
 
-def of(session: Session, group: str) -> list[Device]:
-    """The devices of a group, by id.
+def of(session: Session, group: str, *, actor: Actor) -> list[Device]:
+    """The devices of a group that this actor sees, by id.
 
     Raises:
-        UnknownGroup: no device is in it.
+        UnknownGroup: none of them is in it.
         Conflict: more devices than one order may go to.
     """
     ids: list[str] = []
     known: set[str] = set()
     for device_id, groups in session.exec(select(Device.device_id, Device.groups)):
+        if actor.role_on(device_id, groups) is Role.GUEST:
+            continue
         known.update(groups)
         if group in groups:
             ids.append(device_id)

@@ -97,10 +97,11 @@ def cancel(session: Session, command_id: str, *, actor: Actor, now: datetime) ->
     """Call any command back; with one to a group, all of its devices' that are open.
 
     Raises:
-        UnknownCommand: it was never recorded.
+        UnknownCommand: it was never recorded, or the actor does not see it.
+        Refused: it is somebody else's, and the actor may only look there.
         Conflict: it has ended already.
     """
-    row = commands.get(session, command_id)
+    row = commands.stoppable(session, command_id, actor=actor)
     if row.group_name is None or Status(row.status).is_final:
         return commands.cancel(session, command_id, actor=actor, now=now)
     audit.record(session, commands.CANCEL_ASKED, now=now, actor=actor, command=row)

@@ -42,13 +42,13 @@ class GroupRequest:
 def submit(session: Session, request: GroupRequest, *, actor: Actor, now: datetime) -> ToolExecution:
     """Record the order and its devices' own, decide each, and let the first leave.
 
-    Who belongs to the group is settled here. Refusals are outcomes, as for one device.
+    Who belongs to the group is settled here: of its devices those that the actor sees. Refusals are outcomes, as for one device.
 
     Raises:
         UnknownGroup: no device is in it.
         Conflict: it has more devices than one order may go to, or than fit on one card.
     """
-    found = members.of(session, request.group)
+    found = members.of(session, request.group, actor=actor)
     parent = _parent(request, found, actor=actor, now=now)
     children: list[ToolExecution] = []
     with session.no_autoflush:  # hundreds of rows leave in one statement, not one by one
@@ -84,6 +84,7 @@ def _parent(request: GroupRequest, found: Sequence[Device], *, actor: Actor, now
         requested_by=actor.user,
         role=actor.role.value,
         via=actor.via.value,
+        api_key_id=actor.key.key_id if actor.key else None,
         trace_id=new_id().replace("-", ""),
         decision=Verdict.DENY.value,
         risk=Risk.LOW.value,

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from controller.errors import InvalidArguments
-from controller.services.actors import Actor, Role
+from controller.services.actors import Role
 from controller.services.search.forms import forms
 from controller.services.search.hits import Kind
+from controller.services.sight import Sight
 from controller.store import fulltext
 
 MAX_TEXT = 500  # characters
@@ -24,8 +25,8 @@ class Query:
     since: datetime | None = None
     until: datetime | None = None
 
-    def wanted(self, actor: Actor) -> fulltext.Wanted:
-        """The same for this user, as it is looked up.
+    def wanted(self, sight: Sight) -> fulltext.Wanted:
+        """The same for who sees this, as it is looked up.
 
         Raises:
             InvalidArguments: there is no word in it, or too much, or its time ends before it begins.
@@ -38,7 +39,8 @@ class Query:
             device_id=self.device_id,
             since=self.since,
             until=self.until,
-            reader=None if actor.role is Role.ADMIN else actor.user,
+            reader=None if sight.actor.role is Role.ADMIN else sight.actor.user,
+            devices=None if sight.actor.sees_all else sight.roles.keys(),
         )
 
 

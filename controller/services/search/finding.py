@@ -15,6 +15,7 @@ from controller.services import names
 from controller.services.actors import Actor
 from controller.services.search.asking import Query
 from controller.services.search.hits import Hit, told
+from controller.services.sight import Sight
 from controller.store import fulltext
 from controller.store.fulltext import Stretch
 
@@ -47,7 +48,8 @@ def find(
         UnknownDevice: nothing was found of a device that never was here.
         InvalidCursor: the cursor is none of a search.
     """
-    wanted = query.wanted(actor)
+    sight = Sight(session, actor)
+    wanted = query.wanted(sight)
     connection = session.connection()
     bounds = fulltext.bounds(connection, wanted)
     if cursor is not None:
@@ -69,6 +71,7 @@ def find(
         if stretch.high > stretch.low and perf_counter() - began > patience_s:
             return Page(hits, str(stretch.high))
     if query.device_id is not None and cursor is None and not hits:
+        sight.check(query.device_id)
         names.check_known(session, query.device_id)
     return Page(hits, None)
 

@@ -16,7 +16,7 @@ from controller.services.settling.dispatch import (
     never_sent,
     not_taken,
 )
-from controller.services.settling.judging import actor_of, parameters, recheck
+from controller.services.settling.judging import parameters, recheck
 from controller.services.settling.moving import (
     device_came,
     finish,
@@ -35,7 +35,6 @@ __all__ = [
     "Departure",
     "Settled",
     "Watch",
-    "actor_of",
     "called_back",
     "deadline",
     "depart",

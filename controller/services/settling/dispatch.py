@@ -55,7 +55,7 @@ def judge_again(session: Session, command_id: str, *, now: datetime) -> bool:
     row = session.get(ToolExecution, command_id)
     if row is None or row.status != Status.QUEUED:
         return False
-    error = objection(session, row)
+    error = objection(session, row, now=now)
     if error is not None:
         finish(session, row, Status.DENIED, now=now, error=error)
         return False
@@ -69,7 +69,7 @@ def _may_go_on(session: Session, row: ToolExecution, *, now: datetime) -> bool:
     """Whether what may have left may be published again; one that its device took on is its device's."""
     if row.status == Status.ACCEPTED:
         return True
-    error = objection(session, row)
+    error = objection(session, row, now=now)
     if error is not None:
         audit.record(session, CALLED_OFF, now=now, command=row, detail={"code": error.code})
         notices.announce(session, notices.CancelWanted(row))

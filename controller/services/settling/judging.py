@@ -1,10 +1,10 @@
 """What holds now for a command that was decided earlier: the rules, and its person's yes."""
 
-from dataclasses import replace
+from datetime import datetime
 
 from sqlmodel import Session
 
-from controller.services import devices, names, permissions, targets, users
+from controller.services import devices, names, permissions, standing, targets
 from controller.services.actors import Actor, Role
 from controller.services.cards import ApprovalStatus
 from controller.services.permissions import Decision, Layer, Proposal
@@ -22,19 +22,25 @@ def parameters(row: ToolExecution) -> JsonObject:
     return row.secret_parameters or row.parameters
 
 
-def actor_of(row: ToolExecution) -> Actor:
-    """Whose rights the command carries."""
+def asker(row: ToolExecution) -> Actor:
+    """Who asked for the command, with what they might do there then."""
     return Actor(row.requested_by, Role(row.role), Via(row.via))
 
 
-def recheck(session: Session, row: ToolExecution) -> Decision:
+def actor_of(session: Session, row: ToolExecution, *, now: datetime) -> Actor:
+    """Whose rights the command carries, as they are now; a guest's where they or their key may come in no more."""
+    then = asker(row)
+    if then.via is not Via.MQTT and not names.is_users(session, then.user):
+        return then  # the system, or somebody who was removed and has become a guest
+    actor = standing.again(session, then.user, then.via, row.api_key_id, now=now)
+    return actor or Actor(then.user, Role.GUEST, then.via)
+
+
+def recheck(session: Session, row: ToolExecution, *, now: datetime) -> Decision:
     """The permission layers again, with what holds now; also for who asked."""
-    actor = actor_of(row)
-    if actor.via is Via.MQTT or names.is_users(session, actor.user):
-        role = users.role_now(session, actor.user)
-        if role is None:
-            return _nobody(row)
-        actor = replace(actor, role=role)
+    actor = actor_of(session, row, now=now)
+    if actor.role is Role.GUEST and not actor.grants:
+        return _nobody(row)
     device = devices.find(session, row.device_id)
     target = targets.of(device) if device else targets.unknown(row.device_id)
     proposal = Proposal(row.tool_name, parameters(row), dry_run=row.dry_run)
@@ -43,14 +49,15 @@ def recheck(session: Session, row: ToolExecution) -> Decision:
 
 
 def _nobody(row: ToolExecution) -> Decision:
-    reason = f"{row.requested_by} asked for this and is not let in any more."
+    who = f"{row.requested_by}'s API key" if row.api_key_id else row.requested_by
+    reason = f"{who} asked for this and is not let in any more."
     layer = Layer("user", Verdict.DENY, reason, ErrorCode.PERMISSION_DENIED)
     return Decision(Verdict.DENY, (layer,), parameters(row), Risk(row.risk))
 
 
-def objection(session: Session, row: ToolExecution) -> ErrorBody | None:
+def objection(session: Session, row: ToolExecution, *, now: datetime) -> ErrorBody | None:
     """Why a command may not leave now; None if it may."""
-    decision = recheck(session, row)
+    decision = recheck(session, row, now=now)
     if decision.verdict is Verdict.DENY:
         return ErrorBody(code=decision.code, message=decision.reasons[0])
     if row.approval_id is None:

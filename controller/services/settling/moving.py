@@ -14,7 +14,7 @@ from controller.services.conditions import Condition
 from controller.services.orders import Status
 from controller.services.policy import Verdict
 from controller.services.requests import CommandRequest
-from controller.services.settling.judging import actor_of, objection
+from controller.services.settling.judging import actor_of, asker, objection
 from controller.store import house, notices
 from controller.store.tables import Device, ToolExecution
 from schemas.errors import ErrorBody, ErrorCode
@@ -61,7 +61,7 @@ def device_came(session: Session, device_id: str, *, now: datetime) -> None:
 
 def _still_stands(session: Session, row: ToolExecution, *, now: datetime) -> bool:
     """Judge by what holds now; what is not allowed any more is denied."""
-    error = objection(session, row)
+    error = objection(session, row, now=now)
     if error is not None:
         finish(session, row, Status.DENIED, now=now, error=error)
     return error is None
@@ -120,7 +120,7 @@ def _ask_first(
     session: Session, row: ToolExecution, condition: Condition, device: Device, *, now: datetime
 ) -> None:
     """Ask the device what the order depends on, by a command of its own that the order waits for."""
-    actor = actor_of(row)
+    actor = actor_of(session, row, now=now)
     at_most = house.of(session).mqtt_max_risk
     layer, condition = conditions.judge(actor, targets.of(device), condition, mqtt_max_risk=at_most)
     if layer.verdict is not Verdict.ALLOW:
@@ -194,7 +194,7 @@ def finish(
     row.error_message = error.message if error else None
     row.secret_parameters = None
     detail: JsonObject = {"code": error.code} if error else {}
-    audit.record(session, f"command.{status.value}", now=now, actor=actor_of(row), command=row, detail=detail)
+    audit.record(session, f"command.{status.value}", now=now, actor=asker(row), command=row, detail=detail)
     notices.announce(session, notices.CommandChanged(row, final=True))
     if row.approval_id is not None:
         cards.close_if_idle(session, row.approval_id, now=now)

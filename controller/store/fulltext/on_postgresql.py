@@ -31,6 +31,7 @@ _FITTING = """
     AND (CAST(:until AS timestamptz) IS NULL OR held.at < CAST(:until AS timestamptz))
     AND (CAST(:reader AS text) IS NULL OR held.owner IS NULL OR held.owner = 'user:' || CAST(:reader AS text)
         OR held.owner IN (SELECT 'session:' || id FROM sessions WHERE "user" = CAST(:reader AS text)))
+    AND (CAST(:devices AS text[]) IS NULL OR held.device_id IS NULL OR held.device_id = ANY(CAST(:devices AS text[])))
     ORDER BY held.number DESC LIMIT :limit
 """
 _IN_PARTS = """
@@ -52,6 +53,7 @@ def within(connection: Connection, wanted: Wanted, stretch: Stretch, *, limit: i
         "since": wanted.since,
         "until": wanted.until,
         "reader": wanted.reader,
+        "devices": None if wanted.devices is None else list(wanted.devices),
         "limit": limit,
     }
     if stretch.high - stretch.low > FIRST and _are_few(connection, asked):

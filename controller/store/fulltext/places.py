@@ -24,6 +24,7 @@ class Wanted:
     since: datetime | None = None
     until: datetime | None = None
     reader: str | None = None
+    devices: Collection[str] | None = None  # whose rows they may see, beside those of none; None: of each
 
     def facets(self) -> list[list[str]]:
         """The same kind of groups, of what is no word of a text."""
@@ -106,4 +107,7 @@ def shown(wanted: Wanted, columns: Columns) -> ColumnElement[bool]:
         own = select(literal("session:") + talks.id).where(talks.user == wanted.reader)
         owner = columns["owner"]
         conditions.append(or_(owner.is_(None), owner == f"user:{wanted.reader}", owner.in_(own)))
+    if wanted.devices is not None:
+        device_id = columns["device_id"]
+        conditions.append(or_(device_id.is_(None), device_id.in_(wanted.devices)))
     return and_(true(), *conditions)

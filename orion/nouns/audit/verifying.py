@@ -24,7 +24,9 @@ def verify(
     key: Annotated[
         list[str] | None,
         typer.Option(
-            "--key", metavar="KEY", help="Believe what this key signed (`orion keys list`), and no other."
+            "--key",
+            metavar="KEY",
+            help="Believe what this key signed (`orion signing-keys list`), and no other.",
         ),
     ] = None,
 ) -> Exit:
@@ -94,7 +96,7 @@ def told(
         if strangers:
             terminal.write(
                 f"Signed with {', '.join(strangers)}, which is no key that is believed here. Ask who runs that "
-                "controller for the id of its key (`orion keys list`), and name it with --key."
+                "controller for the id of its key (`orion signing-keys list`), and name it with --key."
             )
         if unreadable:
             terminal.say(f"{unreadable} lines of the file of signed heads cannot be read.")

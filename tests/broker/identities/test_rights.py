@@ -83,7 +83,9 @@ async def test_debugging_user_reads_all_and_publishes_nothing(broker: RunningBro
                 await reader.publish(topic, b"{}")
 
 
-@pytest.mark.parametrize("role", [Role.DEBUG, Role.ADMIN, Role.OPERATOR, Role.VIEWER, Role.HOME_ASSISTANT])
+@pytest.mark.parametrize(
+    "role", [Role.DEBUG, Role.ADMIN, Role.OPERATOR, Role.VIEWER, Role.GUEST, Role.HOME_ASSISTANT]
+)
 async def test_the_answer_to_a_device_that_joins_holds_a_password_and_reaches_nobody_else(
     broker: RunningBroker, role: Role
 ) -> None:
@@ -92,7 +94,8 @@ async def test_the_answer_to_a_device_that_joins_holds_a_password_and_reaches_no
     reading = broker.endpoint(name, await asyncio.to_thread(broker.identities.add_user, name, role))
     joining = await asyncio.to_thread(broker.identities.add_joining, "abcd", "the-code's")
     await await_active(reading)
-    end = f"{A}/presence" if role is not Role.HOME_ASSISTANT else "orion/v1/homeassistant/x"
+    ends = {Role.HOME_ASSISTANT: "orion/v1/homeassistant/x", Role.GUEST: f"orion/v1/users/{name}/response"}
+    end = ends.get(role, f"{A}/presence")
     async with (
         joined(reading) as reader,
         joined(broker.endpoint(joining, "the-code's")) as device,

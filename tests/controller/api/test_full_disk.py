@@ -157,29 +157,29 @@ async def test_keys_that_cannot_be_written_stay(
     disk: Disk, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     async with on_disks(tmp_path, tmp_path_factory.mktemp("broker"), disk.path) as orion:
-        before = (await orion.http.get("keys")).json()
+        before = (await orion.http.get("signing-keys")).json()
         await disk.fill()
 
-        told = refused(await orion.http.post("keys/rotate", json={"at_once": True}))
+        told = refused(await orion.http.post("signing-keys/rotate", json={"at_once": True}))
 
         assert "No space left" in told
         assert "ake room" in told
         assert "still signs" in told
-        assert (await orion.http.get("keys")).json() == before
+        assert (await orion.http.get("signing-keys")).json() == before
         await disk.free()
-        assert (await orion.http.post("keys/rotate", json={"at_once": True})).status_code == 201
+        assert (await orion.http.post("signing-keys/rotate", json={"at_once": True})).status_code == 201
 
 
 async def test_a_key_that_cannot_be_recorded_is_told_to_devices_all_the_same(
     disk: Disk, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     async with on_disks(disk.path, tmp_path_factory.mktemp("broker"), tmp_path / "data") as orion:
-        (before,) = (await orion.http.get("keys")).json()["items"]
+        (before,) = (await orion.http.get("signing-keys")).json()["items"]
         await disk.fill()
 
-        told = refused(await orion.http.post("keys/rotate", json={"at_once": True}))
+        told = refused(await orion.http.post("signing-keys/rotate", json={"at_once": True}))
 
-        (now,) = (await orion.http.get("keys")).json()["items"]
+        (now,) = (await orion.http.get("signing-keys")).json()["items"]
         assert now["key_id"] != before["key_id"]
         assert now["key_id"] in told
         assert "full" in told

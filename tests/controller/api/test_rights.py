@@ -34,13 +34,13 @@ LEAST = {
     "POST /devices/{device_id}/invite": ADMIN,
     "POST /devices/{device_id}/enrol": ADMIN,
     "POST /devices/{device_id}/certificate": ADMIN,
-    "GET /keys": ADMIN,
-    "POST /keys/rotate": ADMIN,
+    "GET /signing-keys": ADMIN,
+    "POST /signing-keys/rotate": ADMIN,
     "POST /commands": ANYBODY,  # what a viewer may do there, `permissions` decides
     "GET /commands": ANYBODY,
     "GET /commands/{command_id}": ANYBODY,
     "GET /commands/{command_id}/watch": ANYBODY,
-    "POST /commands/{command_id}/cancel": OPERATOR,
+    "POST /commands/{command_id}/cancel": ANYBODY,  # who sees it, and may order something there
     "POST /commands/{command_id}/undo": ANYBODY,  # as for /commands
     "GET /approvals": ANYBODY,
     "GET /approvals/{approval_id}": ANYBODY,
@@ -76,6 +76,12 @@ LEAST = {
     "PUT /users/{username}/password": ANYBODY,  # one's own
     "POST /users/{username}/disable": ADMIN,
     "POST /users/{username}/enable": ADMIN,
+    "PUT /users/{username}/grants/{kind}/{name}": ADMIN,
+    "DELETE /users/{username}/grants/{kind}/{name}": ADMIN,
+    "GET /keys": ANYBODY,  # one's own
+    "POST /keys": ANYBODY,
+    "GET /keys/{key_id}": ANYBODY,
+    "DELETE /keys/{key_id}": ANYBODY,
 }
 PLACEHOLDERS = {
     "device_id": "laptop",
@@ -86,6 +92,8 @@ PLACEHOLDERS = {
     "approval_id": "a",
     "session_id": "s",
     "key": "k",
+    "key_id": "k",
+    "name": "n",
 }
 
 

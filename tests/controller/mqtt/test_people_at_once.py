@@ -13,7 +13,7 @@ from tests.factories import NOON
 
 def asked(number: int, username: str = "mia") -> RequestTaken:
     request = Request(id=f"r{number}", text="?", at=NOON, expires_at=NOON + timedelta(minutes=1))
-    return RequestTaken(username, "viewer", request)
+    return RequestTaken(username, request)
 
 
 async def test_a_burst_that_is_heard_in_one_breath_has_its_turns_and_its_places(store: Store) -> None:

@@ -47,7 +47,20 @@ TABLE: list[tuple[Role, PolicyProfile, bool, tuple[Verdict, ...]]] = [
 def test_the_table_names_every_case_once() -> None:
     cases = [(role, profile, changing) for role, profile, changing, _ in TABLE]
 
-    assert len(set(cases)) == len(cases) == len(Role) * len(PolicyProfile) * 2
+    assert len(set(cases)) == len(cases) == (len(Role) - 1) * len(PolicyProfile) * 2
+
+
+@pytest.mark.parametrize("profile", PolicyProfile)
+@pytest.mark.parametrize("risk", RISKS)
+def test_to_a_guest_a_device_that_was_not_granted_is_not_there(risk: Risk, profile: PolicyProfile) -> None:
+    target = one_tool(a_tool(risk=risk, annotations={"readOnlyHint": True}), policy=profile.value)
+    guest = Actor("g", Role.GUEST, Via.API)
+
+    decision = permissions.decide(guest, target, Proposal("pump_start", {}))
+
+    stranger = permissions.decide(ADMIN, targets.unknown(target.device_id), Proposal("pump_start", {}))
+    assert decision.verdict is DENY
+    assert (decision.code, decision.reasons) == (ErrorCode.UNKNOWN_DEVICE, stranger.reasons)
 
 
 @pytest.mark.parametrize(("role", "profile", "changing", "verdicts"), TABLE)

@@ -103,7 +103,7 @@ def test_after_one_at_once_an_ordinary_rotation_is_possible_again(ring: KeyRing,
     assert ids(ring) == {second, third}
     assert ring.signer.key_id == second
     assert introducers(ring) == [stolen, second]  # whoever was away learns of both
-    with pytest.raises(Conflict, match="orion keys rotate --at-once"):
+    with pytest.raises(Conflict, match="orion signing-keys rotate --at-once"):
         ring.rotate()
     hour.now += SETTLE + OVERLAP
     assert ids(ring) == {third}
@@ -139,7 +139,9 @@ def test_a_damaged_file_is_never_replaced(content: str, tmp_path: Path, hour: Ho
 
 def test_keys_that_devices_go_by_are_not_begun_anew_in_silence(tmp_path: Path, hour: Hour) -> None:
     path = tmp_path / "keys.json"
-    with pytest.raises(KeysUnusable, match=r"laptop, nas(?s:.)*Restore it from a backup.*orion keys new"):
+    with pytest.raises(
+        KeysUnusable, match=r"laptop, nas(?s:.)*Restore it from a backup.*orion signing-keys new"
+    ):
         KeyRing(path, hour).open(enrolled=["laptop", "nas"])
     assert not path.exists()
     KeyRing(path, hour).begin()
@@ -149,7 +151,7 @@ def test_keys_that_devices_go_by_are_not_begun_anew_in_silence(tmp_path: Path, h
 def test_keys_are_never_begun_anew_over_those_that_are_there(
     ring: KeyRing, tmp_path: Path, hour: Hour
 ) -> None:
-    with pytest.raises(Conflict, match="orion keys rotate"):
+    with pytest.raises(Conflict, match="orion signing-keys rotate"):
         KeyRing(tmp_path / "controller" / "keys.json", hour).begin()
     assert ids(ring) == {ring.signer.key_id}
 
@@ -162,7 +164,7 @@ def test_keys_that_others_could_read_are_taken_from_their_eyes(
     again = KeyRing(path, hour)
     again.open()
     assert path.stat().st_mode & 0o777 == 0o600
-    assert "orion keys rotate --at-once" in caplog.text
+    assert "orion signing-keys rotate --at-once" in caplog.text
     assert again.keys == ring.keys
 
 

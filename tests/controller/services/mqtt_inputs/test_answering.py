@@ -6,7 +6,6 @@ import pytest
 from sqlmodel import Session, select
 
 from controller.services import mqtt_inputs
-from controller.services.actors import Role
 from controller.services.cards import ApprovalStatus
 from controller.store import notices
 from controller.store.notices import RequestTaken
@@ -27,7 +26,7 @@ def test_a_request_waits_for_its_turn_once(session: Session) -> None:
     for _ in range(2):
         mqtt_inputs.take_request(session, "the.operator", request, now=later(1))
 
-    assert taken(session) == [RequestTaken("the.operator", Role.OPERATOR.value, request)]
+    assert taken(session) == [RequestTaken("the.operator", request)]
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ def test_what_is_done_to_users_is_audited(session: Session) -> None:
     assert actions == ["user.removed", "user.rotated", "user.role_changed"]
     assert [row.username for row in users.listed(session)] == [
         "the.admin",
+        "the.guest",
         "the.home_assistant",
         "the.operator",
     ]

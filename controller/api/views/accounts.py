@@ -1,0 +1,54 @@
+"""Users as JSON, with what was granted to them and the keys of their programs; never what lets them in."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from controller.api.views.rows import Json, times
+from controller.services.accounts import apikeys
+from controller.store.tables import ApiKey, GrantRow, User
+
+
+def user(row: User, granted: Sequence[GrantRow]) -> Json:
+    """One user."""
+    return times(
+        {
+            "username": row.username,
+            "role": row.role,
+            "grants": [grant(each) for each in granted if each.username == row.username],
+            "added_by": row.added_by,
+            "added_at": row.added_at,
+            "signs_in": row.password_hash is not None,
+            "disabled_at": row.disabled_at,
+        }
+    )
+
+
+def grant(row: GrantRow) -> Json:
+    """A role on one device, or on a group."""
+    return times(
+        {
+            "device_id": row.device_id,
+            "group": row.group_name,
+            "role": row.role,
+            "granted_by": row.granted_by,
+            "granted_at": row.granted_at,
+        }
+    )
+
+
+def api_key(row: ApiKey, *, now: datetime) -> Json:
+    """One key. `opens`: whether it still does."""
+    return times(
+        {
+            "key_id": row.id,
+            "name": row.name,
+            "username": row.username,
+            "scopes": row.scopes,
+            "devices": row.devices,
+            "opens": apikeys.opens(row, now=now),
+            "created_at": row.created_at,
+            "expires_at": row.expires_at,
+            "last_used_at": row.last_used_at,
+            "revoked_at": row.revoked_at,
+        }
+    )
