@@ -102,5 +102,15 @@ async def first(
 
 @router.get("/me")
 async def me(actor: Asking) -> dict[str, Any]:
-    """Who is asking, and what as."""
-    return {"username": actor.user, "role": actor.role.value}
+    """Who is asking, and what as: their role on all devices, what was granted to them, what their key leaves."""
+    granted = [
+        {"device_id": each.device_id, "group": each.group, "role": each.role.value} for each in actor.grants
+    ]
+    key = None
+    if actor.key is not None:
+        key = {
+            "key_id": actor.key.key_id,
+            "scopes": sorted(actor.key.scopes),
+            "devices": list(actor.key.devices),
+        }
+    return {"username": actor.user, "role": actor.role.value, "grants": granted, "key": key}
