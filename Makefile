@@ -1,5 +1,5 @@
 # No logic here: each target names the command that does the work.
-.PHONY: demo test test-both check bench bench-store faults format lock clean setup
+.PHONY: demo test test-both check bench bench-api bench-store faults format lock clean setup
 
 HALVED = tests/conformance tests/flows tests/orion tests/security
 
@@ -30,6 +30,9 @@ format: setup
 
 bench: setup
 	.venv/bin/python -m bench
+
+bench-api: setup
+	.venv/bin/python -m bench.api
 
 bench-store: setup
 	.venv/bin/python -m bench.store

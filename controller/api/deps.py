@@ -12,7 +12,8 @@ from fastapi import Depends, Header, Query, Request
 
 from broker.administration import Administration
 from controller.api.access import scopes
-from controller.api.access.doorkeeper import Doorkeeper, Unauthorized
+from controller.api.access.bearers import Unauthorized
+from controller.api.access.doorkeeper import Doorkeeper
 from controller.assistant.chat import Assistant
 from controller.errors import Refused
 from controller.services import users

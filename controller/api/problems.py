@@ -12,7 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from broker.identities import BrokerUnreachable, IdentityError, NameTaken, NotWritten, UnknownIdentity
-from controller.api.access.doorkeeper import GrantRefused, Unauthorized
+from controller.api.access.bearers import Unauthorized
+from controller.api.access.doorkeeper import GrantRefused
 from controller.api.access.throttle import TooManyTries
 from controller.assistant.chat import TextTooLong
 from controller.errors import (

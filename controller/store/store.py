@@ -20,6 +20,7 @@ from controller.store import engine as engines
 from controller.store import migrate, notices, server
 from controller.store.checkpoints import Checkpoints
 from controller.store.failures import StoreAway, StoreBusy, StoreFailed, StoreRefused, cause
+from controller.store.freshness import Freshness
 from controller.store.house import HouseRules
 from controller.store.whereabouts import Whereabouts
 from controller.store.writer import Unit, Writer
@@ -52,7 +53,8 @@ class Store:
         self._reader, self._asker = engines.readers(url)
         self._whereabouts = Whereabouts(url)
         self._checkpoints = Checkpoints(self._reader)
-        self._work = Writer(self._begun, self._checkpoints, self._tell, most=MAX_QUEUED)
+        self.freshness = Freshness(self._writer)
+        self._work = Writer(self._begun, self._checkpoints, self._tell, self.freshness, most=MAX_QUEUED)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
         self._listener: Callable[[list[notices.Notice]], None] | None = None
         self._closed = False

@@ -20,6 +20,7 @@ from controller.store import engine as engines
 from controller.store import notices
 from controller.store.checkpoints import Checkpoints
 from controller.store.failures import StoreFailed, StoreRefused, StoreUnsure, cause
+from controller.store.freshness import Freshness
 
 logger = logging.getLogger(__name__)
 
@@ -52,12 +53,14 @@ class Writer:
         begin: Callable[[], Session],
         checkpoints: Checkpoints,
         hear: Callable[[list[notices.Notice]], None],
+        freshness: Freshness,
         *,
         most: int,
     ) -> None:
         self._begin = begin
         self._checkpoints = checkpoints
         self._hear = hear
+        self._freshness = freshness
         self._most = most
         self._queue: queue.Queue[Unit | None] = queue.Queue(most)
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -123,6 +126,7 @@ class Writer:
             pass
         except (SQLAlchemyError, StoreFailed, _TransactionLost) as error:
             _fail(wanted, error, committing=committing)
+        self._freshness.committed()
         if heard:
             self._hear(heard)  # before the waiters below: who is woken finds the news delivered
         for unit in wanted:
