@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlmodel import Session
 
 from controller.services import arguments, audit, conditions, permissions, targets
-from controller.services.actors import Actor
+from controller.services.actors import Actor, Role
 from controller.services.conditions import Condition
 from controller.services.orders import Status
 from controller.services.permissions import Decision, Proposal
@@ -61,7 +61,9 @@ def judge(
     trace_id: str,
 ) -> ToolExecution:
     """Record one command with what the gate says of it. Asks the store nothing."""
-    target = targets.of(device) if device else targets.unknown(request.device_id)
+    seen = device is not None and actor.role_on(device.device_id, device.groups) is not Role.GUEST
+    # of a device that they do not see not even the shape of its tools is told
+    target = targets.of(device) if device and seen else targets.unknown(request.device_id)
     at_most = house.of(session).mqtt_max_risk
     decision = permissions.decide(actor, target, _proposal(request), mqtt_max_risk=at_most)
     if request.condition is not None and decision.verdict is not Verdict.DENY:
