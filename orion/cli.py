@@ -58,6 +58,7 @@ NOUNS = {
     "stats": "stats",
     "doctor": "doctor",
     "conform": "conform",
+    "asyncapi": "asyncapi",
     "db": "database",
     "debug-user": "debug",
     "identities": "identities",

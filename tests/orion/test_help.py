@@ -26,7 +26,7 @@ NOUNS = (
     "search", "sessions list", "sessions show", "sessions end",
     "conform", "devices revoke", "devices rotate", "identities list", "identities rotate",
     "audit archive", "db status", "db migrate", "db clean", "db move", "db backup", "db backups", "db verify", "db restore",
-    "stats tools", "stats devices", "stats failures",
+    "stats tools", "stats devices", "stats failures", "asyncapi",
 )  # fmt: skip
 
 
