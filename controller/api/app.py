@@ -21,6 +21,7 @@ from controller.api.routes import (
     certificates,
     commands,
     devices,
+    docs,
     events,
     examinations,
     grants,
@@ -67,6 +68,7 @@ KINDS = (  # of routes, as the API's description lists them
     users,
     grants,
     keys,
+    docs,
 )
 
 

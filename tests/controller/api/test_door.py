@@ -29,7 +29,12 @@ for module in pkgutil.walk_packages(controller.__path__, "controller."):  # each
     if ".migrations." not in module.name:
         importlib.import_module(module.name)
 # what needs no token, and what it answers to nothing at all
-OPEN_TO_ALL = {"/api/v1/health": 200, "/api/v1/auth/token": 422, "/api/v1/auth/revoke": 422}
+OPEN_TO_ALL = {
+    "/api/v1/health": 200,
+    "/api/v1/asyncapi.json": 200,
+    "/api/v1/auth/token": 422,
+    "/api/v1/auth/revoke": 422,
+}
 
 
 def every_error(kind: type[OrionError] = OrionError) -> list[type[OrionError]]:

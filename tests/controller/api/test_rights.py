@@ -62,6 +62,7 @@ LEAST = {
     "GET /stats/devices": ANYBODY,
     "GET /stats/failures": ANYBODY,
     "GET /health": OPEN,
+    "GET /asyncapi.json": OPEN,
     "GET /system/database": ADMIN,
     "GET /system/doctor": ADMIN,
     "POST /system/clean": ADMIN,
