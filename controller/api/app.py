@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import uvicorn
 from fastapi import FastAPI
 
-from controller.api import problems, routing
+from controller.api import description, problems, routing
 from controller.api.deps import Parts
 from controller.api.routes import (
     approvals,
@@ -84,14 +84,13 @@ class AddressTaken(OrionError):
 def build(parts: Parts) -> FastAPI:
     """The application, under `/api/v1`."""
     app = FastAPI(
-        title="Orion",
-        version="1",
         docs_url=None,
         redoc_url=None,
         openapi_url=f"{routing.PREFIX}/openapi.json",
         routes=[route for kind in KINDS for route in kind.router.routes],
     )
     app.state.parts = parts
+    description.install(app)
     problems.install(app)
     return app
 

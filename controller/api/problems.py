@@ -15,6 +15,7 @@ from broker.identities import BrokerUnreachable, IdentityError, NameTaken, NotWr
 from controller.api.access.bearers import Unauthorized
 from controller.api.access.doorkeeper import GrantRefused
 from controller.api.access.throttle import TooManyTries
+from controller.api.shapes.problems import MEDIA_TYPE
 from controller.assistant.chat import TextTooLong
 from controller.errors import (
     Conflict,
@@ -32,7 +33,6 @@ from schemas.wire import MAX_PAYLOAD
 
 logger = logging.getLogger(__name__)
 
-MEDIA_TYPE = "application/problem+json"
 FORM = "application/x-www-form-urlencoded"
 _SHOULD = re.compile(r"^(Input|String|Value|List|URL) should")
 OURS = {"Orion-Api": "1"}  # on every answer: a client can tell us from whoever else has the port

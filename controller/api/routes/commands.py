@@ -9,11 +9,14 @@ from functools import partial
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import Header, Query, Response
-from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from controller.api import routing, views
+from controller.api import routing, shapes, views
 from controller.api.deps import Asking, Controller, Cursor, Parts
+from controller.api.lines import Lines
+from controller.api.shapes import Json, Shown
+from controller.api.shapes.problems import located, refusals
+from controller.api.shapes.shown import asked
 from controller.services import commands, rollouts, undoing
 from controller.services.actors import Actor
 from controller.services.conditions import ONLINE, Condition
@@ -29,7 +32,6 @@ router = routing.router("commands", below="/commands")
 
 LONGEST_WAIT = 300.0  # seconds
 MOST = 10_000  # of one list: as many as one group may have
-NDJSON = "application/x-ndjson"
 FOR_GROUPS = frozenset({"rate_per_s", "max_in_flight", "stop_after"})
 ValidFor = Annotated[float, Field(gt=0, le=commands.VALID_AT_MOST)]
 
@@ -37,7 +39,7 @@ ValidFor = Annotated[float, Field(gt=0, le=commands.VALID_AT_MOST)]
 class ToolCondition(BaseModel):
     """A look that must answer true right before a command leaves; `field`: what of its answer."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = asked({"tool": "path_info", "arguments": {"path": "/srv/files"}, "field": "exists"})
 
     tool: ToolName
     arguments: JsonObject = Field(default_factory=dict)
@@ -47,7 +49,9 @@ class ToolCondition(BaseModel):
 class NewCommand(BaseModel):
     """What a device should do, or every device of a group, at a pace."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = asked(
+        {"device_id": "workshop-pc", "tool": "create_directory", "arguments": {"path": "/srv/files/Test"}}
+    )
 
     device_id: DeviceId | None = None
     group: Annotated[str, Field(min_length=1, max_length=100)] | None = None
@@ -84,7 +88,7 @@ class NewCommand(BaseModel):
 class NewUndo(BaseModel):
     """How what a command changed should be put back."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = asked({"dry_run": True})
 
     dry_run: bool = False
     valid_s: ValidFor = commands.VALID_FOR
@@ -96,14 +100,14 @@ def wanted_wait(prefer: str) -> float:
     return min(float(match[1]), LONGEST_WAIT) if match else 0.0
 
 
-@router.post("", status_code=202)
+@router.post("", status_code=202, responses=refusals(404, 409) | located(202))
 async def submit(
     controller: Controller,
     actor: Asking,
     wanted: NewCommand,
     response: Response,
     prefer: Annotated[str, Header()] = "",
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.Command)]:
     """Record a command and decide whether it may leave; a refusal is an outcome, not an error."""
     request = commands.CommandRequest(
         wanted.device_id or "",
@@ -137,7 +141,7 @@ async def listed(
     device_id: DeviceId | None = None,
     status: Status | None = None,
     parent_id: MessageId | None = None,
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.Commands)]:
     """Commands, newest first; with `parent_id` those of one order to a group.
 
     Of what somebody else ordered, who may only look sees no arguments and no results: they are null.
@@ -159,10 +163,10 @@ async def listed(
     return await controller.store.read(look)
 
 
-@router.get("/{command_id}")
+@router.get("/{command_id}", responses=refusals(404))
 async def one(
     controller: Controller, actor: Asking, command_id: str, prefer: Annotated[str, Header()] = ""
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.Command)]:
     """One command; with `Prefer: wait=N` after it settled, or after N seconds."""
     row = await controller.store.read(partial(_seen, command_id=command_id, actor=actor))
     if seconds := wanted_wait(prefer):
@@ -170,16 +174,20 @@ async def one(
     return (await controller.store.read(partial(_shown_to, rows=[row], actor=actor)))[0]
 
 
-@router.get("/{command_id}/watch")
+@router.get(
+    "/{command_id}/watch",
+    response_class=Lines,
+    responses=refusals(404) | {200: {"model": shapes.Command}},
+)
 async def watched(
     controller: Controller,
     actor: Asking,
     command_id: str,
     within_s: Annotated[float, Query(gt=0, le=LONGEST_WAIT)] = 60.0,
-) -> StreamingResponse:
+) -> Lines:
     """A line now and one per change, until nothing moves any more or the time is up."""
     await controller.store.read(partial(_seen, command_id=command_id, actor=actor))
-    return StreamingResponse(_lines(controller, actor, command_id, within_s), media_type=NDJSON)
+    return Lines(_lines(controller, actor, command_id, within_s))
 
 
 async def _lines(controller: Parts, actor: Actor, command_id: str, within_s: float) -> AsyncIterator[bytes]:
@@ -208,8 +216,10 @@ def _shown(session: Session, rows: Sequence[ToolExecution], sight: Sight) -> lis
     ]
 
 
-@router.post("/{command_id}/cancel", status_code=202)
-async def cancel(controller: Controller, actor: Asking, command_id: str) -> dict[str, Any]:
+@router.post("/{command_id}/cancel", status_code=202, responses=refusals(404, 409))
+async def cancel(
+    controller: Controller, actor: Asking, command_id: str
+) -> Annotated[Json, Shown(shapes.Command)]:
     """Stop a command, as far as it still can be; with one to a group all of its devices' own."""
     row = await controller.store.write(
         lambda session: rollouts.cancel(session, command_id, actor=actor, now=datetime.now(UTC))
@@ -217,7 +227,7 @@ async def cancel(controller: Controller, actor: Asking, command_id: str) -> dict
     return (await controller.store.read(partial(_shown_to, rows=[row], actor=actor)))[0]
 
 
-@router.post("/{command_id}/undo", status_code=202)
+@router.post("/{command_id}/undo", status_code=202, responses=refusals(404, 409) | located(202))
 async def undo(
     controller: Controller,
     actor: Asking,
@@ -225,7 +235,7 @@ async def undo(
     response: Response,
     wanted: NewUndo | None = None,
     prefer: Annotated[str, Header()] = "",
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.Command)]:
     """Put back what a command changed, by a command of its own."""
     how = wanted or NewUndo()
     work = partial(

@@ -2,15 +2,18 @@
 
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from broker.identities import IdentityError, NameTaken, UnknownIdentity
 from broker.rights import DEVICES
-from controller.api import routing, views
+from controller.api import routing, shapes, views
 from controller.api.deps import Administering, Asking, Controller
+from controller.api.shapes import Json, Shown
+from controller.api.shapes.problems import refusals
+from controller.api.shapes.shown import HASH, asked
 from controller.errors import InvalidArguments, Refused
 from controller.services import commands, devices, invitations, links
 from controller.services.actors import Actor, Role
@@ -46,6 +49,15 @@ class Names(BaseModel):
 class NewDevice(Names):
     """A place to prepare. With `public_key` (Ed25519, base64url) the device is enrolled at once."""
 
+    model_config = asked(
+        {
+            "device_id": "workshop-pc",
+            "name": "Workshop",
+            "groups": ["workshop"],
+            "allowed_paths": ["/srv/files"],
+        }
+    )
+
     device_id: DeviceId
     public_key: Annotated[str, Field(max_length=64)] | None = None
     adopt: bool = False  # accept the tools of its first profile without a look
@@ -54,26 +66,30 @@ class NewDevice(Names):
 class Change(Names):
     """What to change; lists named in `unlimited` no longer narrow."""
 
+    model_config = asked({"name": "Workshop", "policy": "observe", "unlimited": ["allowed_apps"]})
+
     unlimited: frozenset[Literal["allowed_tools", "allowed_paths", "allowed_apps"]] = frozenset()
 
 
 class Adoption(BaseModel):
     """The tools that somebody looked at: name and hash, as `GET` showed them. Null takes what there is."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = asked({"tools": {"list_directory": HASH}})
 
     tools: Annotated[dict[ToolName, str], Field(max_length=200)] | None = None
 
 
 @router.get("")
-async def listed(controller: Controller, actor: Asking) -> dict[str, Any]:
+async def listed(controller: Controller, actor: Asking) -> Annotated[Json, Shown(shapes.Devices)]:
     """The devices that somebody sees."""
     rows = await controller.store.ask(devices.every)
     return {"items": [views.device(row) for row in rows if sees(actor, row)]}
 
 
-@router.post("", status_code=201)
-async def add(controller: Controller, actor: Administering, wanted: NewDevice) -> dict[str, Any]:
+@router.post("", status_code=201, responses=refusals(409))
+async def add(
+    controller: Controller, actor: Administering, wanted: NewDevice
+) -> Annotated[Json, Shown(shapes.DeviceAdded)]:
     """Prepare a place and an identity on the broker; the password is said here and never again."""
     if actor.key is not None and not actor.key.covers(wanted.device_id):
         raise Refused(f"The API key is for some devices only, and {wanted.device_id} is none of them.")
@@ -139,8 +155,10 @@ def place(wanted: Names, device_id: str, *, adopt: bool) -> devices.NewDevice:
     )
 
 
-@router.get("/{device_id}")
-async def one(controller: Controller, actor: Asking, device_id: DeviceIdPath) -> dict[str, Any]:
+@router.get("/{device_id}", responses=refusals(404))
+async def one(
+    controller: Controller, actor: Asking, device_id: DeviceIdPath
+) -> Annotated[Json, Shown(shapes.DeviceLinked)]:
     """One device, with its tools, what is allowed on it, and what it hangs on."""
     row, found = await controller.store.read(
         lambda session: (
@@ -151,10 +169,10 @@ async def one(controller: Controller, actor: Asking, device_id: DeviceIdPath) ->
     return views.device_whole(row) | views.links(found)
 
 
-@router.post("/{device_id}/adopt")
+@router.post("/{device_id}/adopt", responses=refusals(404, 409))
 async def adopt(
     controller: Controller, actor: Administering, device_id: DeviceIdPath, wanted: Adoption | None = None
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.DeviceWhole)]:
     """Accept the tools that the device offers now, if they are the ones that were looked at."""
     seen = wanted.tools if wanted else None
     row = await controller.store.write(
@@ -163,17 +181,19 @@ async def adopt(
     return views.device_whole(row)
 
 
-@router.post("/{device_id}/resume")
-async def resume(controller: Controller, actor: Administering, device_id: DeviceIdPath) -> dict[str, Any]:
+@router.post("/{device_id}/resume", responses=refusals(404, 409))
+async def resume(
+    controller: Controller, actor: Administering, device_id: DeviceIdPath
+) -> Annotated[Json, Shown(shapes.DeviceWhole)]:
     """Let a device in that was shut out because it sent too much, before its time."""
     await controller.warden.let_in(device_id, actor)
     return views.device_whole(await controller.store.ask(lambda session: devices.get(session, device_id)))
 
 
-@router.patch("/{device_id}")
+@router.patch("/{device_id}", responses=refusals(404))
 async def change(
     controller: Controller, actor: Administering, device_id: DeviceIdPath, wanted: Change
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.DeviceWhole)]:
     """Change names, policy profile or lists."""
     change = devices.PolicyChange(
         name=wanted.name,
@@ -197,7 +217,7 @@ async def change(
     return views.device_whole(row)
 
 
-@router.delete("/{device_id}", status_code=204)
+@router.delete("/{device_id}", status_code=204, responses=refusals(404))
 async def remove(controller: Controller, actor: Administering, device_id: DeviceIdPath) -> None:
     """Take the device's place and its identity away; its connection ends."""
     await _forget(controller, actor, device_id)

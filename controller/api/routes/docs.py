@@ -5,16 +5,17 @@ Nobody needs a token for them: they hold no secret, and are read before one has 
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from controller.api import docs, routing
+from controller.api import docs, routing, shapes
 from controller.api.deps import Controller
 from controller.api.docs import contract, pages
+from controller.api.shapes import Json, Shown
 from schemas.document.asyncapi import document
 
 router = APIRouter()
@@ -34,7 +35,7 @@ def mqtt(controller: Controller) -> HTMLResponse:
 
 
 @described.get("/asyncapi.json")
-def asyncapi(controller: Controller) -> dict[str, Any]:
+def asyncapi(controller: Controller) -> Annotated[Json, Shown(shapes.AsyncApi)]:
     """What travels over MQTT, as an AsyncAPI 3.0 document; needs no token, like this API's own document."""
     return document(controller.settings.prefix)
 

@@ -1,11 +1,13 @@
 """What devices noticed."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query
 
-from controller.api import routing, views
+from controller.api import routing, shapes, views
 from controller.api.deps import Asking, Controller, Cursor
+from controller.api.shapes import Json, Shown
+from controller.api.shapes.problems import refusals
 from controller.services import events
 from controller.services.pages import Page
 from controller.services.sight import Sight
@@ -19,7 +21,7 @@ router = routing.router("events", below="/events")
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
-@router.get("")
+@router.get("", responses=refusals(404))
 async def listed(
     controller: Controller,
     actor: Asking,
@@ -30,7 +32,7 @@ async def listed(
     severity: Severity | None = None,
     *,
     unresolved: bool = False,
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.Events)]:
     """What devices noticed, newest first; `unresolved`: only what is not over."""
 
     def look(session: Session) -> Page[EventRow]:

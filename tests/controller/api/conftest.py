@@ -33,10 +33,19 @@ from controller.store.notices import Notice
 from controller.store.store import Session, Store
 from controller.store.tokenring import TokenRing
 from schemas.topics import Topics
+from tests.controller.api import documented
 from tests.factories import ADMIN, NOON, a_place, a_presence, a_profile
 
 NO_MODEL = "http://127.0.0.1:9"  # nothing listens there
 NO_BROKER = Endpoint("127.0.0.1", 9, "controller-main", "x")
+
+
+async def _as_described(answer: httpx.Response) -> None:
+    await answer.aread()
+    documented.check(answer)
+
+
+AS_DESCRIBED = {"response": [_as_described]}  # every answer that a test gets is held to the description
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +114,7 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
         transport = httpx.ASGITransport(built, raise_app_exceptions=False)
         headers = {"Authorization": f"Bearer {parts.token}"}
         async with httpx.AsyncClient(
-            transport=transport, base_url="http://orion/api/v1/", headers=headers
+            transport=transport, base_url="http://orion/api/v1/", headers=headers, event_hooks=AS_DESCRIBED
         ) as client:
             yield Api(built, store, client, parts.token)
     await provider.close()

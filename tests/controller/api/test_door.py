@@ -15,7 +15,7 @@ import pytest
 import controller
 from controller.api import problems, token
 from controller.api.access.bearers import Unauthorized
-from controller.api.problems import MEDIA_TYPE
+from controller.api.shapes.problems import MEDIA_TYPE
 from controller.errors import OrionError
 from controller.services import commands
 from controller.store.failures import StoreBusy, StoreUnsure

@@ -1,0 +1,105 @@
+"""What the routes answer with, as the API's description has it: one module a kind.
+
+An answer is built as plain JSON by `views` and is not checked a second time, which would cost more
+than building it; the tests hold every answer that they see to its model.
+"""
+
+from controller.api.shapes.commands import Approval, Approvals, Command, Commands, Decided, Line
+from controller.api.shapes.devices import (
+    DeviceAdded,
+    DeviceLinked,
+    DeviceRevoked,
+    DeviceRotated,
+    Devices,
+    DeviceWhole,
+    History,
+    Impact,
+    LinksOf,
+)
+from controller.api.shapes.entering import Certified, Enrolled, Invited, KeyMade, SigningKeys
+from controller.api.shapes.figures import DeviceFigures, Failures, ToolFigures
+from controller.api.shapes.people import (
+    ApiKey,
+    ApiKeyMade,
+    ApiKeys,
+    DebugUser,
+    GrantGiven,
+    Identities,
+    IdentityRotated,
+    Me,
+    Nothing,
+    PasswordChanged,
+    User,
+    UserConnected,
+    Users,
+)
+from controller.api.shapes.records import (
+    Audit,
+    Conversation,
+    Conversations,
+    ConversationWhole,
+    Cuts,
+    Events,
+    Heads,
+    Hits,
+    Memories,
+    Memory,
+)
+from controller.api.shapes.shown import Json, Shown
+from controller.api.shapes.system import AsyncApi, Cleaned, Database, Doctor, Health
+
+__all__ = [
+    "ApiKey",
+    "ApiKeyMade",
+    "ApiKeys",
+    "Approval",
+    "Approvals",
+    "AsyncApi",
+    "Audit",
+    "Certified",
+    "Cleaned",
+    "Command",
+    "Commands",
+    "Conversation",
+    "ConversationWhole",
+    "Conversations",
+    "Cuts",
+    "Database",
+    "DebugUser",
+    "Decided",
+    "DeviceAdded",
+    "DeviceFigures",
+    "DeviceLinked",
+    "DeviceRevoked",
+    "DeviceRotated",
+    "DeviceWhole",
+    "Devices",
+    "Doctor",
+    "Enrolled",
+    "Events",
+    "Failures",
+    "GrantGiven",
+    "Heads",
+    "Health",
+    "History",
+    "Hits",
+    "Identities",
+    "IdentityRotated",
+    "Impact",
+    "Invited",
+    "Json",
+    "KeyMade",
+    "Line",
+    "LinksOf",
+    "Me",
+    "Memories",
+    "Memory",
+    "Nothing",
+    "PasswordChanged",
+    "Shown",
+    "SigningKeys",
+    "ToolFigures",
+    "User",
+    "UserConnected",
+    "Users",
+]

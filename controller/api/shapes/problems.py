@@ -1,0 +1,78 @@
+"""What a refusal looks like, and which ones a route may answer with."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from controller.api.shapes.shown import example
+from schemas.errors import ErrorCode
+
+MEDIA_TYPE = "application/problem+json"
+NAME = "Problem"
+
+Answers = dict[int | str, dict[str, Any]]
+
+_TEXT = {"schema": {"type": "string"}}
+_HEADERS = {
+    401: {"WWW-Authenticate": {"description": "How to come in: `Bearer`.", **_TEXT}},
+    429: {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}}},
+}
+_MEANINGS = {
+    400: "The body cannot be read; or, of a token, the grant is refused.",
+    401: "No token, or one that opens nothing here and now.",
+    403: "Whoever asks may not do this.",
+    404: "What was named does not exist, or is not for the caller to see.",
+    409: "It does not fit what is there.",
+    411: "A body needs a Content-Length.",
+    413: "The body is too large.",
+    422: "Something in the request does not fit.",
+    429: "Too much in too short a time.",
+    502: "The language model does not answer as it should.",
+    503: "The store or the broker is away for a moment, or something is half done; the text says what.",
+}
+# of every route; 400 of those that read a body, 401 and 403 of all that take a token, 411 of those that may have a body
+COMMON = (400, 401, 403, 411, 413, 422, 503)
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457). `detail` is a sentence for a person; programs look at `code`."""
+
+    model_config = example(
+        {
+            "type": "about:blank",
+            "title": "not found",
+            "status": 404,
+            "code": "not_found",
+            "detail": "There is no command 'x'.",
+        }
+    )
+
+    type: str
+    title: str
+    status: int
+    code: ErrorCode
+    detail: str
+    error: Annotated[
+        str | None, Field(description="OAuth's own word for it (RFC 6749), of a token refused.")
+    ] = None
+    trace_id: Annotated[str | None, Field(description="To be found in the log.")] = None
+
+
+def refusals(*statuses: int) -> Answers:
+    """What a route may be refused with, beside what is common to all."""
+    return {status: _refusal(status) for status in statuses}
+
+
+def located(status: int) -> Answers:
+    """That a route tells where the thing is that it made."""
+    return {status: {"headers": {"Location": {"description": "Where it is.", **_TEXT}}}}
+
+
+def _refusal(status: int) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "description": _MEANINGS[status],
+        "content": {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{NAME}"}}},
+    }
+    if status in _HEADERS:
+        found["headers"] = _HEADERS[status]
+    return found
