@@ -1,5 +1,5 @@
 # No logic here: each target names the command that does the work.
-.PHONY: demo test test-both check bench bench-api bench-store faults format lock clean setup
+.PHONY: demo test test-both check bench bench-api bench-store faults fuzz format lock clean setup
 
 HALVED = tests/conformance tests/flows tests/orion tests/security
 
@@ -39,6 +39,9 @@ bench-store: setup
 
 faults: setup
 	.venv/bin/python -m tests.faults
+
+fuzz: setup
+	.venv/bin/python -m tests.fuzzing
 
 # a week's cooldown: a fresh release is where a poisoned package would be found
 lock:

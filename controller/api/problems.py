@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic_core import from_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from broker.identities import BrokerUnreachable, IdentityError, NameTaken, NotWritten, UnknownIdentity
 from controller.api.access.bearers import Unauthorized
@@ -109,10 +110,20 @@ async def _invalid(_request: Request, error: Exception) -> Response:
     )
 
 
-async def _http(_request: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     code = ErrorCode.NOT_FOUND if status == 404 else ErrorCode.INVALID_ARGUMENTS
-    return problem(status, code, str(getattr(error, "detail", error)))
+    headers = {"Allow": ", ".join(sorted(_methods(request)))} if status == 405 else None
+    return problem(status, code, str(getattr(error, "detail", error)), headers=headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """What may be done with a path; each route knows its own method alone."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            found |= getattr(route, "methods", None) or set()
+    return found
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import Header, Query, Response
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, StrictBool, model_validator
 
 from controller.api import routing, shapes, views
 from controller.api.deps import Asking, Controller, Cursor, Parts
@@ -26,14 +26,14 @@ from controller.services.waiting import until_settled, watch
 from controller.store.store import Session
 from controller.store.tables import ToolExecution
 from schemas.ids import DeviceId, MessageId, ToolName
-from schemas.wire import JsonObject
+from schemas.wire import Integer, JsonObject
 
 router = routing.router("commands", below="/commands")
 
 LONGEST_WAIT = 300.0  # seconds
 MOST = 10_000  # of one list: as many as one group may have
 FOR_GROUPS = frozenset({"rate_per_s", "max_in_flight", "stop_after"})
-ValidFor = Annotated[float, Field(gt=0, le=commands.VALID_AT_MOST)]
+ValidFor = Annotated[float, Field(gt=0, le=commands.VALID_AT_MOST, strict=True)]
 
 
 class ToolCondition(BaseModel):
@@ -55,15 +55,15 @@ class NewCommand(BaseModel):
 
     device_id: DeviceId | None = None
     group: Annotated[str, Field(min_length=1, max_length=100)] | None = None
-    rate_per_s: Annotated[float, Field(ge=rollouts.SLOWEST, le=rollouts.FASTEST)] | None = None
-    max_in_flight: Annotated[int, Field(ge=1, le=MOST)] | None = rollouts.MAX_IN_FLIGHT
-    stop_after: Annotated[int, Field(ge=1, le=MOST)] | None = None
+    rate_per_s: Annotated[float, Field(ge=rollouts.SLOWEST, le=rollouts.FASTEST, strict=True)] | None = None
+    max_in_flight: Annotated[Integer, Field(ge=1, le=MOST, strict=True)] | None = rollouts.MAX_IN_FLIGHT
+    stop_after: Annotated[Integer, Field(ge=1, le=MOST, strict=True)] | None = None
     tool: ToolName
     arguments: JsonObject = Field(default_factory=dict)
-    dry_run: bool = False
+    dry_run: StrictBool = False
     valid_s: ValidFor = commands.VALID_FOR
-    timeout_s: Annotated[float, Field(gt=0, le=commands.MAX_TIMEOUT)] | None = None
-    when_online: bool = False
+    timeout_s: Annotated[float, Field(gt=0, le=commands.MAX_TIMEOUT, strict=True)] | None = None
+    when_online: StrictBool = False
     condition: Literal["online"] | ToolCondition | None = None
 
     def wanted_condition(self) -> Condition | None:
@@ -90,7 +90,7 @@ class NewUndo(BaseModel):
 
     model_config = asked({"dry_run": True})
 
-    dry_run: bool = False
+    dry_run: StrictBool = False
     valid_s: ValidFor = commands.VALID_FOR
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from broker.identities import IdentityError, NameTaken, UnknownIdentity
 from broker.rights import DEVICES
@@ -60,7 +60,7 @@ class NewDevice(Names):
 
     device_id: DeviceId
     public_key: Annotated[str, Field(max_length=64)] | None = None
-    adopt: bool = False  # accept the tools of its first profile without a look
+    adopt: StrictBool = False  # accept the tools of its first profile without a look
 
 
 class Change(Names):
@@ -68,7 +68,9 @@ class Change(Names):
 
     model_config = asked({"name": "Workshop", "policy": "observe", "unlimited": ["allowed_apps"]})
 
-    unlimited: frozenset[Literal["allowed_tools", "allowed_paths", "allowed_apps"]] = frozenset()
+    unlimited: Annotated[
+        list[Literal["allowed_tools", "allowed_paths", "allowed_apps"]], Field(max_length=3)
+    ] = []
 
 
 class Adoption(BaseModel):
@@ -204,7 +206,7 @@ async def change(
         allowed_tools=_frozen(wanted.allowed_tools),
         allowed_paths=_frozen(wanted.allowed_paths),
         allowed_apps=_frozen(wanted.allowed_apps),
-        unlimited=wanted.unlimited,
+        unlimited=frozenset(wanted.unlimited),
     )
 
     def narrow(session: Session) -> Device:

@@ -12,10 +12,11 @@ from controller.api.shapes.problems import refusals
 from controller.api.shapes.shown import asked
 from controller.services import examinations
 from schemas.ids import DeviceId, MessageId
+from schemas.wire import Integer
 
 router = routing.router("devices", below="/devices")
 
-Count = Annotated[int, Field(ge=0, le=1000)]
+Count = Annotated[Integer, Field(ge=0, le=1000, strict=True)]
 
 
 class Examined(BaseModel):

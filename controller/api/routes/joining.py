@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from broker.administration import Administration
 from broker.identities import NameTaken
@@ -32,8 +32,8 @@ class Invitation(Names):
 
     model_config = asked({"name": "Workshop", "groups": ["workshop"], "valid_s": 900.0})
 
-    valid_s: Annotated[float, Field(ge=10, le=LONGEST.total_seconds())] = 900.0
-    adopt: bool = False  # accept the tools of its first profile without a look
+    valid_s: Annotated[float, Field(ge=10, le=LONGEST.total_seconds(), strict=True)] = 900.0
+    adopt: StrictBool = False  # accept the tools of its first profile without a look
 
 
 class Enrolment(BaseModel):
@@ -44,7 +44,7 @@ class Enrolment(BaseModel):
     public_key: Annotated[str, Field(max_length=64)]
 
 
-@router.post("/{device_id}/invite", status_code=201, responses=refusals(409))
+@router.post("/{device_id}/invite", status_code=201, responses=refusals(404, 409))
 async def invite(
     controller: Controller, actor: Administering, device_id: DeviceIdPath, wanted: Invitation
 ) -> Annotated[Json, Shown(shapes.Invited)]:

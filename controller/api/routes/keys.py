@@ -36,7 +36,9 @@ class KeyWanted(BaseModel):
     name: Text
     scopes: Annotated[list[Text], Field(min_length=1, max_length=2 * len(apikeys.NOUNS))]
     devices: Annotated[list[Text], Field(max_length=100)] = []
-    expires_in_s: Annotated[float, Field(ge=60, le=apikeys.LONGEST.total_seconds())] | None = 90 * DAY
+    expires_in_s: Annotated[float, Field(ge=60, le=apikeys.LONGEST.total_seconds(), strict=True)] | None = (
+        90 * DAY
+    )
     username: Username | None = None
 
 

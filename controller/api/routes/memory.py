@@ -35,7 +35,7 @@ class Remembered(BaseModel):
     owner: Annotated[str, Field(max_length=64)] | None = None
     category: str | None = None
     tags: list[str] = []
-    expires_in_s: Annotated[float, Field(gt=0, le=MAX_LIFE)] | None = None
+    expires_in_s: Annotated[float, Field(gt=0, le=MAX_LIFE, strict=True)] | None = None
 
 
 @router.get("", responses=refusals(404))

@@ -4,11 +4,12 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, StrictBool, model_validator
 
 from controller.api import routing, shapes
 from controller.api.deps import Administering, Controller
 from controller.api.shapes import Json, Shown
+from controller.api.shapes.problems import refusals
 from controller.api.shapes.shown import asked
 from controller.errors import Incomplete
 from controller.services import audit
@@ -28,9 +29,9 @@ class Rotation(BaseModel):
 
     model_config = asked({"overlap_s": 604800.0})
 
-    settle_s: Annotated[float, Field(ge=0, le=30 * DAY)] = SETTLE.total_seconds()
-    overlap_s: Annotated[float, Field(ge=60, le=365 * DAY)] = OVERLAP.total_seconds()
-    at_once: bool = False
+    settle_s: Annotated[float, Field(ge=0, le=30 * DAY, strict=True)] = SETTLE.total_seconds()
+    overlap_s: Annotated[float, Field(ge=60, le=365 * DAY, strict=True)] = OVERLAP.total_seconds()
+    at_once: StrictBool = False
 
     @model_validator(mode="after")
     def _at_once_waits_for_nothing(self) -> Self:
@@ -48,7 +49,7 @@ async def listed(controller: Controller, _actor: Administering) -> Annotated[Jso
     }
 
 
-@router.post("/rotate", status_code=201)
+@router.post("/rotate", status_code=201, responses=refusals(409))
 async def rotate(
     controller: Controller, actor: Administering, wanted: Rotation
 ) -> Annotated[Json, Shown(shapes.KeyMade)]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, StrictBool
 
 from broker.administration import Administration
 from broker.identities import IdentityError, UnknownIdentity
@@ -40,7 +40,7 @@ class Cleaning(BaseModel):
 
     model_config = asked({"dry_run": True})
 
-    dry_run: bool = False
+    dry_run: StrictBool = False
 
 
 @router.get("/health")

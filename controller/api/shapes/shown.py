@@ -47,9 +47,12 @@ class Page(Items[Row], Generic[Row]):
     next: str | None
 
 
-def example(shown: Json) -> ConfigDict:
-    """How one looks, for people and for programs that make something up."""
-    return ConfigDict(json_schema_extra=_kept(shown))
+def example(shown: Json, *, whole: bool = True) -> ConfigDict:
+    """How one looks, for people and for programs that make something up. `whole`: it has no fields beside these."""
+    extra = _kept(shown)
+    return (
+        ConfigDict(json_schema_extra=extra) if whole else ConfigDict(extra="allow", json_schema_extra=extra)
+    )
 
 
 def asked(shown: Json, *, hide_input_in_errors: bool = False) -> ConfigDict:

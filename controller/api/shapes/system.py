@@ -110,7 +110,8 @@ class AsyncApi(BaseModel):
     """An AsyncAPI 3.0 document; its own specification says what is in it."""
 
     model_config = example(
-        {"asyncapi": "3.0.0", "info": {"title": "Orion over MQTT"}, "channels": {}, "operations": {}}
+        {"asyncapi": "3.0.0", "info": {"title": "Orion over MQTT"}, "channels": {}, "operations": {}},
+        whole=False,
     )
 
     asyncapi: str

@@ -149,6 +149,10 @@ async def refused(api: Api, body: bytes, **headers: str) -> httpx.Response:
         json.dumps(BODY | {"valid_s": 0}).encode(),
         json.dumps(BODY | {"valid_s": 1e9}).encode(),
         json.dumps(BODY | {"timeout_s": -1}).encode(),
+        json.dumps(BODY | {"timeout_s": "5"}).encode(),
+        json.dumps(BODY | {"valid_s": True}).encode(),
+        json.dumps(BODY | {"dry_run": 0}).encode(),
+        json.dumps(BODY | {"when_online": "yes"}).encode(),
         b'{"device_id": "laptop", "tool": "t", "arguments": ' + b'{"a":' * 400 + b"1" + b"}" * 400 + b"}",
         b"[" * 100_000,
         b'{"device_id": ' + b"1" * 5_000 + b"}",
@@ -198,6 +202,7 @@ async def test_a_method_that_a_path_does_not_know_is_a_problem_too(api: Api) -> 
 
     assert answer.status_code == 405
     assert answer.headers["content-type"] == MEDIA_TYPE
+    assert answer.headers["allow"] == "GET, POST"
 
 
 async def test_a_store_that_is_away_is_a_service_that_is_away(api: Api, laptop: str) -> None:
