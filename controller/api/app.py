@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import uvicorn
 from fastapi import FastAPI
 
-from controller.api import description, problems, routing
+from controller.api import description, problems
 from controller.api.deps import Parts
 from controller.api.routes import (
     approvals,
@@ -86,7 +86,7 @@ def build(parts: Parts) -> FastAPI:
     app = FastAPI(
         docs_url=None,
         redoc_url=None,
-        openapi_url=f"{routing.PREFIX}/openapi.json",
+        openapi_url=None,  # `docs` gives it, off the event loop
         routes=[route for kind in KINDS for route in kind.router.routes],
     )
     app.state.parts = parts

@@ -121,7 +121,7 @@ async def actor(
     request: Request,
     controller: Controller,
     authorization: Annotated[str, Header(max_length=4_000, include_in_schema=False)] = "",
-    orion_via: Annotated[str, Header()] = Via.API.value,
+    orion_via: Annotated[str, Header(include_in_schema=False)] = Via.API.value,
 ) -> Actor:
     """Who asks: the bearer of the administrator's token or of an API key, or somebody who has signed in.
 

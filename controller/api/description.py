@@ -98,7 +98,7 @@ def describe(app: FastAPI) -> Json:
         title=TITLE,
         version=VERSION,
         description=ABOUT,
-        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        license_info={"name": "Apache-2.0"},
         routes=app.routes,
     )
     for route in _routes(app):

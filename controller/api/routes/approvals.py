@@ -3,12 +3,12 @@
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from fastapi import Header, Query
+from fastapi import Query
 from pydantic import BaseModel, Field
 
 from controller.api import routing, shapes, views
 from controller.api.deps import Asking, Controller, Cursor
-from controller.api.routes.commands import wanted_wait
+from controller.api.routes.commands import Prefer, wanted_wait
 from controller.api.shapes import Json, Shown
 from controller.api.shapes.problems import refusals
 from controller.api.shapes.shown import HASH, asked
@@ -69,7 +69,7 @@ async def decide(
     actor: Asking,
     approval_id: str,
     wanted: NewDecision,
-    prefer: Annotated[str, Header()] = "",
+    prefer: Prefer = "",
 ) -> Annotated[Json, Shown(shapes.Decided)]:
     """Decide a card; with `Prefer: wait=N` the commands it let go are shown as they ended."""
 

@@ -33,6 +33,13 @@ router = routing.router("commands", below="/commands")
 LONGEST_WAIT = 300.0  # seconds
 MOST = 10_000  # of one list: as many as one group may have
 FOR_GROUPS = frozenset({"rate_per_s", "max_in_flight", "stop_after"})
+Prefer = Annotated[
+    str,
+    Header(
+        description="`wait=10`: answer once the command has ended, or after so many seconds.",
+        examples=["wait=10"],
+    ),
+]
 ValidFor = Annotated[float, Field(gt=0, le=commands.VALID_AT_MOST, strict=True)]
 
 
@@ -106,7 +113,7 @@ async def submit(
     actor: Asking,
     wanted: NewCommand,
     response: Response,
-    prefer: Annotated[str, Header()] = "",
+    prefer: Prefer = "",
 ) -> Annotated[Json, Shown(shapes.Command)]:
     """Record a command and decide whether it may leave; a refusal is an outcome, not an error."""
     request = commands.CommandRequest(
@@ -165,7 +172,7 @@ async def listed(
 
 @router.get("/{command_id}", responses=refusals(404))
 async def one(
-    controller: Controller, actor: Asking, command_id: str, prefer: Annotated[str, Header()] = ""
+    controller: Controller, actor: Asking, command_id: str, prefer: Prefer = ""
 ) -> Annotated[Json, Shown(shapes.Command)]:
     """One command; with `Prefer: wait=N` after it settled, or after N seconds."""
     row = await controller.store.read(partial(_seen, command_id=command_id, actor=actor))
@@ -234,7 +241,7 @@ async def undo(
     command_id: str,
     response: Response,
     wanted: NewUndo | None = None,
-    prefer: Annotated[str, Header()] = "",
+    prefer: Prefer = "",
 ) -> Annotated[Json, Shown(shapes.Command)]:
     """Put back what a command changed, by a command of its own."""
     how = wanted or NewUndo()

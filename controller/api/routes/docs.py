@@ -7,8 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
@@ -32,6 +32,12 @@ def api() -> HTMLResponse:
 def mqtt(controller: Controller) -> HTMLResponse:
     """What travels over MQTT, with this installation's prefix."""
     return _page(_mqtt(controller.settings.prefix), pages.READ_ONLY)
+
+
+@router.get(f"{routing.PREFIX}/openapi.json", include_in_schema=False)
+def openapi(request: Request) -> JSONResponse:
+    """This API's own document; writing it takes a while, the first time."""
+    return JSONResponse(request.app.openapi())
 
 
 @described.get("/asyncapi.json")

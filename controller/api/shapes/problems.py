@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from controller.api.shapes.shown import example
+from controller.api.shapes.shown import Json, example
 from schemas.errors import ErrorCode
 
 MEDIA_TYPE = "application/problem+json"
@@ -16,6 +16,16 @@ _TEXT = {"schema": {"type": "string"}}
 _HEADERS = {
     401: {"WWW-Authenticate": {"description": "How to come in: `Bearer`.", **_TEXT}},
     429: {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}}},
+}
+_CODES = {
+    401: ErrorCode.PERMISSION_DENIED,
+    403: ErrorCode.PERMISSION_DENIED,
+    404: ErrorCode.NOT_FOUND,
+    409: ErrorCode.CONFLICT,
+    413: ErrorCode.PAYLOAD_TOO_LARGE,
+    429: ErrorCode.RATE_LIMITED,
+    502: ErrorCode.INTERNAL,
+    503: ErrorCode.INTERNAL,
 }
 _MEANINGS = {
     400: "The body cannot be read; or, of a token, the grant is refused.",
@@ -34,18 +44,21 @@ _MEANINGS = {
 COMMON = (400, 401, 403, 411, 413, 422, 503)
 
 
+def _example(status: int) -> Json:
+    code = _CODES.get(status, ErrorCode.INVALID_ARGUMENTS).value
+    return {
+        "type": "about:blank",
+        "title": code.replace("_", " "),
+        "status": status,
+        "code": code,
+        "detail": "A sentence that says what, for a person.",
+    }
+
+
 class Problem(BaseModel):
     """An error (RFC 9457). `detail` is a sentence for a person; programs look at `code`."""
 
-    model_config = example(
-        {
-            "type": "about:blank",
-            "title": "not found",
-            "status": 404,
-            "code": "not_found",
-            "detail": "There is no command 'x'.",
-        }
-    )
+    model_config = example(_example(404))
 
     type: str
     title: str
@@ -71,7 +84,9 @@ def located(status: int) -> Answers:
 def _refusal(status: int) -> dict[str, Any]:
     found: dict[str, Any] = {
         "description": _MEANINGS[status],
-        "content": {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{NAME}"}}},
+        "content": {
+            MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{NAME}"}, "example": _example(status)}
+        },
     }
     if status in _HEADERS:
         found["headers"] = _HEADERS[status]

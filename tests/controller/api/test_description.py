@@ -8,6 +8,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from schemas.errors import ErrorCode
 from tests.controller.api.documented import document
 from tests.controller.api.test_door import OPEN_TO_ALL
 
@@ -88,6 +89,8 @@ def test_what_is_refused_is_a_problem(name: str) -> None:
         if status.startswith(("4", "5")):
             assert set(answer["content"]) == {PROBLEM}, (name, status)
             assert resolved(answer["content"][PROBLEM]["schema"])["title"] == "Problem"
+            assert answer["content"][PROBLEM]["example"]["status"] == int(status)
+            assert answer["content"][PROBLEM]["example"]["code"] in set(ErrorCode)
 
 
 @every_operation

@@ -11,6 +11,7 @@ import pytest
 from controller.api import docs
 from controller.api.docs import contract, pages
 from schemas.document.asyncapi import document
+from tests.controller.api import documented
 from tests.controller.api.conftest import Api
 
 PAGES = ("/docs", "/docs/async")
@@ -149,8 +150,9 @@ async def test_the_page_of_the_contract_shows_all_of_the_document(api: Api) -> N
     assert {each.removeprefix("#") for each in page.links if each.startswith("#")} <= set(page.ids)
 
 
-async def test_the_document_itself_needs_no_token(api: Api) -> None:
+async def test_the_documents_themselves_need_no_token(api: Api) -> None:
     assert (await as_stranger(api, "/api/v1/asyncapi.json")).json() == document()
+    assert (await as_stranger(api, "/api/v1/openapi.json")).json() == documented.document()
 
 
 def test_what_a_document_says_is_shown_and_not_obeyed() -> None:
