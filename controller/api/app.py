@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from controller.api import description, problems
 from controller.api.deps import Parts
+from controller.api.readiness import Probes
 from controller.api.routes import (
     approvals,
     archive,
@@ -31,6 +32,7 @@ from controller.api.routes import (
     keys,
     links,
     memory,
+    probes,
     search,
     sessions,
     signing_keys,
@@ -69,6 +71,7 @@ KINDS = (  # of routes, as the API's description lists them
     grants,
     keys,
     docs,
+    probes,
 )
 
 
@@ -82,7 +85,7 @@ class AddressTaken(OrionError):
 
 
 def build(parts: Parts) -> FastAPI:
-    """The application, under `/api/v1`."""
+    """The application, under `/api/v1`; what an orchestrator asks is at the root."""
     app = FastAPI(
         docs_url=None,
         redoc_url=None,
@@ -90,6 +93,9 @@ def build(parts: Parts) -> FastAPI:
         routes=[route for kind in KINDS for route in kind.router.routes],
     )
     app.state.parts = parts
+    app.state.probes = Probes(
+        parts.store, parts.assistant, reached=lambda: parts.devices_door.connected, tasks=parts.tasks
+    )
     description.install(app)
     problems.install(app)
     return app
