@@ -16,10 +16,12 @@ from controller.api.deps import Parts
 from controller.archivist import Archivist
 from controller.assistant.chat import Assistant
 from controller.assistant.offline import Planner
+from controller.assistant.providers.metered import Metered
 from controller.assistant.providers.ollama import Ollama, OllamaConfig
 from controller.cleaner import Cleaner
 from controller.copyist import Copyist, Plan
 from controller.historian import Historian
+from controller.instruments import Instruments
 from controller.mqtt import identity
 from controller.mqtt.complaints import Complaints
 from controller.mqtt.inbox import Inbox, utc_now
@@ -92,12 +94,13 @@ async def _serve(
     doorkeeper = Doorkeeper(store, ring, clock=time.monotonic, now=utc_now)
     topics = Topics(settings.prefix)
     replies = Replies()
+    instruments = Instruments()
     keyring = KeyRing(settings.keys_path, utc_now)
     known = await store.ask(devices.public_keys)
     enrolled = sorted(device_id for device_id, key in known.items() if key is not None)
     await asyncio.to_thread(keyring.open, enrolled=enrolled)
     trust = Trust(store, allow_unsigned=settings.allow_unsigned, now=utc_now)
-    outbox = Outbox(store, topics, instance=settings.instance, keyring=keyring)
+    outbox = Outbox(store, topics, instance=settings.instance, keyring=keyring, instruments=instruments)
     administration = identity.administration_of(settings)
     complaints = Complaints()
     host = Host(administration, keyring, settings.ca_path)
@@ -111,6 +114,7 @@ async def _serve(
         complaints=complaints,
         allowance=Allowance(settings.device_rate, settings.device_bytes),
         max_skew_s=settings.max_skew_s,
+        instruments=instruments,
     )
     link = Link(
         settings.endpoint,
@@ -129,14 +133,17 @@ async def _serve(
         back=link.look_again,
     )
     model = settings.model
-    provider = Ollama(
-        OllamaConfig(
-            model=model.name,
-            host=model.host,
-            num_ctx=model.context_tokens,
-            think=model.think,
-            api_key=model.api_key,
-        )
+    provider = Metered(
+        Ollama(
+            OllamaConfig(
+                model=model.name,
+                host=model.host,
+                num_ctx=model.context_tokens,
+                think=model.think,
+                api_key=model.api_key,
+            )
+        ),
+        instruments,
     )
     assistant = Assistant(store, replies, Planner(), provider, fast_path=model.fast_path)
     pacer = Pacer(store)
@@ -144,7 +151,8 @@ async def _serve(
     historian = Historian(store)
     notary = Notary(store, keyring, settings.heads_path, instance=settings.instance)
 
-    listeners = [each.hear for each in (trust, inbox, outbox, replies, pacer, people, notary, historian)]
+    hearing = (trust, inbox, outbox, replies, pacer, people, notary, historian, instruments)
+    listeners = [each.hear for each in hearing]
     store.listen(lambda told: notices.tell(told, listeners))
     await store.write(devices.nobody_is_known_online)
     await store.write(partial(users.ensure_admin, now=utc_now()))
@@ -195,6 +203,7 @@ async def _serve(
                 archivist=archivist,
                 token=await asyncio.to_thread(token.ensure, settings.token_path),
                 doorkeeper=doorkeeper,
+                instruments=instruments,
                 tasks=tasks,
             )
             server = await asyncio.to_thread(http.serving, parts)

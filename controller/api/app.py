@@ -9,9 +9,11 @@ from collections.abc import Iterator
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from controller.api import description, problems
 from controller.api.deps import Parts
+from controller.api.metering import Metered
 from controller.api.readiness import Probes
 from controller.api.routes import (
     approvals,
@@ -32,6 +34,7 @@ from controller.api.routes import (
     keys,
     links,
     memory,
+    metrics,
     probes,
     search,
     sessions,
@@ -72,6 +75,7 @@ KINDS = (  # of routes, as the API's description lists them
     keys,
     docs,
     probes,
+    metrics,
 )
 
 
@@ -84,9 +88,18 @@ class AddressTaken(OrionError):
         )
 
 
+class Application(FastAPI):
+    """FastAPI's own, with what is around every request outermost: no answer of any layer is missed there."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Everything that a request goes through."""
+        parts: Parts = self.state.parts
+        return Metered(super().build_middleware_stack(), parts.instruments)
+
+
 def build(parts: Parts) -> FastAPI:
     """The application, under `/api/v1`; what an orchestrator asks is at the root."""
-    app = FastAPI(
+    app = Application(
         docs_url=None,
         redoc_url=None,
         openapi_url=None,  # `docs` gives it, off the event loop

@@ -16,6 +16,7 @@ from controller.api.access.bearers import Unauthorized
 from controller.api.access.doorkeeper import Doorkeeper
 from controller.assistant.chat import Assistant
 from controller.errors import Refused
+from controller.instruments import Instruments
 from controller.services import users
 from controller.services.actors import Actor, Role
 from controller.services.cuts import SignedCut
@@ -37,6 +38,9 @@ class DevicesDoor(Protocol):
     @property
     def connected(self) -> bool:
         """Whether the broker is reached."""
+
+    def queues(self) -> dict[str, float]:
+        """How much waits there, by queue."""
 
     async def look_again(self, device_id: str) -> None:
         """Ask the broker for what it holds of a device whose place is new."""
@@ -105,6 +109,7 @@ class Parts:
     administration: Administration | None  # None: the broker is administered elsewhere
     token: str
     doorkeeper: Doorkeeper
+    instruments: Instruments
     tasks: asyncio.TaskGroup  # for work that outlives its request
 
 

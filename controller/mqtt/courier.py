@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from broker.session import Congested, ConnectionLost, PayloadTooLarge, PublishRefused, Session, SessionError
+from controller.instruments import Instruments
 from controller.mqtt import letters
 from controller.mqtt.agenda import Agenda
 from controller.mqtt.letters import Letter, SignedBy
@@ -25,7 +26,7 @@ from controller.services.settling import Departure
 from controller.store.store import Store, StoreBusy, StoreFailed
 from controller.store.tables import ToolExecution
 from schemas.errors import ErrorBody, ErrorCode
-from schemas.topics import Topics
+from schemas.topics import Kind, Topics
 from schemas.wire import MAX_PAYLOAD
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Courier:
         now: Callable[[], datetime],
         wake: Callable[[], None],
         say: Callable[[Letter], None],
+        instruments: Instruments,
     ) -> None:
         self._store = store
         self._topics = topics
@@ -56,6 +58,7 @@ class Courier:
         self._now = now
         self._wake = wake
         self._say = say
+        self._instruments = instruments
         self._open: dict[str, Pending] = {}
         self._by_device: defaultdict[str, dict[str, Pending]] = defaultdict(dict)
         self._ready: set[str] = set()  # devices that may be sent commands
@@ -239,6 +242,7 @@ class Courier:
             return
         first, each.attempt, each.unsent = each.unsent, attempt, False
         self._untaken += 1
+        self._instruments.said(Kind.COMMAND)
         properties = letter.properties.with_user(self._sign(letter.topic, letter.payload))
         taken = session.publish(letter.topic, letter.payload, properties=properties)
         taken.add_done_callback(partial(self._note_taken, row.id, attempt, first=first))

@@ -10,10 +10,12 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import QueuePool
 from sqlmodel import Session
 
 from controller.store import engine as engines
@@ -27,6 +29,7 @@ from controller.store.writer import Unit, Writer
 
 __all__ = [
     "HouseRules",
+    "PoolUse",
     "Session",
     "Store",
     "StoreAway",
@@ -41,6 +44,14 @@ MAX_QUEUED = 10_000  # units that wait for the writer; beyond that the caller is
 READERS = 4  # threads
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class PoolUse:
+    """How many connections are at work, and how many wait for some."""
+
+    in_use: int
+    idle: int
 
 
 class Store:
@@ -89,6 +100,20 @@ class Store:
         with suppress(DBAPIError, sqlite3.Error):  # the next stop or SQLite itself does it
             engines.empty_log(self._writer)
         self._writer.dispose()
+
+    @property
+    def waiting(self) -> int:
+        """How many units wait for the writer."""
+        return self._work.waiting
+
+    def pools(self) -> dict[str, PoolUse]:
+        """The connections of the writer and of the readers."""
+        pools = {"writer": self._writer.pool, "readers": self._reader.pool}
+        return {
+            name: PoolUse(pool.checkedout(), pool.checkedin())
+            for name, pool in pools.items()
+            if isinstance(pool, QueuePool)
+        }
 
     async def write(self, work: Callable[[Session], T]) -> T:
         """Run one unit in the writer's next transaction and return after its COMMIT."""

@@ -73,6 +73,11 @@ class Writer:
         """Whether so many units fit into the queue. Only one event loop puts, so what it sees stays."""
         return self._queue.qsize() + count <= self._most
 
+    @property
+    def waiting(self) -> int:
+        """How many units wait."""
+        return self._queue.qsize()
+
     def put(self, unit: Unit) -> None:
         """Have a unit done.
 

@@ -19,6 +19,7 @@ from controller.assistant.chat import Assistant
 from controller.assistant.offline import Planner
 from controller.assistant.providers.ollama import Ollama, OllamaConfig
 from controller.cleaner import Cleaner
+from controller.instruments import Instruments
 from controller.mqtt.inbox import Inbox, utc_now
 from controller.mqtt.link import Link
 from controller.mqtt.outbox import Outbox
@@ -80,8 +81,9 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
     await asyncio.to_thread(keyring.open)
     ring = TokenRing(settings.token_keys_path, utc_now, issuer="orion/main")
     await asyncio.to_thread(ring.open)
-    outbox = Outbox(store, topics, instance="main")
-    inbox = Inbox(store, outbox, topics)
+    instruments = Instruments()
+    outbox = Outbox(store, topics, instance="main", instruments=instruments)
+    inbox = Inbox(store, outbox, topics, instruments=instruments)
     link = Link(NO_BROKER, instance="main", topics=topics, inbox=inbox, outbox=outbox)
     warden = Warden(store, inbox.floods, None, pause_s=300.0, gone=outbox.say_gone, back=link.look_again)
     provider = Ollama(OllamaConfig(model="none", host=NO_MODEL))
@@ -89,6 +91,7 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
     def hear(heard: list[Notice]) -> None:
         for notice in heard:
             replies.hear(notice)
+            instruments.hear(notice)
 
     store.listen(hear)
     async with asyncio.TaskGroup() as tasks:
@@ -108,6 +111,7 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
             administration=None,
             token=await asyncio.to_thread(token.ensure, settings.token_path),
             doorkeeper=Doorkeeper(store, ring, clock=time.monotonic, now=utc_now),
+            instruments=instruments,
             tasks=tasks,
         )
         built = await asyncio.to_thread(app.build, parts)

@@ -85,8 +85,9 @@ LEAST = {
     "DELETE /keys/{key_id}": ANYBODY,
     "GET /healthz": OPEN,
     "GET /readyz": OPEN,
+    "GET /metrics": ANYBODY,
 }
-AT_THE_ROOT = ("/healthz", "/readyz")
+AT_THE_ROOT = ("/healthz", "/readyz", "/metrics")
 PLACEHOLDERS = {
     "device_id": "laptop",
     "other_id": "other",
