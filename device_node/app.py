@@ -32,6 +32,7 @@ from device_node.spool import Spool
 from device_node.tools import trash, unfinished
 from device_node.tools.tool import NodeContext, Result
 from device_node.trust import Keep, Trust, keep_nowhere
+from schemas.context import mark
 from schemas.devices import Profile
 from schemas.errors import ErrorCode
 from schemas.events import Severity
@@ -117,6 +118,7 @@ async def run(
         JournalInUse: another node runs with the same data folder.
     """
     boot_id = new_id()
+    mark(device_id=settings.device_id)
     topics = Topics(settings.prefix)
     control = Control(settings.policy_path, stop)
     pulse = pulse or Pulse()

@@ -14,8 +14,10 @@ from device_node.execution import Executor
 from device_node.replies import Replies
 from device_node.spool import Sent
 from device_node.tools.tool import Call, NodeContext
+from schemas import context
 from schemas.commands import Command, ReplyStatus
 from schemas.errors import ErrorBody, ErrorCode
+from schemas.traces import Trace
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +34,7 @@ class Job:
     command: Command
     deadline: float  # a moment of `steady`; it does not start after that
     again: bool = False
+    trace: Trace | None = None  # what it is a part of; None where nobody said
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     why_stop: ReplyStatus = ReplyStatus.CANCELLED
     said_accepted: bool = False
@@ -111,7 +114,8 @@ class Jobs:
             job = await self._waiting.get()
             try:
                 await self._may_start.wait()
-                await self._run(job)
+                with context.about(job.trace, command_id=job.command.id, user=job.command.requested_by.user):
+                    await self._run(job)
             except Exception:  # one command's misfortune must not end the worker
                 logger.exception("Command %s could not be answered", job.command.id)
             finally:

@@ -193,7 +193,7 @@ class Runner:
             await self._refuse(arrival, ReplyStatus.REJECTED, ErrorCode.UNKNOWN_TOOL, message)
         elif self._stopping:
             return  # only received: it runs in the next life, when it comes again
-        elif not self._jobs.put(Job(arrival.command, arrival.deadline)):
+        elif not self._jobs.put(Job(arrival.command, arrival.deadline, trace=arrival.trace)):
             message = "The device has too much to do; try again later."
             await self._refuse(arrival, ReplyStatus.REJECTED, ErrorCode.BUSY, message)
 

@@ -43,6 +43,7 @@ from controller.api.routes import (
     system,
     users,
 )
+from controller.api.tracing import Traced
 from controller.errors import OrionError
 
 logger = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ class Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Everything that a request goes through."""
         parts: Parts = self.state.parts
-        return Metered(super().build_middleware_stack(), parts.instruments)
+        return Traced(Metered(super().build_middleware_stack(), parts.instruments))
 
 
 def build(parts: Parts) -> FastAPI:

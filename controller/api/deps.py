@@ -27,6 +27,7 @@ from controller.services.sight import Sight
 from controller.settings import ControllerSettings
 from controller.store.keyring import KeyRing
 from controller.store.store import Session, Store
+from schemas import context
 from schemas.commands import Via
 
 DEVICE_NAMES = ("device_id", "other_id")  # in paths: whoever does not see it, to them it is not there
@@ -140,8 +141,10 @@ async def actor(
         raise Unauthorized
     via = Via.CLI if orion_via == Via.CLI.value else Via.API
     if secrets.compare_digest(given.encode(), controller.token.encode()):
+        context.mark(user=users.ADMIN)
         return Actor(users.ADMIN, Role.ADMIN, via)
     found = await controller.doorkeeper.actor_of(given, via)
+    context.mark(user=found.user)
     if found.key is not None:
         scopes.check(request, found.key)
     named = [request.path_params[name] for name in DEVICE_NAMES if name in request.path_params]

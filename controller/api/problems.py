@@ -29,6 +29,7 @@ from controller.errors import (
 )
 from controller.store.keyring import KeysNotWritten
 from controller.store.store import StoreBusy, StoreFailed, StoreRefused
+from schemas import context
 from schemas.errors import ErrorCode
 from schemas.wire import MAX_PAYLOAD
 
@@ -73,6 +74,8 @@ def problem(
         "detail": detail,
         **more,
     }
+    if (trace_id := context.trace_id()) is not None:
+        body["trace_id"] = trace_id
     return JSONResponse(body, status, headers={**OURS, **(headers or {})}, media_type=MEDIA_TYPE)
 
 

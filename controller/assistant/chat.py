@@ -25,6 +25,7 @@ from controller.services import audit
 from controller.services.actors import Actor
 from controller.services.replies import Replies
 from controller.store.store import Store
+from schemas import context, traces
 from schemas.assistant import MAX_TEXT
 from schemas.errors import ErrorCode
 from schemas.ids import new_id
@@ -79,6 +80,10 @@ class Assistant:
         """
         if len(ask.text) > MAX_TEXT:
             raise TextTooLong(len(ask.text))
+        with context.about(context.trace() or traces.begun(), user=actor.user):
+            return await self._turn(ask, actor, emit)
+
+    async def _turn(self, ask: Ask, actor: Actor, emit: Emit) -> TurnReport:
         request_id = ask.request_id or new_id()
         now = datetime.now(UTC)
         exchange = await self._store.write(partial(_open, ask, actor, request_id, now))

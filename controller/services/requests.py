@@ -17,6 +17,7 @@ from controller.services.policy import Verdict
 from controller.services.targets import Target
 from controller.store import house
 from controller.store.tables import Device, ToolExecution
+from schemas import context, traces
 from schemas.errors import ErrorCode
 from schemas.ids import new_id
 from schemas.wire import JsonObject
@@ -26,6 +27,26 @@ VALID_AT_MOST = 7 * 24 * 3600.0
 TIMEOUT = 60.0  # seconds of a tool that names none
 MAX_TIMEOUT = 3600.0
 UNDO = "undo"  # the built-in tool that puts back
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where commands come from. What has one `plan_id` is decided together, so it is ours alone to make.
+
+    The trace is a label that a caller may have chosen; `asked_in` is the piece of work in it.
+    """
+
+    plan_id: str
+    trace_id: str
+    asked_in: str | None = None
+
+    @classmethod
+    def here(cls, plan_id: str | None = None) -> "Origin":
+        """The work at hand, with a plan of its own unless one is named."""
+        found = context.trace()
+        if found is None:
+            return cls(plan_id or new_id(), traces.begun().trace_id)
+        return cls(plan_id or new_id(), found.trace_id, found.span_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +79,7 @@ def judge(
     device: Device | None,
     actor: Actor,
     now: datetime,
-    trace_id: str,
+    origin: Origin,
 ) -> ToolExecution:
     """Record one command with what the gate says of it. Asks the store nothing."""
     seen = device is not None and actor.role_on(device.device_id, device.groups) is not Role.GUEST
@@ -70,7 +91,7 @@ def judge(
         layer, resolved = conditions.judge(actor, target, request.condition, mqtt_max_risk=at_most)
         decision = decision.joined(layer)
         request = replace(request, condition=resolved)
-    row = _record(request, target, decision, actor=actor, now=now, trace_id=trace_id)
+    row = _record(request, target, decision, actor=actor, now=now, origin=origin)
     session.add(row)
     audit.record(session, f"decision.{decision.verdict.value}", now=now, actor=actor, command=row)
     return row
@@ -87,7 +108,13 @@ def _proposal(request: CommandRequest) -> Proposal:
 
 
 def _record(
-    request: CommandRequest, target: Target, decision: Decision, *, actor: Actor, now: datetime, trace_id: str
+    request: CommandRequest,
+    target: Target,
+    decision: Decision,
+    *,
+    actor: Actor,
+    now: datetime,
+    origin: Origin,
 ) -> ToolExecution:
     offered = target.tools.get(request.tool)
     whole = shown = arguments.recordable(decision.arguments)
@@ -108,7 +135,9 @@ def _record(
         role=actor.role_on(target.device_id, target.groups).value,
         via=actor.via.value,
         api_key_id=actor.key.key_id if actor.key else None,
-        trace_id=trace_id,
+        trace_id=origin.trace_id,
+        asked_in=origin.asked_in,
+        plan_id=origin.plan_id,
         decision=decision.verdict.value,
         reasons=decision.reasons,
         layers=[

@@ -10,7 +10,9 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar, cast
 
 from sqlalchemy import Engine
@@ -186,7 +188,8 @@ class Store:
 
     async def _look(self, engine: Engine, work: Callable[[Session], T]) -> T:
         self._check_open()
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._look_now, engine, work)
+        look = partial(copy_context().run, self._look_now, engine, work)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, look)
 
     def _look_now(self, engine: Engine, work: Callable[[Session], T], *, again: bool = True) -> T:
         try:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import nullcontext
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
@@ -37,9 +38,13 @@ class _Undone(Exception):
 
 @dataclass(slots=True)
 class Unit:
-    """One piece of work, and what came of it: known in `done` once it is committed."""
+    """One piece of work, and what came of it: known in `done` once it is committed.
+
+    It is done in the context of whoever asked for it, so that its log lines and rows say what it is about.
+    """
 
     work: Callable[[Session], object]
+    context: Context = field(default_factory=copy_context)
     done: Future[object] = field(default_factory=Future)
     outcome: object = None
     error: Exception | None = None
@@ -168,7 +173,7 @@ def _do(session: Session, unit: Unit, *, alone: bool) -> None:
     before = len(notices.of(session))
     try:
         with nullcontext() if alone else session.begin_nested():  # alone, the transaction is its own
-            unit.outcome = unit.work(session)
+            unit.outcome = unit.context.run(unit.work, session)
             session.flush()
     except StatementError as error:
         if isinstance(error, DBAPIError) and engines.will_pass(error):
