@@ -37,7 +37,7 @@ def serve(invocation: Invocation, name: str, program: Program, *, led: bool) -> 
     Raises:
         Failure: its own, or the data folder has no room or may not be written.
     """
-    logs.configure(invocation.settings.log_level)
+    logs.begin(invocation.settings, name)
     _leave_no_core()
     invocation.terminal.talks = not led
     if name != "node":

@@ -227,6 +227,9 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info", "debug, info, warning or error", "How much the programs say on stderr."
     )
+    log_format: Literal["console", "json"] = _setting(
+        "console", "console or json", "How they say it: for people, or one JSON object a line."
+    )
 
     @field_validator("database_url")
     @classmethod
