@@ -41,6 +41,7 @@ from controller.api.routes import (
     signing_keys,
     stats,
     system,
+    traces,
     users,
 )
 from controller.api.tracing import Traced
@@ -63,6 +64,7 @@ KINDS = (  # of routes, as the API's description lists them
     signing_keys,
     commands,
     approvals,
+    traces,
     memory,
     sessions,
     audit,

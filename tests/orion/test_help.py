@@ -13,7 +13,7 @@ from orion import cli
 from tests.orion.installation import ORION, clean_environment, orion
 
 NOUNS = (
-    "up", "broker", "controller", "node", "ask", "run", "undo", "doctor", "conform", "demo",
+    "up", "broker", "controller", "node", "ask", "run", "undo", "trace", "doctor", "conform", "demo",
     "devices list", "devices show", "devices add", "devices adopt", "devices resume", "devices remove", "devices policy",
     "users list", "users add", "users role", "users grant", "users ungrant", "users rotate", "users remove",
     "users password", "users disable", "users enable", "login", "logout", "whoami",

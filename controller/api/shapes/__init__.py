@@ -4,7 +4,7 @@ An answer is built as plain JSON by `views` and is not checked a second time, wh
 than building it; the tests hold every answer that they see to its model.
 """
 
-from controller.api.shapes.commands import Approval, Approvals, Command, Commands, Decided, Line
+from controller.api.shapes.commands import Approval, Approvals, Command, Commands, Decided, Line, Timeline
 from controller.api.shapes.devices import (
     DeviceAdded,
     DeviceLinked,
@@ -98,6 +98,7 @@ __all__ = [
     "PasswordChanged",
     "Shown",
     "SigningKeys",
+    "Timeline",
     "ToolFigures",
     "User",
     "UserConnected",

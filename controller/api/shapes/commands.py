@@ -109,6 +109,50 @@ class Rollout(BaseModel):
     interrupted: int | None = None
 
 
+class StationShown(BaseModel):
+    """Something that happened: when, what, by whose doing. `said`: why, or how it went."""
+
+    at: Instant
+    event: str
+    actor: str
+    via: str | None
+    said: str | None
+    command_id: str | None
+    device_id: str | None
+    tool: str | None
+    since_ms: float
+    after_ms: float
+
+
+class Timeline(BaseModel):
+    """What a trace or a command set in motion. `commands`: how many there are, shown or not."""
+
+    model_config = example(
+        {
+            "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+            "commands": 1,
+            "items": [
+                {
+                    "at": MOMENT,
+                    "event": "asked",
+                    "actor": "ada",
+                    "via": "api",
+                    "said": None,
+                    "command_id": ID.format(1),
+                    "device_id": "workshop-pc",
+                    "tool": "create_directory",
+                    "since_ms": 0.0,
+                    "after_ms": 0.0,
+                }
+            ],
+        }
+    )
+
+    trace_id: str
+    commands: int
+    items: list[StationShown]
+
+
 class Command(BaseModel):
     """One command: what was asked, decided, and how it went.
 

@@ -42,6 +42,7 @@ LEAST = {
     "GET /commands/{command_id}/watch": ANYBODY,
     "POST /commands/{command_id}/cancel": ANYBODY,  # who sees it, and may order something there
     "POST /commands/{command_id}/undo": ANYBODY,  # as for /commands
+    "GET /traces/{name}": ANYBODY,  # who sees its commands
     "GET /approvals": ANYBODY,
     "GET /approvals/{approval_id}": ANYBODY,
     "POST /approvals/{approval_id}/decision": ANYBODY,  # `approvals` says whose word counts
