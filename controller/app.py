@@ -39,12 +39,14 @@ from controller.services import devices, users
 from controller.services.replies import Replies
 from controller.services.retention import Keep
 from controller.settings import ControllerSettings
+from controller.spans import CommandSpans
 from controller.store import notices
 from controller.store.backups import Source
 from controller.store.keyring import KeyRing
 from controller.store.store import HouseRules, Store, StoreAway
 from controller.store.tokenring import TokenRing
 from controller.store.whereabouts import Whereabouts
+from schemas.spans import Spans
 from schemas.topics import Topics
 
 logger = logging.getLogger(__name__)
@@ -63,8 +65,9 @@ async def run(
     settings: ControllerSettings,
     stop: asyncio.Event,
     ready: Callable[[int], None] = lambda _port: None,
+    spans: Spans | None = None,
 ) -> None:
-    """Serve until `stop`; `ready` is told the HTTP port once the broker is reached too.
+    """Serve until `stop`; `ready` is told the HTTP port once the broker is reached too, `spans` what is done.
 
     Raises:
         AddressTaken: another program listens on the HTTP port.
@@ -75,7 +78,7 @@ async def run(
         try:
             if await _opened(store, stop):
                 http.listen(listener)
-                await _serve(settings, store, listener, stop, ready)
+                await _serve(settings, store, listener, stop, ready, spans or Spans())
         finally:
             await asyncio.to_thread(store.close)
     finally:
@@ -88,6 +91,7 @@ async def _serve(
     listener: socket.socket,
     stop: asyncio.Event,
     ready: Callable[[int], None],
+    spans: Spans,
 ) -> None:
     ring = TokenRing(settings.token_keys_path, utc_now, issuer=f"orion/{settings.instance}")
     await asyncio.to_thread(ring.open)
@@ -144,14 +148,26 @@ async def _serve(
             )
         ),
         instruments,
+        spans,
     )
-    assistant = Assistant(store, replies, Planner(), provider, fast_path=model.fast_path)
+    assistant = Assistant(store, replies, Planner(), provider, fast_path=model.fast_path, spans=spans)
     pacer = Pacer(store)
-    people = People(store, assistant)
+    people = People(store, assistant, spans=spans)
     historian = Historian(store)
     notary = Notary(store, keyring, settings.heads_path, instance=settings.instance)
 
-    hearing = (trust, inbox, outbox, replies, pacer, people, notary, historian, instruments)
+    hearing = (
+        trust,
+        inbox,
+        outbox,
+        replies,
+        pacer,
+        people,
+        notary,
+        historian,
+        instruments,
+        CommandSpans(spans),
+    )
     listeners = [each.hear for each in hearing]
     store.listen(lambda told: notices.tell(told, listeners))
     await store.write(devices.nobody_is_known_online)
@@ -204,6 +220,7 @@ async def _serve(
                 token=await asyncio.to_thread(token.ensure, settings.token_path),
                 doorkeeper=doorkeeper,
                 instruments=instruments,
+                spans=spans,
                 tasks=tasks,
             )
             server = await asyncio.to_thread(http.serving, parts)

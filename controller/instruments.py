@@ -95,10 +95,9 @@ class Instruments:
         )
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """A request was answered. `route` is the template of the route, never the path that was asked for."""
-        known = method if method in METHODS else OTHER
-        self._requests.labels(known, route, str(status)).inc()
-        self._answering.labels(known, route).observe(seconds)
+        """A request was answered; `method` and `route` are of those that are known beforehand."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._answering.labels(method, route).observe(seconds)
 
     def heard(self, kind: Kind | None) -> None:
         """A message came in; None: on a topic that is nobody's."""

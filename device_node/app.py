@@ -37,6 +37,7 @@ from schemas.devices import Profile
 from schemas.errors import ErrorCode
 from schemas.events import Severity
 from schemas.ids import new_id
+from schemas.spans import Spans
 from schemas.topics import Kind, Topics
 from schemas.wire import JsonObject
 
@@ -106,6 +107,7 @@ async def run(
     pulse: Pulse | None = None,
     keep_keys: Keep = keep_nowhere,
     renew: Renew = stay_the_same,
+    spans: Spans | None = None,
 ) -> int:
     """Be the node until `stop`; the exit code says whether to start again.
 
@@ -161,6 +163,7 @@ async def run(
         max_running=settings.max_running,
         max_waiting=settings.max_waiting,
         settled=control.settled,
+        spans=spans or Spans(),
     )
 
     def ready() -> None:

@@ -26,6 +26,7 @@ from device_node.tools.tool import NodeContext
 from device_node.trust import Trust
 from schemas.commands import Command, ReplyStatus
 from schemas.errors import ErrorBody, ErrorCode
+from schemas.spans import Spans
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class Runner:
         max_running: int,
         max_waiting: int,
         settled: Callable[[Sent | None], None] = lambda _sent: None,
+        spans: Spans | None = None,
     ) -> None:
         self._intake = intake
         self._trust = trust
@@ -65,6 +67,7 @@ class Runner:
             max_waiting=max_waiting,
             settled=settled,  # called after each final reply of a tool
             steady=clock.steady,
+            spans=spans or Spans(),
         )
         self._stopping = False
 

@@ -97,7 +97,7 @@ class Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Everything that a request goes through."""
         parts: Parts = self.state.parts
-        return Traced(Metered(super().build_middleware_stack(), parts.instruments))
+        return Traced(Metered(super().build_middleware_stack(), parts.instruments), parts.spans)
 
 
 def build(parts: Parts) -> FastAPI:

@@ -29,6 +29,7 @@ from controller.store.keyring import KeyRing
 from controller.store.store import Session, Store
 from schemas import context
 from schemas.commands import Via
+from schemas.spans import Spans
 
 DEVICE_NAMES = ("device_id", "other_id")  # in paths: whoever does not see it, to them it is not there
 
@@ -111,6 +112,7 @@ class Parts:
     token: str
     doorkeeper: Doorkeeper
     instruments: Instruments
+    spans: Spans
     tasks: asyncio.TaskGroup  # for work that outlives its request
 
 

@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from controller.instruments import Instruments, Stopwatch
+from controller.instruments import METHODS, OTHER, Instruments, Stopwatch
 
 NO_ROUTE = "none"  # nothing is at that address, whatever it was
 
@@ -30,8 +30,15 @@ class Metered:
         try:
             await self._app(scope, receive, noting)
         finally:
-            self._instruments.answered(scope["method"], _route(scope), status, watch.seconds)
+            self._instruments.answered(known_method(scope), route_of(scope), status, watch.seconds)
 
 
-def _route(scope: Scope) -> str:
+def known_method(scope: Scope) -> str:
+    """The method of a request, where HTTP has such a one."""
+    method: str = scope.get("method", "GET")  # a WebSocket begins as one
+    return method if method in METHODS else OTHER
+
+
+def route_of(scope: Scope) -> str:
+    """The template of the route that was found for a request; never the path that was asked for."""
     return getattr(scope.get("route"), "path", NO_ROUTE)

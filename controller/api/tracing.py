@@ -7,17 +7,21 @@ caller who names another's trace stands beside it in a timeline, under their own
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from schemas import context, traces
+from controller.api.metering import known_method, route_of
+from schemas import traces
+from schemas.spans import Spans
 from schemas.traces import Trace
 
 ANSWERED = "Trace-Id"  # on every answer
+FAULT = 500  # the least status that says that the fault is ours
 
 
 class Traced:
     """An application whose requests are traced; it is around everything else, so that no error is missed."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, spans: Spans) -> None:
         self._app = app
+        self._spans = spans
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -26,13 +30,23 @@ class Traced:
         caller = _caller(scope)
         trace = traces.begun() if caller is None else caller.below()
 
-        async def telling(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[ANSWERED] = trace.trace_id
-            await send(message)
+        parent = None if caller is None else caller.span_id
+        method = known_method(scope)
+        with self._spans.of(trace, parent, method, "server") as told:
 
-        with context.about(trace):
-            await self._app(scope, receive, telling)
+            async def telling(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    MutableHeaders(scope=message)[ANSWERED] = trace.trace_id
+                    told["http.response.status_code"] = status = message["status"]
+                    if status >= FAULT:
+                        told["failed"] = f"HTTP {status}"
+                await send(message)
+
+            try:
+                await self._app(scope, receive, telling)
+            finally:
+                route = route_of(scope)
+                told |= {"name": f"{method} {route}", "http.request.method": method, "http.route": route}
 
 
 def _caller(scope: Scope) -> Trace | None:

@@ -26,6 +26,7 @@ from schemas.assistant import Response, ResponseType
 from schemas.devices import Risk
 from schemas.errors import ErrorBody
 from schemas.ids import new_id
+from schemas.spans import Spans
 from schemas.wire import JsonObject
 
 Emit = Callable[[Response], Awaitable[None]]
@@ -68,6 +69,7 @@ class Turn:
     question: bool
     emit_to: Emit
     here: str | None = None
+    spans: Spans = field(default_factory=Spans)
     rows: list[ToolExecution] = field(default_factory=list)
     ordered: list[Ordered] = field(default_factory=list)
     plan_id: str = field(default_factory=new_id)  # all that the turn orders is one plan
@@ -103,8 +105,9 @@ class Turn:
             for call, doubt in zip(calls, doubts, strict=True)
         ]
         self.ordered += [self._as_planned(each) for each in requests if each.device_id]
-        origin = Origin.here(self.plan_id)
-        rows = await self.store.write(partial(_submit, requests, self.actor, origin))
+        with self.spans.within("policy"):
+            origin = Origin.here(self.plan_id)
+            rows = await self.store.write(partial(_submit, requests, self.actor, origin))
         for row in rows:
             await self._tell_call(row)
         ids = [row.id for row in rows]

@@ -231,6 +231,23 @@ class Settings(BaseModel):
         "console", "console or json", "How they say it: for people, or one JSON object a line."
     )
 
+    otel_endpoint: str | None = _setting(
+        None,
+        "an http:// or https:// address",
+        "An OpenTelemetry collector (OTLP over HTTP) that traces are sent to; the standard OTEL_EXPORTER_OTLP_ENDPOINT does, too.",
+        masking="url",
+    )
+
+    @field_validator("otel_endpoint")
+    @classmethod
+    def _reachable(cls, url: str | None) -> str | None:
+        if url is not None:
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError("no such address")
+            _ = parts.port  # raises what is no port
+        return url
+
     @field_validator("database_url")
     @classmethod
     def _known(cls, url: str | None) -> str | None:

@@ -132,7 +132,8 @@ async def submit(
     else:
         order = rollouts.GroupRequest(wanted.group, request, wanted.pace)
         submission = partial(rollouts.submit, request=order, actor=actor, now=now)
-    row = await controller.store.write(submission)
+    with controller.spans.within("policy"):
+        row = await controller.store.write(submission)
     response.headers["Location"] = f"/api/v1/commands/{row.id}"
     if seconds := wanted_wait(prefer):
         row = (await until_settled(controller.store, controller.replies, [row], within_s=seconds))[0]
@@ -253,7 +254,8 @@ async def undo(
         dry_run=how.dry_run,
         valid_s=how.valid_s,
     )
-    row = await controller.store.write(lambda session: work(session))
+    with controller.spans.within("policy"):
+        row = await controller.store.write(lambda session: work(session))
     response.headers["Location"] = f"/api/v1/commands/{row.id}"
     if seconds := wanted_wait(prefer):
         row = (await until_settled(controller.store, controller.replies, [row], within_s=seconds))[0]

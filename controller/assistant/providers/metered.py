@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from time import time
 
 from controller.assistant.providers.provider import ChatMessage, Completed, Piece, Provider, ToolSpec, fold
 from controller.errors import ProviderError
 from controller.instruments import Instruments, Stopwatch
+from schemas.spans import Spans
 
 ANSWERED, FAILED, GIVEN_UP = "answered", "failed", "given_up"
 
@@ -13,7 +15,8 @@ ANSWERED, FAILED, GIVEN_UP = "answered", "failed", "given_up"
 class Metered:
     """One model behind one server, as it is."""
 
-    def __init__(self, provider: Provider, instruments: Instruments) -> None:
+    def __init__(self, provider: Provider, instruments: Instruments, spans: Spans | None = None) -> None:
+        self._spans = spans or Spans()
         self._provider = provider
         self._instruments = instruments
 
@@ -32,6 +35,7 @@ class Metered:
         self, messages: Sequence[ChatMessage], tools: Sequence[ToolSpec]
     ) -> AsyncGenerator[Piece, None]:
         watch, outcome = Stopwatch(), GIVEN_UP  # unless it comes to an end
+        began_at = time()
         try:
             async with aclosing(self._provider.stream(messages, tools)) as pieces:
                 async for piece in pieces:
@@ -43,6 +47,8 @@ class Metered:
             raise
         finally:
             self._instruments.thought(outcome, watch.seconds)
+            failed = outcome if outcome == FAILED else None
+            self._spans.over("model", "client", began_at, failed=failed, model=self.name, outcome=outcome)
 
     async def complete(self, messages: Sequence[ChatMessage], tools: Sequence[ToolSpec]) -> Completed:
         return await fold(self.stream(messages, tools))

@@ -33,6 +33,7 @@ from controller.store.keyring import KeyRing
 from controller.store.notices import Notice
 from controller.store.store import Session, Store
 from controller.store.tokenring import TokenRing
+from schemas.spans import Spans
 from schemas.topics import Topics
 from tests.controller.api import documented
 from tests.factories import ADMIN, NOON, a_place, a_presence, a_profile
@@ -112,6 +113,7 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
             token=await asyncio.to_thread(token.ensure, settings.token_path),
             doorkeeper=Doorkeeper(store, ring, clock=time.monotonic, now=utc_now),
             instruments=instruments,
+            spans=Spans(),
             tasks=tasks,
         )
         built = await asyncio.to_thread(app.build, parts)
