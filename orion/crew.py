@@ -38,6 +38,7 @@ USED_BY = {
     "ollama_api_key": ("controller",),
     "node_password": ("node",),
     "otel_endpoint": ("controller", "node"),
+    "sentry_dsn": ("broker", "controller", "node"),
 }
 # Variables of others that may hold one, and whose they are.
 OTHERS = {

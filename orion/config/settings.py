@@ -238,6 +238,25 @@ class Settings(BaseModel):
         masking="url",
     )
 
+    sentry_dsn: SecretStr | None = _setting(
+        None,
+        "a DSN, like https://key@host/1",
+        "Where errors of the programs are sent to, in Sentry's protocol; no request, body or user is.",
+        masking="whole",
+        flag=False,
+    )
+
+    @field_validator("sentry_dsn")
+    @classmethod
+    def _complete(cls, dsn: SecretStr | None) -> SecretStr | None:
+        if dsn is not None:
+            parts = urlsplit(dsn.get_secret_value())
+            project = parts.path.rpartition("/")[2]
+            if parts.scheme not in ("http", "https") or not (parts.hostname and parts.username and project):
+                raise ValueError("no such address")
+            _ = parts.port  # raises what is no port
+        return dsn
+
     @field_validator("otel_endpoint")
     @classmethod
     def _reachable(cls, url: str | None) -> str | None:
