@@ -95,8 +95,11 @@ class Application(FastAPI):
     """FastAPI's own, with what is around every request outermost: no answer of any layer is missed there."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Everything that a request goes through."""
+        """Everything that a request goes through, made before the first one comes."""
         parts: Parts = self.state.parts
+        self.state.probes = Probes(
+            parts.store, parts.assistant, reached=lambda: parts.devices_door.connected, tasks=parts.tasks
+        )
         return Traced(Metered(super().build_middleware_stack(), parts.instruments), parts.spans)
 
 
@@ -109,9 +112,6 @@ def build(parts: Parts) -> FastAPI:
         routes=[route for kind in KINDS for route in kind.router.routes],
     )
     app.state.parts = parts
-    app.state.probes = Probes(
-        parts.store, parts.assistant, reached=lambda: parts.devices_door.connected, tasks=parts.tasks
-    )
     description.install(app)
     problems.install(app)
     return app

@@ -43,6 +43,8 @@ TAGS = {
     "search": "Words in what is on record.",
     "stats": "Figures of what was done.",
     "system": "The controller itself.",
+    "probes": "What an orchestrator asks, without a token.",
+    "metrics": "What Prometheus asks.",
     "users": "People, and what they may.",
     "keys": "Keys of programs.",
 }

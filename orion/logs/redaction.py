@@ -18,6 +18,8 @@ _NAMED = r"[\w.-]*(?:password|passwd|passphrase|secret|token|api[_-]?key|private
 _SHAPES = (
     # a header, as clients show it
     (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {MASK}"),
+    # an API key of ours
+    (re.compile(r"\borion_[0-9a-z]{12}_[\w-]{43}"), MASK),
     # what we and others sign for people
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"), MASK),
     # the password in an address

@@ -120,10 +120,12 @@ def test_what_looks_like_a_secret_is_not_written(text: str) -> None:
     assert SECRET not in Redaction().of(text)
 
 
-def test_a_token_and_a_join_code_are_known_by_their_looks() -> None:
+def test_a_token_a_join_code_and_an_api_key_are_known_by_their_looks() -> None:
     code = "aha64f-3yotso-7cs3r4-d4w5tl-fakcg5-og6wos-24iwik-3snmce-afrhzk-p3vqzp-lsctb6-yzapge-3mbclb-yxsine-ramuro-zq"
 
-    assert Redaction().of(f"given {JWT} and {code}.") == "given *** and ***."
+    key = "orion_0123456789ab_" + "x-Y" * 14 + "z"
+
+    assert Redaction().of(f"given {JWT}, {code} and {key}.") == "given ***, *** and ***."
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import logging
 from fastapi import APIRouter, Response
 
 from controller.api.deps import Asking, Controller, Parts
+from controller.api.shapes.problems import refusals
 from controller.instruments import CONTENT_TYPE, Standing
 from controller.services import census
 from controller.services.census import Census
@@ -15,10 +16,11 @@ logger = logging.getLogger(__name__)
 
 router = APIRouter(tags=["metrics"])
 
+TEXT = {"content": {"text/plain": {"schema": {"type": "string", "examples": ["mqtt_connected 1.0\n"]}}}}
 WITHIN = 5.0  # seconds for the counts; a monitor waits ten
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+@router.get("/metrics", response_class=Response, responses=refusals(401, 403, 422, 503) | {200: TEXT})
 async def metrics(controller: Controller, _actor: Asking) -> Response:
     """Everything that is counted, in Prometheus' text format.
 

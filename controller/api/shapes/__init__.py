@@ -46,9 +46,10 @@ from controller.api.shapes.records import (
     Memory,
 )
 from controller.api.shapes.shown import Json, Shown
-from controller.api.shapes.system import AsyncApi, Cleaned, Database, Doctor, Health
+from controller.api.shapes.system import Alive, AsyncApi, Cleaned, Database, Doctor, Health, Ready
 
 __all__ = [
+    "Alive",
     "ApiKey",
     "ApiKeyMade",
     "ApiKeys",
@@ -96,6 +97,7 @@ __all__ = [
     "Memory",
     "Nothing",
     "PasswordChanged",
+    "Ready",
     "Shown",
     "SigningKeys",
     "Timeline",

@@ -17,6 +17,39 @@ class Health(BaseModel):
     broker: Literal["connected", "lost"]
 
 
+class Alive(BaseModel):
+    """That the program lives."""
+
+    model_config = example({"status": "alive"})
+
+    status: Literal["alive"]
+
+
+class Checked(BaseModel):
+    """One part that the controller works with. `why`: of one that is down."""
+
+    state: Literal["ok", "down"]
+    why: str | None = None
+
+
+class Ready(BaseModel):
+    """Whether the controller can do its work, and each part that it works with."""
+
+    model_config = example(
+        {
+            "status": "degraded",
+            "checks": {
+                "broker": {"state": "ok"},
+                "database": {"state": "ok"},
+                "model": {"state": "down", "why": "It cannot be used; sentences are planned without it."},
+            },
+        }
+    )
+
+    status: Literal["ready", "degraded", "unavailable"]
+    checks: dict[Literal["broker", "database", "model"], Checked]
+
+
 class Database(BaseModel):
     """Which database the controller works with, without the password."""
 

@@ -17,6 +17,7 @@ from controller.api.deps import Parts
 
 Json = dict[str, Any]
 
+TEXT = "text/plain"
 LINES = "application/x-ndjson"
 FORESEEN_BY_NOBODY = 500
 
@@ -47,7 +48,7 @@ def check(answer: httpx.Response) -> None:
     assert kind in content, f"{what} is {kind}"
     validator = _validator(json.dumps(content[kind]["schema"]))
     for text in answer.text.splitlines() if kind == LINES else [answer.text]:
-        fault = next(validator.iter_errors(json.loads(text)), None)
+        fault = next(validator.iter_errors(text if kind == TEXT else json.loads(text)), None)
         assert fault is None, f"{what} at {fault.instance_path}: {fault.message[-300:]}"
 
 

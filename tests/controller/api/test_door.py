@@ -31,6 +31,8 @@ for module in pkgutil.walk_packages(controller.__path__, "controller."):  # each
 # what needs no token, and what it answers to nothing at all
 OPEN_TO_ALL = {
     "/api/v1/health": 200,
+    "/healthz": 200,
+    "/readyz": 503,
     "/api/v1/asyncapi.json": 200,
     "/api/v1/auth/token": 422,
     "/api/v1/auth/revoke": 422,
