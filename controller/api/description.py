@@ -28,7 +28,7 @@ ABOUT = """Say what should happen on your computers and workshop machines, and h
 
 An error is an `application/problem+json` with a `code` for programs and a sentence for people. A list ends with `next`:
 give it as `cursor` to read on. `Prefer: wait=10` waits up to so many seconds for a command to end. Times are RFC 3339, in UTC.
-What travels over MQTT is described by [AsyncAPI](/docs/async)."""
+Every answer names its trace in `Trace-Id`: the one that `traceparent` (W3C) of the request belongs to, or one of its own. What travels over MQTT is described by [AsyncAPI](/docs/async)."""
 TAGS = {
     "auth": "Coming in and going.",
     "assistant": "Say something in your own words.",
