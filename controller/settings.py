@@ -1,6 +1,7 @@
 """What a controller is told at its start. Values only: `orion` reads environment, file and flags."""
 
 import re
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -46,6 +47,9 @@ class ControllerSettings(BaseModel):
     prefix: str = DEFAULT_PREFIX
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65_535)] = 8180
+    trusted_proxies: tuple[
+        IPv4Network | IPv6Network, ...
+    ] = ()  # whose word on a caller's address is believed
     ca_path: Path | None = None  # the broker's certificate authority, for devices that join
     join_port: Annotated[int, Field(ge=0, le=65_535)] = 0  # where they find the broker; 0: nobody can join
     cert_port: Annotated[int, Field(ge=0, le=65_535)] = 0  # where certificates let in; 0: nowhere

@@ -7,14 +7,13 @@ library's client serves: loading a larger one takes longer than most requests.
 import http.client
 import json
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from broker import files
 from orion import exits
 from orion.exits import Exit
 from orion.signin import Kept, SignIn
@@ -72,7 +71,7 @@ class Client:
 
     def get(self, path: str, *, wait_s: float = 0, **query: object) -> Json:
         """Read something; with `wait_s` once it settled, or after so long."""
-        return self._call("GET", _asked(path, query), None, wait_s)
+        return self._call("GET", _with_query(path, query), None, wait_s)
 
     def post(self, path: str, body: Json | None = None, *, wait_s: float = 0) -> Json:
         """Make or decide something."""
@@ -93,7 +92,7 @@ class Client:
 
     def delete(self, path: str, **query: object) -> None:
         """Take something away."""
-        self._call("DELETE", _asked(path, query), None, 0)
+        self._call("DELETE", _with_query(path, query), None, 0)
 
     def is_ready(self) -> bool:
         """Whether the controller is up and has reached its broker. Needs no token."""
@@ -114,7 +113,7 @@ class Client:
         body = {"text": text, "session_id": session_id, "device_id": device_id}
         step: Json = {}
         try:
-            with self._open("POST", "/ask", body, self._authorization(), TURN_WITHIN) as response:
+            with self._asked("POST", "/ask", body, {}, TURN_WITHIN) as response:
                 while line := response.readline(MAX_LINE):
                     step = _decoded(line)
                     if step.get("type") == "problem":
@@ -141,35 +140,60 @@ class Client:
             ClientError: the controller cannot be reached, refuses, or stops in the middle.
         """
         path = f"/commands/{segment(command_id)}/watch?within_s={within_s:.0f}"
-        with self._open("GET", path, None, self._authorization(), ANSWER_WITHIN + within_s) as response:
+        with self._asked("GET", path, None, {}, ANSWER_WITHIN + within_s) as response:
             while line := response.readline(MAX_LINE):
                 yield _decoded(line)
 
     def _call(self, method: str, path: str, body: Json | None, wait_s: float) -> Json:
-        headers = self._authorization()
-        if wait_s:
-            headers["Prefer"] = f"wait={max(1, round(wait_s))}"
-        with self._open(method, path, body, headers, ANSWER_WITHIN + wait_s) as response:
+        headers = {"Prefer": f"wait={max(1, round(wait_s))}"} if wait_s else {}
+        with self._asked(method, path, body, headers, ANSWER_WITHIN + wait_s) as response:
             return _decoded(response.read(MAX_BODY)) if response.status != HTTPStatus.NO_CONTENT else {}
 
-    def _renewed(self, kept: SignIn) -> SignIn:
+    @contextmanager
+    def _asked(
+        self, method: str, path: str, body: Json | None, headers: Mapping[str, str], timeout: float
+    ) -> Iterator[http.client.HTTPResponse]:
+        """Ask as whoever asks here; once more where the sign-in's token opens nothing though its time was not up."""
+        with ExitStack() as stack:
+            signed_in = self._signed_in(lambda: self.sign_in.fresh(self._renewed))
+            shown = {**headers, **self._authorization(signed_in)}
+            try:
+                response = stack.enter_context(self._open(method, path, body, shown, timeout))
+            except Refused as refused:
+                if signed_in is None or refused.status != HTTPStatus.UNAUTHORIZED:
+                    raise
+                before = signed_in
+                another = self._signed_in(lambda: self.sign_in.another(before, self._renewed))
+                if another is None:  # signed out meanwhile: nobody speaks as the owner unasked
+                    raise
+                shown = {**headers, **self._authorization(another)}
+                response = stack.enter_context(self._open(method, path, body, shown, timeout))
+            yield response
+
+    def _signed_in(self, find: Callable[[], SignIn | None]) -> SignIn | None:
         try:
-            grant = self.form(
-                "/auth/token", {"grant_type": "refresh_token", "refresh_token": kept.refresh_token}
-            )
+            return None if self._as_owner else find()
+        except OSError as error:
+            raise ClientError(f"The sign-in {self.sign_in.path} cannot be kept: {error}") from error
+
+    def _renewed(self, kept: SignIn) -> SignIn:
+        form = {"grant_type": "refresh_token", "refresh_token": kept.refresh_token}
+        try:
+            try:
+                grant = self.form("/auth/token", form)
+            except NoAnswer:  # which may have been lost on its way: the same is asked for again
+                grant = self.form("/auth/token", form)
         except Refused as refused:
+            if refused.error != "invalid_grant":
+                raise
             raise ClientError(
                 OVER.format(kept.username), code="permission_denied", exit_code=Exit.DENIED
             ) from refused
         return SignIn.of(grant)
 
-    def _authorization(self) -> dict[str, str]:
-        try:
-            signed_in = None if self._as_owner else self.sign_in.fresh(self._renewed)
-            if signed_in is not None:
-                return {"Authorization": f"Bearer {signed_in.access_token}", "Orion-Via": "cli"}
-        except (OSError, files.Locked) as error:
-            raise ClientError(f"The sign-in {self.sign_in.path} cannot be kept: {error}") from error
+    def _authorization(self, signed_in: SignIn | None) -> dict[str, str]:
+        if signed_in is not None:
+            return {"Authorization": f"Bearer {signed_in.access_token}", "Orion-Via": "cli"}
         try:
             token = self._token_path.read_text(encoding="ascii").strip()
         except FileNotFoundError:
@@ -223,7 +247,7 @@ def segment(text: str) -> str:
     return quote(text, safe="") or "%20"
 
 
-def _asked(path: str, query: Mapping[str, object]) -> str:
+def _with_query(path: str, query: Mapping[str, object]) -> str:
     chosen = {name: value for name, value in query.items() if value is not None}
     return path + (f"?{urlencode(chosen, doseq=True)}" if chosen else "")
 

@@ -1,9 +1,10 @@
 """Who the command line speaks as: somebody who has signed in, or else whoever owns the data folder."""
 
+import errno
 import json
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from broker import files
 
 SPARE = 30.0  # seconds before its end in which a token is renewed
+LOCK_WITHIN = 60.0  # seconds: two renewals that get no answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Kept:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._held = False  # by this program, which has one thing to do
 
     def read(self) -> SignIn | None:
         """The one that is kept; None: there is none, or it cannot be read."""
@@ -52,12 +55,12 @@ class Kept:
             return None
 
     def write(self, sign_in: SignIn) -> None:
-        """Keep another one in its place."""
+        """Keep another one in its place. Others must not change it meanwhile: see `alone`."""
         files.make_private_directory(self.path.parent)
         files.replace(self.path, json.dumps(asdict(sign_in)) + "\n")
 
     def forget(self) -> None:
-        """Keep none."""
+        """Keep none. Others must not change it meanwhile: see `alone`."""
         self.path.unlink(missing_ok=True)
 
     def fresh(self, renew: Callable[[SignIn], SignIn]) -> SignIn | None:
@@ -65,12 +68,42 @@ class Kept:
         kept = self.read()
         if kept is None or kept.is_fresh:
             return kept
-        with self._alone():
+        with self.alone():
             kept = self.read()  # another one may have been quicker
-            if kept is not None and not kept.is_fresh:
-                kept = renew(kept)
-                self.write(kept)
-            return kept
+            return kept if kept is None or kept.is_fresh else self._renewed(kept, renew)
 
-    def _alone(self) -> AbstractContextManager[None]:
-        return files.locked(self.path.with_suffix(".lock"), within_s=30.0)
+    def another(self, refused: SignIn, renew: Callable[[SignIn], SignIn]) -> SignIn | None:
+        """The one to go on with where this one opens nothing, though its time was not up; None: none is kept."""
+        with self.alone():
+            kept = self.read()
+            same = kept is not None and kept.access_token == refused.access_token
+            return self._renewed(kept, renew) if kept is not None and same else kept
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else changes what is kept: renewing, signing in and out come one after the other.
+
+        Raises:
+            OSError: another program takes too long, or nothing can be kept there.
+        """
+        if self._held:
+            yield
+            return
+        files.make_private_directory(self.path.parent)
+        lock = self.path.with_suffix(".lock")
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(files.locked(lock, within_s=LOCK_WITHIN))
+            except files.Locked as error:
+                raise BlockingIOError(errno.EAGAIN, "another orion holds it", str(lock)) from error
+            self._held = True
+            stack.callback(self._let_go)
+            yield
+
+    def _let_go(self) -> None:
+        self._held = False
+
+    def _renewed(self, kept: SignIn, renew: Callable[[SignIn], SignIn]) -> SignIn:
+        following = renew(kept)
+        self.write(following)
+        return following

@@ -35,6 +35,7 @@ from controller.api.routes import (
     links,
     memory,
     metrics,
+    oauth,
     probes,
     search,
     sessions,
@@ -52,6 +53,7 @@ logger = logging.getLogger(__name__)
 STOP_WITHIN = 2  # seconds that open requests get at the end
 BACKLOG = 128  # callers that wait to be let in
 KINDS = (  # of routes, as the API's description lists them
+    oauth,
     auth,
     ask,
     devices,
@@ -164,7 +166,7 @@ class Server(uvicorn.Server):
                 lifespan="off",
                 timeout_graceful_shutdown=STOP_WITHIN,
                 server_header=False,
-                proxy_headers=False,  # whoever calls could say any address there
+                proxy_headers=False,  # `access.proxies` says whom to believe
                 limit_concurrency=200,
             )
         )

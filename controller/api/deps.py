@@ -11,7 +11,7 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Header, Query, Request
 
 from broker.administration import Administration
-from controller.api.access import scopes
+from controller.api.access import proxies, scopes
 from controller.api.access.bearers import Unauthorized
 from controller.api.access.doorkeeper import Doorkeeper
 from controller.assistant.chat import Assistant
@@ -123,6 +123,15 @@ def parts(request: Request) -> Parts:
 
 
 Controller = Annotated[Parts, Depends(parts)]
+
+
+def caller(controller: Controller, request: Request) -> str:
+    """The address of who calls; empty where there is none."""
+    connected = "" if request.client is None else request.client.host
+    return proxies.caller(connected, request.headers, controller.settings.trusted_proxies)
+
+
+Caller = Annotated[str, Depends(caller)]
 
 
 async def actor(

@@ -14,7 +14,7 @@ from starlette.routing import Match
 
 from broker.identities import BrokerUnreachable, IdentityError, NameTaken, NotWritten, UnknownIdentity
 from controller.api.access.bearers import Unauthorized
-from controller.api.access.doorkeeper import GrantRefused
+from controller.api.access.doorkeeper import BadRequest, GrantRefused
 from controller.api.access.throttle import TooManyTries
 from controller.api.shapes.problems import MEDIA_TYPE
 from controller.assistant.chat import TextTooLong
@@ -36,7 +36,9 @@ from schemas.wire import MAX_PAYLOAD
 logger = logging.getLogger(__name__)
 
 FORM = "application/x-www-form-urlencoded"
+REALM = "orion"
 _SHOULD = re.compile(r"^(Input|String|Value|List|URL) should")
+NOT_KEPT = {"Cache-Control": "no-store"}  # what went wrong is true for now; and RFC 6749, 5.1
 OURS = {"Orion-Api": "1"}  # on every answer: a client can tell us from whoever else has the port
 STATUSES: dict[type[OrionError], int] = {
     NotFound: 404,
@@ -52,6 +54,7 @@ STATUSES: dict[type[OrionError], int] = {
     TextTooLong: 413,
     Unauthorized: 401,
     GrantRefused: 400,  # RFC 6749, 5.2
+    BadRequest: 400,  # the same
     TooManyTries: 429,
     OrionError: 500,
 }
@@ -76,20 +79,27 @@ def problem(
     }
     if (trace_id := context.trace_id()) is not None:
         body["trace_id"] = trace_id
-    return JSONResponse(body, status, headers={**OURS, **(headers or {})}, media_type=MEDIA_TYPE)
+    return JSONResponse(body, status, headers={**OURS, **NOT_KEPT, **(headers or {})}, media_type=MEDIA_TYPE)
 
 
-async def _ours(_request: Request, error: Exception) -> Response:
+async def _ours(request: Request, error: Exception) -> Response:
     found = error if isinstance(error, OrionError) else OrionError(str(error))
     headers, more = {}, {}
     match found:
         case Unauthorized():
-            headers = {"WWW-Authenticate": "Bearer"}
+            headers = {"WWW-Authenticate": _challenge(request)}
         case TooManyTries():
             headers = {"Retry-After": str(found.retry_after)}
-        case GrantRefused():
-            headers, more = {"Cache-Control": "no-store"}, {"error": found.error}
+        case GrantRefused() | BadRequest():
+            more = {"error": found.error}
     return problem(status_of(found), found.code.value, str(found), headers=headers, **more)
+
+
+def _challenge(request: Request) -> str:
+    """What whoever is not let in is told (RFC 6750, 3): whether a token is missing, or was none of ours."""
+    scheme, _, shown = request.headers.get("authorization", "").partition(" ")
+    is_shown = scheme.lower() == "bearer" and shown.strip() != ""
+    return f'Bearer realm="{REALM}"' + (', error="invalid_token"' if is_shown else "")
 
 
 async def _identity(_request: Request, error: Exception) -> Response:
@@ -102,15 +112,18 @@ async def _identity(_request: Request, error: Exception) -> Response:
     return problem(422, ErrorCode.INVALID_ARGUMENTS, str(error))
 
 
-async def _invalid(_request: Request, error: Exception) -> Response:
+def sentence_of(error: Exception) -> str:
+    """What is wrong with a request that does not fit, and where. What was given is not in it."""
     first = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": (), "msg": str(error)}
     where = ".".join(str(part) for part in first["loc"][1:] or first["loc"])
     said = _SHOULD.sub("must", str(first["msg"])).removeprefix("Value error, ")
     if where == "device_id" and first.get("type") == "string_pattern_mismatch":
         said = "must be at most 63 of a-z, 0-9, _ and -, and begin with a letter or a digit"
-    return problem(
-        422, ErrorCode.INVALID_ARGUMENTS, f"{where} {said}" if said.startswith("must") else f"{where}: {said}"
-    )
+    return f"{where} {said}" if said.startswith("must") else f"{where}: {said}"
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    return problem(422, ErrorCode.INVALID_ARGUMENTS, sentence_of(error))
 
 
 async def _http(request: Request, error: Exception) -> Response:

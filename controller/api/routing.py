@@ -9,7 +9,7 @@ from controller.api.shapes.problems import COMMON, refusals
 PREFIX = "/api/v1"
 
 
-def router(tag: str, *, below: str = "") -> APIRouter:
+def router(tag: str, *, below: str = "", kind: type[APIRoute] = APIRoute) -> APIRouter:
     """A router for routes of one kind, `below` the API's own prefix.
 
     Its routes are whole: an application takes them as they are. One that includes a router
@@ -21,6 +21,7 @@ def router(tag: str, *, below: str = "") -> APIRouter:
         dependencies=[Depends(problems.exact_json)],
         responses=refusals(*COMMON),
         generate_unique_id_function=_operation,
+        route_class=kind,
     )
 
 

@@ -502,6 +502,7 @@ class RefreshToken(SQLModel, table=True):
     issued_at: datetime = _time(nullable=False)
     expires_at: datetime = _time(nullable=False, index=True)
     used_at: datetime | None = _time()
+    successor: str | None = None  # hash of what it was renewed to; one that is void has a `used_at` and none
 
 
 class MqttInput(SQLModel, table=True):

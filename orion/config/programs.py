@@ -79,6 +79,7 @@ def for_controller(settings: Settings) -> ControllerSettings:
         prefix=settings.prefix,
         http_host=settings.http_host,
         http_port=settings.http_port,
+        trusted_proxies=settings.trusted_proxies,
         ca_path=settings.mqtt_ca if administered is None else public_path(for_broker(settings).directory),
         join_port=_join_port(settings),
         cert_port=0 if administered is None else settings.mqtt_cert_port,

@@ -7,6 +7,7 @@ from must be known, and loading that library would double the time of a short co
 
 import re
 import socket
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -142,6 +143,13 @@ class Settings(BaseModel):
         "127.0.0.1", "a host name or address", "Where the controller's HTTP API listens and is found."
     )
     http_port: Port = _setting(8180, "a whole number from 1 to 65535", "The HTTP API's port.")
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = _setting(
+        (),
+        "addresses and networks, like 10.0.0.5 or 10.0.0.0/24, in a variable divided by commas",
+        "Proxies before the HTTP API whose `X-Forwarded-For` or `Forwarded` says who calls.",
+        default_text="none",
+        divider=",",
+    )
     database_url: str = _setting(
         None,
         "like sqlite:////path/orion.db or postgresql+psycopg://user:password@host/name",

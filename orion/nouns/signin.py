@@ -1,10 +1,11 @@
 """`orion login`, `orion logout`, `orion whoami`: who the command line speaks as."""
 
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
-from orion.client import Json, NotRunning, Refused
+from orion.client import ClientError, Json, NotRunning, Refused
 from orion.signin import SignIn
 from orion.terminal import Terminal
 from orion.verbs import Failure, Invocation, verb
@@ -38,25 +39,37 @@ def login(invocation: Invocation, name: Name) -> None:
             raise
         terminal.say("That password was for once. Choose another one.")
         grant = invocation.client.form("/auth/token", form | {"new_password": chosen(terminal)})
-    made = SignIn.of(grant)
-    invocation.client.sign_in.write(made)
+    _keep(invocation, SignIn.of(grant))
+
+
+def _keep(invocation: Invocation, made: SignIn) -> None:
+    """Keep a sign-in in the place of the one before, which is over then."""
+    terminal, kept = invocation.terminal, invocation.client.sign_in
+    with kept.alone():
+        before = kept.read()
+        kept.write(made)
+    if before is not None:
+        with suppress(ClientError):  # it ends by itself
+            _revoke(invocation, before)
     if not terminal.answer({"username": made.username}):
         terminal.say(f"Signed in as {made.username}. Back to whoever owns this computer: orion logout")
 
 
 def logout(invocation: Invocation) -> None:
     """Sign out: what this sign-in opened is over, here and at the controller."""
-    terminal, kept = invocation.terminal, invocation.client.sign_in.read()
+    terminal, place = invocation.terminal, invocation.client.sign_in
+    with place.alone():
+        kept, ended = place.read(), True
+        if kept is not None:
+            try:
+                _revoke(invocation, kept)
+            except NotRunning:
+                ended = False
+            place.forget()
     if kept is None:
         if not terminal.answer({"username": None}):
             terminal.say("Nobody was signed in here.")
         return
-    try:
-        invocation.client.form("/auth/revoke", {"token": kept.refresh_token})
-        ended = True
-    except NotRunning:
-        ended = False
-    invocation.client.sign_in.forget()
     if terminal.answer({"username": kept.username, "ended": ended}):
         return
     terminal.say(f"{kept.username} is signed out.")
@@ -64,6 +77,10 @@ def logout(invocation: Invocation) -> None:
         terminal.say(
             "The controller is not running, so what this sign-in opened ends there by itself in 14 days."
         )
+
+
+def _revoke(invocation: Invocation, sign_in: SignIn) -> None:
+    invocation.client.form("/auth/revoke", {"token": sign_in.refresh_token})
 
 
 def whoami(invocation: Invocation) -> None:

@@ -1,6 +1,7 @@
 """`orion users`: people and programs that ask, by MQTT or signed in."""
 
 import shlex
+from contextlib import nullcontext
 from typing import Annotated, Any
 
 import typer
@@ -135,9 +136,10 @@ def password(
     body: Json = {"current": terminal.secret("Current password: ")} if is_own else {}
     if not once:
         body["password"] = signin.chosen(terminal)
-    changed = invocation.client.put(f"/users/{segment(name)}/password", body)
-    if is_own:
-        kept.forget()  # the controller has ended it
+    with kept.alone() if is_own else nullcontext():
+        changed = invocation.client.put(f"/users/{segment(name)}/password", body)
+        if is_own:
+            kept.forget()  # the controller has ended it
     if terminal.answer(changed):
         return
     if once:

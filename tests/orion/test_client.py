@@ -4,12 +4,14 @@ import http.server
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from orion.client import Client, ClientError, NotRunning, Refused
 from orion.exits import Exit
+from orion.signin import SignIn
 from tests.orion.installation import clean_environment, orion
 from tests.ports import free_port
 
@@ -39,16 +41,23 @@ class Answers(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+@contextmanager
+def listening(answers: type[Answers]) -> Iterator[int]:
+    """The port of a server that answers so."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), answers) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
 @pytest.fixture
 def server() -> Iterator[tuple[int, type[Answers]]]:
     """A port, and what answers there."""
     answers = type("Here", (Answers,), {})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), answers) as listening:
-        thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
-        thread.start()
-        yield listening.server_address[1], answers
-        listening.shutdown()
-        thread.join()
+    with listening(answers) as port:
+        yield port, answers
 
 
 @pytest.fixture
@@ -122,6 +131,34 @@ def test_another_folders_controller_is_recognised(server: tuple[int, type[Answer
 
     with pytest.raises(Refused, match="another data folder"):
         Client("127.0.0.1", port, token).get("/devices")
+
+
+class Forgetful(Answers):
+    """A controller whose answer to the first renewal is lost on its way."""
+
+    asked: list[str]
+
+    def do_POST(self) -> None:
+        type(self).asked.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        if len(self.asked) == 1:
+            self.close_connection = True
+        else:
+            self.do_GET()
+
+
+def test_a_renewal_whose_answer_was_lost_is_asked_for_again(token: Path) -> None:
+    Forgetful.asked = []
+    grant = {"username": "mia", "access_token": "a2", "refresh_token": "r2", "expires_in": 900}
+    Forgetful.body = json.dumps(grant).encode()
+    with listening(Forgetful) as port:
+        client = Client("127.0.0.1", port, token)
+        client.sign_in.write(SignIn("mia", "a1", "r1", 0.0))
+
+        client.get("/devices")
+
+    assert Forgetful.asked == ["grant_type=refresh_token&refresh_token=r1"] * 2
+    assert Forgetful.heard["Authorization"] == "Bearer a2"
+    assert client.sign_in.read() is not None
 
 
 @pytest.mark.parametrize(("status", "body"), [(200, b"<html>"), (200, b"[]"), (404, b"<html>"), (500, b"")])

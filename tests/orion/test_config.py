@@ -51,10 +51,18 @@ def test_folders_in_a_variable_are_divided_as_in_path(tmp_path: Path) -> None:
     assert load({}, environment).settings.allowed_paths == (tmp_path, Path.home() / "x")
 
 
+def test_addresses_and_networks_in_a_variable_are_divided_by_commas(tmp_path: Path) -> None:
+    found = load({}, {"ORION_TRUSTED_PROXIES": "10.0.0.5, fd00::/64"}).settings.trusted_proxies
+
+    assert [str(each) for each in found] == ["10.0.0.5/32", "fd00::/64"]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("mqtt_port", "abc"),
+        ("trusted_proxies", "the proxy"),
+        ("trusted_proxies", "10.0.0.0/33"),
         ("mqtt_port", "70000"),
         ("http_port", "0"),
         ("fast_path", "perhaps"),

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from orion.signin import Kept, SignIn
@@ -98,6 +99,69 @@ def test_it_is_renewed_by_itself_and_by_several_at_once(installation: Installati
     assert renewed is not None
     assert renewed.is_fresh
     assert renewed.refresh_token != first.refresh_token
+
+
+def test_a_token_that_opens_nothing_though_it_looks_good_is_renewed_once(
+    installation: Installation, mia: Kept
+) -> None:
+    login(installation, PASSWORD)
+    changed(mia, access_token="of another key")
+
+    found = installation.data("whoami")
+
+    kept = mia.read()
+    assert found["username"] == "mia"
+    assert kept is not None
+    assert kept.access_token != "of another key"
+
+
+def test_signing_in_anew_ends_the_sign_in_that_was_kept(installation: Installation, mia: Kept) -> None:
+    login(installation, PASSWORD)
+    before = mia.read()
+    login(installation, PASSWORD)
+    after = mia.read()
+
+    assert before is not None
+    assert after is not None
+    mia.write(before)
+    assert installation.orion("whoami").returncode == 3
+    mia.write(after)
+    assert installation.data("whoami")["username"] == "mia"
+
+
+@pytest.mark.parametrize("words", [("login", "mia"), ("logout",), ("users", "password", "mia")])
+def test_signing_in_and_out_wait_for_whoever_renews(
+    installation: Installation, mia: Kept, words: tuple[str, ...]
+) -> None:
+    login(installation, PASSWORD)
+    renewed = mia.read()
+    assert renewed is not None
+
+    with mia.alone():
+        program = subprocess.Popen(
+            [*ORION, *words],
+            env=installation.environment,
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert program.stdin is not None
+        program.stdin.write(f"{PASSWORD}\n{OTHER}\n")
+        program.stdin.close()
+        until(lambda: waits_for(program, mia.path.with_suffix(".lock")))
+        assert mia.read() == renewed
+
+    assert program.wait(READY_WITHIN) == 0, program.stderr
+    assert program.stderr is not None
+    program.stderr.close()
+    kept = mia.read()
+    assert kept != renewed
+    assert (kept is not None) == (words[0] == "login")
+
+
+def waits_for(program: subprocess.Popen[str], lock: Path) -> bool:
+    """Whether it has opened the lock, which is ours."""
+    return any(each.path == str(lock) for each in psutil.Process(program.pid).open_files())
 
 
 def test_one_that_is_over_says_how_to_go_on(installation: Installation, mia: Kept) -> None:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from controller.api.access.bearers import Bearers
 from controller.api.access.throttle import Throttle
-from controller.errors import Refused
+from controller.errors import InvalidArguments, Refused
 from controller.services import audit, users
 from controller.services.accounts import passwords, signins
 from controller.services.actors import Actor
@@ -30,6 +30,14 @@ class GrantRefused(Refused):
     """Nobody is let in by what was shown. `error`: the word that OAuth 2.0 has for it (RFC 6749, 5.2)."""
 
     def __init__(self, sentence: str, *, error: str = "invalid_grant") -> None:
+        super().__init__(sentence)
+        self.error = error
+
+
+class BadRequest(InvalidArguments):
+    """What was asked for is no request of OAuth 2.0, or lacks something. `error`: OAuth's word for it."""
+
+    def __init__(self, sentence: str, *, error: str = "invalid_request") -> None:
         super().__init__(sentence)
         self.error = error
 
@@ -88,12 +96,18 @@ class Doorkeeper:
             )
             raise GrantRefused("The name or the password is wrong, or this user may not sign in.")
         self._throttle.forgive(username, address)
-        if kept.password_once and new_password is None:
-            raise PasswordOver
+        if kept.password_once:
+            if passwords.has_run_out(kept.password_at, now=self._now()):
+                raise GrantRefused(
+                    f"This password was for one sign-in within {passwords.ONCE_WITHIN.days} days, and they are over: "
+                    "ask an administrator for another one."
+                )
+            if new_password is None:
+                raise PasswordOver
         fresh = None
         if new_password is not None:
             if new_password == password:
-                raise GrantRefused("The new password is the old one.", error="invalid_request")
+                raise BadRequest("The new password is the old one.")
             fresh = await self._hash(passwords.hashed, new_password)
         elif passwords.is_outdated(before):
             fresh = await self._hash(passwords.hashed, password)

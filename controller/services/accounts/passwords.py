@@ -4,6 +4,7 @@ Hashing takes some 20 ms of a core and 19 MiB, so call it off the event loop and
 """
 
 import secrets
+from datetime import datetime, timedelta
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -11,6 +12,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from controller.errors import InvalidArguments
 
 SHORTEST, LONGEST = 12, 256  # characters
+ONCE_WITHIN = timedelta(days=7)  # in which a password for one sign-in is used, or never
 # OWASP's Password Storage Cheat Sheet: 19 MiB, two passes, one lane
 _HASHER = PasswordHasher(
     time_cost=2, memory_cost=19_456, parallelism=1, hash_len=32, salt_len=16, type=Type.ID
@@ -46,6 +48,11 @@ def fits(password: str, kept: str | None) -> bool:
 def is_outdated(kept: str) -> bool:
     """Whether it was made by other figures than those of now."""
     return _HASHER.check_needs_rehash(kept)
+
+
+def has_run_out(made_at: datetime | None, *, now: datetime) -> bool:
+    """Whether a password for one sign-in that was made then opens nothing any more."""
+    return made_at is None or now - made_at >= ONCE_WITHIN
 
 
 def once() -> str:

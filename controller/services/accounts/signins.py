@@ -1,7 +1,8 @@
 """Sign-ins: each is a family of refresh tokens, of which only the newest opens anything.
 
 An older one that is shown again was stolen, or the newer one was: nobody can tell which, so the
-sign-in ends for both. Tokens are random, so their SHA-256 is all that is kept.
+sign-in ends for both. An answer that was lost on its way is no theft: for a moment the older one is
+taken again, and what that answer held is void. Tokens are random, so their SHA-256 is all that is kept.
 """
 
 import hashlib
@@ -21,6 +22,8 @@ from schemas.wire import JsonObject
 
 IDLE = timedelta(days=14)  # after which a token that was not used opens nothing
 LONGEST = timedelta(days=90)  # after which a password is asked for again
+AGAIN_WITHIN = timedelta(seconds=30)  # in which a renewal whose answer was lost is asked for again
+_ENDS = {"signed_out": "user.signed_out", "reused": "user.token_reused"}  # why, and as the audit has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +55,31 @@ def is_known(session: Session, token: str) -> bool:
 def renew(session: Session, token: str, *, now: datetime) -> Opened | None:
     """The next token for this one, which is used up; None: it opens nothing.
 
-    A token that was used up already ends its sign-in: that is a change, so this is no error.
+    A token that was used up already ends its sign-in, unless that was a moment ago and nobody has used
+    its successor yet: that one is void from then on, and ends the sign-in if it is shown after all.
+    Either is a change, so this is no error.
     """
     shown = session.get(RefreshToken, _hash(token))
     row = None if shown is None else session.get_one(SignIn, shown.sign_in_id)
     if shown is None or row is None or row.ended_at is not None:
         return None
     user = session.get_one(User, row.username)
+    lost = None
     if shown.used_at is not None:
-        _end(session, user, row, "reused", now=now)
-        return None
+        lost = _lost(session, shown, now=now)
+        if lost is None:
+            _end(session, user, row, "reused", now=now)
+            return None
     if user.disabled_at is not None or now >= shown.expires_at:
         return None
-    shown.used_at = row.used_at = now
+    if lost is not None:
+        lost.used_at = now
+    shown.used_at = shown.used_at or now
+    row.used_at = now
     session.flush()
-    return Opened(row.id, row.username, _token(session, row, now=now))
+    following = _token(session, row, now=now)
+    shown.successor = _hash(following)
+    return Opened(row.id, row.username, following)
 
 
 def end(session: Session, sign_in_id: str, *, now: datetime) -> None:
@@ -104,13 +117,21 @@ def _token(session: Session, row: SignIn, *, now: datetime) -> str:
     return token
 
 
+def _lost(session: Session, used: RefreshToken, *, now: datetime) -> RefreshToken | None:
+    """What took its place and has not been shown yet, while it may be that the answer was lost."""
+    if used.used_at is None or used.successor is None or not now - used.used_at < AGAIN_WITHIN:
+        return None
+    following = session.get(RefreshToken, used.successor)
+    return following if following is not None and following.used_at is None else None
+
+
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _end(session: Session, user: User, row: SignIn, why: str, *, now: datetime) -> None:
     row.ended_at, row.ended_why = now, why
-    _record(session, f"user.sign_in_{why}", user, row, now=now)
+    _record(session, _ENDS[why], user, row, now=now)
 
 
 def _record(session: Session, action: str, user: User, row: SignIn, *, now: datetime) -> None:

@@ -34,8 +34,8 @@ OPEN_TO_ALL = {
     "/healthz": 200,
     "/readyz": 503,
     "/api/v1/asyncapi.json": 200,
-    "/api/v1/auth/token": 422,
-    "/api/v1/auth/revoke": 422,
+    "/api/v1/auth/token": 400,
+    "/api/v1/auth/revoke": 400,
 }
 
 

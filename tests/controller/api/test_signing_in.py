@@ -73,31 +73,83 @@ async def test_a_refused_form_does_not_repeat_what_was_typed(api: Api) -> None:
 
     answer = await post(api, "auth/token", form)
 
-    assert answer.status_code == 422
+    assert (answer.status_code, answer.json()["error"]) == (400, "unsupported_grant_type")
     assert PASSWORD not in answer.text
 
 
-@pytest.mark.parametrize(
-    ("body", "kind", "status"),
-    [
-        (b"\xff\xfe=1&grant_type=password", "application/x-www-form-urlencoded", 422),
-        (b"grant_type=password&username=mia&password=%ED%A0%80", "application/x-www-form-urlencoded", 400),
-        (b"grant_type=refresh_token&refresh_token=%00", "application/x-www-form-urlencoded", 400),
-        (b"&".join(b"a%d=1" % n for n in range(3_000)), "application/x-www-form-urlencoded", 400),
-        (b'{"grant_type": "password"}', "application/json", 422),
-        (
-            b"--x\r\nContent-Disposition: form-data; name=password; filename=a\r\n\r\n1\r\n--x--",
-            "multipart/form-data; boundary=x",
-            422,
-        ),
-        (b"--x", "multipart/form-data", 400),
-    ],
-)
-async def test_what_is_no_form_of_ours_is_refused(api: Api, body: bytes, kind: str, status: int) -> None:
+FORM = "application/x-www-form-urlencoded"
+MALFORMED = [
+    (b"\xff\xfe=1&grant_type=password", FORM, "invalid_request"),
+    (b"", FORM, "invalid_request"),
+    (b"username=mia&password=x", FORM, "invalid_request"),
+    (b"grant_type=&username=mia", FORM, "invalid_request"),
+    (b"grant_type=password&username=mia", FORM, "invalid_request"),
+    (b"grant_type=password&username=../..&password=x", FORM, "invalid_request"),
+    (b"grant_type=password&grant_type=password&username=mia&password=x", FORM, "invalid_request"),
+    (b"grant_type=refresh_token", FORM, "invalid_request"),
+    (b"grant_type=refresh_token&refresh_token=" + b"x" * 300, FORM, "invalid_request"),
+    (b"grant_type=client_credentials", FORM, "unsupported_grant_type"),
+    (b"grant_type=password&username=mia&password=%ED%A0%80", FORM, "invalid_grant"),
+    (b"grant_type=refresh_token&refresh_token=%00", FORM, "invalid_grant"),
+    (b"&".join(b"a%d=1" % n for n in range(3_000)), FORM, "invalid_request"),
+    (b'{"grant_type": "password"}', "application/json", "invalid_request"),
+    (
+        b"--x\r\nContent-Disposition: form-data; name=password; filename=a\r\n\r\n1\r\n--x--",
+        "multipart/form-data; boundary=x",
+        "invalid_request",
+    ),
+    (b"--x", "multipart/form-data", "invalid_request"),
+]
+
+
+@pytest.mark.parametrize(("body", "kind", "error"), MALFORMED)
+async def test_what_is_no_request_of_oauth_is_told_so_in_its_words(
+    api: Api, body: bytes, kind: str, error: str
+) -> None:
     answer = await api.http.post("auth/token", content=body, headers={"Content-Type": kind})
 
-    assert answer.status_code == status, answer.text
+    assert (answer.status_code, answer.json()["error"]) == (400, error), answer.text
     assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_a_parameter_that_is_not_known_is_ignored(api: Api) -> None:
+    await somebody(api, "mia", UserRole.OPERATOR)
+
+    answer = await sign_in(api, "mia", audience="somebody", scope="everything")
+
+    assert answer.status_code == 200
+
+
+async def test_no_answer_of_the_token_route_is_kept_by_who_passes_it_on(api: Api) -> None:
+    await somebody(api, "mia", UserRole.OPERATOR)
+    too_long = {"Content-Type": FORM, "Content-Length": "999999999"}
+
+    answers = [
+        await sign_in(api, "mia"),
+        *[await sign_in(api, "mia", OTHER) for _ in range(5)],
+        await api.http.get("auth/token"),
+        await api.http.post("auth/token", content=b"x", headers=too_long),
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 400, 400, 400, 400, 429, 405, 413]
+    assert {answer.headers["cache-control"] for answer in answers} == {"no-store"}
+
+
+@pytest.mark.parametrize(
+    ("shown", "challenge"),
+    [
+        ("", 'Bearer realm="orion"'),
+        ("Basic bWlhOnNlY3JldA==", 'Bearer realm="orion"'),
+        ("Bearer", 'Bearer realm="orion"'),
+        ("Bearer nonsense", 'Bearer realm="orion", error="invalid_token"'),
+        ("bearer ey.J.x", 'Bearer realm="orion", error="invalid_token"'),
+    ],
+)
+async def test_a_token_that_is_none_is_told_apart_from_none(api: Api, shown: str, challenge: str) -> None:
+    answer = await api.http.get("devices", headers={"Authorization": shown})
+
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, challenge)
 
 
 async def test_each_renewal_takes_the_place_of_the_one_before(api: Api) -> None:
@@ -116,6 +168,7 @@ async def test_a_refresh_token_that_is_shown_again_ends_the_sign_in_for_both(api
     stolen = (await sign_in(api, "mia")).json()
     other = (await sign_in(api, "mia")).json()
     owner = (await renew(api, stolen["refresh_token"])).json()
+    owner = (await renew(api, owner["refresh_token"])).json()
 
     reused = await renew(api, stolen["refresh_token"])
     after = await renew(api, owner["refresh_token"])
@@ -123,16 +176,33 @@ async def test_a_refresh_token_that_is_shown_again_ends_the_sign_in_for_both(api
     assert (reused.status_code, after.status_code) == (400, 400)
     assert (await role_of(api, owner["access_token"]))[0] == 401
     assert (await role_of(api, other["access_token"]))[0] == 200  # a sign-in of its own
-    assert [action for action, _ in await actions(api)][-1] == "user.sign_in_reused"
+    assert [action for action, _ in await actions(api)][-1] == "user.token_reused"
 
 
-async def test_of_two_renewals_at_once_one_at_most_goes_through(api: Api) -> None:
+async def test_an_answer_that_was_lost_does_not_cost_the_sign_in(api: Api) -> None:
+    await somebody(api, "mia", UserRole.OPERATOR)
+    first = (await sign_in(api, "mia")).json()
+    await renew(api, first["refresh_token"])  # and nobody reads what comes of it
+
+    again = await renew(api, first["refresh_token"])
+    following = await renew(api, again.json()["refresh_token"])
+
+    assert (again.status_code, following.status_code) == (200, 200)
+
+
+async def test_of_many_renewals_at_once_one_goes_on(api: Api) -> None:
     await somebody(api, "mia", UserRole.OPERATOR)
     token = (await sign_in(api, "mia")).json()["refresh_token"]
 
     answers = await asyncio.gather(*(renew(api, token) for _ in range(5)))
+    made = [answer.json()["refresh_token"] for answer in answers]
 
-    assert sorted(answer.status_code for answer in answers) == [200, 400, 400, 400, 400]
+    def unused(session: Session) -> int:
+        return len([row for row in session.exec(select(RefreshToken)) if row.used_at is None])
+
+    assert [answer.status_code for answer in answers] == [200] * 5
+    assert len(set(made)) == 5
+    assert await api.store.read(unused) == 1
 
 
 @pytest.mark.parametrize("which", ["access_token", "refresh_token"])
