@@ -11,6 +11,7 @@ from functools import partial
 
 from controller.api import app as http
 from controller.api import token
+from controller.api.access.deviceflow import DeviceFlow
 from controller.api.access.doorkeeper import Doorkeeper
 from controller.api.deps import Parts
 from controller.archivist import Archivist
@@ -221,6 +222,9 @@ async def _serve(
                 doorkeeper=doorkeeper,
                 instruments=instruments,
                 spans=spans,
+                device_flow=DeviceFlow(
+                    store, doorkeeper, public_url=settings.public_url, clock=time.monotonic, now=utc_now
+                ),
                 tasks=tasks,
             )
             server = await asyncio.to_thread(http.serving, parts)

@@ -47,6 +47,7 @@ class ControllerSettings(BaseModel):
     prefix: str = DEFAULT_PREFIX
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65_535)] = 8180
+    public_url: str = "http://127.0.0.1:8180"  # where people's browsers find us
     trusted_proxies: tuple[
         IPv4Network | IPv6Network, ...
     ] = ()  # whose word on a caller's address is believed
@@ -68,6 +69,11 @@ class ControllerSettings(BaseModel):
     backup_hours: Annotated[int, Field(ge=0)] = 24  # between two of them; 0: none are made
     backup_keep_days: Annotated[int, Field(ge=0)] = 14  # 0: for ever
     model: ModelSettings = ModelSettings()
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether people's browsers find us by TLS."""
+        return self.public_url.startswith("https:")
 
     @property
     def directory(self) -> Path:

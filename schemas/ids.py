@@ -10,13 +10,14 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 DEVICE_ID = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+USERNAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
 
 DeviceId = Annotated[str, StringConstraints(pattern=DEVICE_ID)]
 Instance = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 InviteId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{4,32}$")]
 MessageId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 ToolName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
+Username = Annotated[str, StringConstraints(pattern=USERNAME)]
 RESERVED = re.compile(r"(controller|join)-")  # how names begin that no device and no user may have
 
 

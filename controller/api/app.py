@@ -23,6 +23,7 @@ from controller.api.routes import (
     auth,
     certificates,
     commands,
+    device_page,
     devices,
     docs,
     events,
@@ -81,6 +82,7 @@ KINDS = (  # of routes, as the API's description lists them
     docs,
     probes,
     metrics,
+    device_page,
 )
 
 

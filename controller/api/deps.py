@@ -13,6 +13,7 @@ from fastapi import Depends, Header, Query, Request
 from broker.administration import Administration
 from controller.api.access import proxies, scopes
 from controller.api.access.bearers import Unauthorized
+from controller.api.access.deviceflow import DeviceFlow
 from controller.api.access.doorkeeper import Doorkeeper
 from controller.assistant.chat import Assistant
 from controller.errors import Refused
@@ -113,6 +114,7 @@ class Parts:
     doorkeeper: Doorkeeper
     instruments: Instruments
     spans: Spans
+    device_flow: DeviceFlow
     tasks: asyncio.TaskGroup  # for work that outlives its request
 
 

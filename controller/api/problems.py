@@ -27,6 +27,7 @@ from controller.errors import (
     ProviderError,
     Refused,
 )
+from controller.services.accounts.devicecodes import TooManyCodes
 from controller.store.keyring import KeysNotWritten
 from controller.store.store import StoreBusy, StoreFailed, StoreRefused
 from schemas import context
@@ -56,6 +57,7 @@ STATUSES: dict[type[OrionError], int] = {
     GrantRefused: 400,  # RFC 6749, 5.2
     BadRequest: 400,  # the same
     TooManyTries: 429,
+    TooManyCodes: 429,
     OrionError: 500,
 }
 
@@ -88,7 +90,7 @@ async def _ours(request: Request, error: Exception) -> Response:
     match found:
         case Unauthorized():
             headers = {"WWW-Authenticate": _challenge(request)}
-        case TooManyTries():
+        case TooManyTries() | TooManyCodes():
             headers = {"Retry-After": str(found.retry_after)}
         case GrantRefused() | BadRequest():
             more = {"error": found.error}

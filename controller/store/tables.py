@@ -505,6 +505,30 @@ class RefreshToken(SQLModel, table=True):
     successor: str | None = None  # hash of what it was renewed to; one that is void has a `used_at` and none
 
 
+class DeviceCode(SQLModel, table=True):
+    """A program without a browser that waits until a person lets it in. Its long code is not kept."""
+
+    __tablename__ = "device_codes"
+
+    hash: str = Field(primary_key=True)  # SHA-256 of the long code, hexadecimal
+    user_code: str = Field(sa_column=Column(String, nullable=False, unique=True))  # the short one
+    client: str  # what it says of itself
+    address: str
+    place: str  # whom the address is counted with
+    begun_at: datetime = _time(nullable=False)
+    expires_at: datetime = _time(nullable=False, index=True)
+    interval_s: int  # between two looks at least
+    polled_at: datetime | None = _time()
+    status: str  # pending, approved, denied or used
+    username: str | None = Field(  # who said yes or no
+        default=None, sa_column=Column(String, ForeignKey("users.username", ondelete="CASCADE"))
+    )
+    decided_at: datetime | None = _time()
+    sign_in_id: str | None = None  # what it opened
+    shown_to: str | None = None  # who looks at it and is asked
+    shown_hash: str | None = Field(default=None, index=True)  # SHA-256 of what their answer has to hold
+
+
 class MqttInput(SQLModel, table=True):
     """A Request or Decision that came by MQTT: each id of a user is handled once."""
 

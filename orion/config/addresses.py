@@ -4,7 +4,7 @@ import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from broker.addresses import is_everywhere
+from broker.addresses import is_everywhere, reachable
 from orion.config.settings import Settings
 
 PLAIN_PORT = 1883
@@ -25,6 +25,14 @@ def invited_to(settings: Settings) -> str:
         return urlsplit(settings.mqtt_url).hostname or ""
     host = settings.mqtt_tls_host
     return socket.gethostname() if is_everywhere(host) else host
+
+
+def public_url(settings: Settings) -> str:
+    """Where people's browsers find the HTTP API; unless told, on this computer."""
+    if settings.public_url is not None:
+        return settings.public_url
+    host = reachable(settings.http_host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}"
 
 
 def token_path(settings: Settings) -> Path:

@@ -19,7 +19,7 @@ from broker.settings import BrokerSettings
 from controller.settings import ControllerSettings, ModelSettings
 from device_node.settings import NodeSettings
 from orion.config import identity
-from orion.config.addresses import is_anonymous, mqtt_address, token_path
+from orion.config.addresses import is_anonymous, mqtt_address, public_url, token_path
 from orion.config.settings import Settings
 from orion.config.sources import ConfigError, Loaded, Origin, variable
 from schemas.devices import Risk
@@ -79,6 +79,7 @@ def for_controller(settings: Settings) -> ControllerSettings:
         prefix=settings.prefix,
         http_host=settings.http_host,
         http_port=settings.http_port,
+        public_url=public_url(settings),
         trusted_proxies=settings.trusted_proxies,
         ca_path=settings.mqtt_ca if administered is None else public_path(for_broker(settings).directory),
         join_port=_join_port(settings),

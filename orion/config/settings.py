@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from broker.addresses import is_loopback
 from schemas.ids import RESERVED, DeviceId, Instance
 
 SLUG = re.compile(r"[^a-z0-9]+")
@@ -143,6 +144,12 @@ class Settings(BaseModel):
         "127.0.0.1", "a host name or address", "Where the controller's HTTP API listens and is found."
     )
     http_port: Port = _setting(8180, "a whole number from 1 to 65535", "The HTTP API's port.")
+    public_url: str | None = _setting(
+        None,
+        "like https://orion.example; without TLS only on this computer, and without a path",
+        "Where people's browsers find the HTTP API: through a proxy with TLS, if they come from elsewhere.",
+        default_text="http://http_host:http_port",
+    )
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = _setting(
         (),
         "addresses and networks, like 10.0.0.5 or 10.0.0.0/24, in a variable divided by commas",
@@ -288,6 +295,19 @@ class Settings(BaseModel):
         if scheme == "sqlite" and rest.partition("?")[0] not in ("", "/", "/:memory:"):
             return url
         raise ValueError("no such database")
+
+    @field_validator("public_url")
+    @classmethod
+    def _found(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if not parts.hostname or parts.path not in ("", "/") or parts.query or parts.fragment or "@" in url:
+            raise ValueError("no such address")
+        if parts.scheme != "https" and (parts.scheme != "http" or not is_loopback(parts.hostname)):
+            raise ValueError("not encrypted")
+        _ = parts.port  # raises what is no port
+        return url.rstrip("/")
 
     @field_validator("mqtt_url")
     @classmethod

@@ -5,28 +5,51 @@ from typing import Annotated
 
 import typer
 
+from orion import devicelogin
 from orion.client import ClientError, Json, NotRunning, Refused
+from orion.exits import Exit
 from orion.signin import SignIn
 from orion.terminal import Terminal
 from orion.verbs import Failure, Invocation, verb
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The user to sign in as.")]
+Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="The user to sign in as.")]
 CLIENT = "orion command line"
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    verb(app, "login", example="orion login mia")(login)
+    verb(app, "login", example="orion login mia\norion login --device")(login)
     verb(app, "logout", example="orion logout")(logout)
     verb(app, "whoami", example="orion whoami")(whoami)
 
 
-def login(invocation: Invocation, name: Name) -> None:
+def login(
+    invocation: Invocation,
+    name: Name = None,
+    device: Annotated[
+        bool,
+        typer.Option("--device", help="Show a code, and wait until somebody lets this program in elsewhere."),
+    ] = False,
+) -> None:
     """Sign in with a password, which is asked for. From then on `orion` speaks as this user here.
 
     Without a terminal the password is the first line of stdin, and a new one, where it is asked
-    for, the second.
+    for, the second. With --device a code is printed, which is typed in any browser by whoever
+    `orion` is to speak as; there they sign in, also by an identity provider where there is one.
     """
+    if device:
+        _keep(invocation, _let_in(invocation, name))
+    elif name is None:
+        raise Failure(
+            "Whose password? orion login NAME, or orion login --device",
+            code="invalid_arguments",
+            exit_code=Exit.USAGE,
+        )
+    else:
+        _keep(invocation, _by_password(invocation, name))
+
+
+def _by_password(invocation: Invocation, name: str) -> SignIn:
     terminal = invocation.terminal
     form = {"grant_type": "password", "username": name, "client_id": CLIENT}
     form["password"] = terminal.secret(f"Password of {name}: ")
@@ -39,7 +62,19 @@ def login(invocation: Invocation, name: Name) -> None:
             raise
         terminal.say("That password was for once. Choose another one.")
         grant = invocation.client.form("/auth/token", form | {"new_password": chosen(terminal)})
-    _keep(invocation, SignIn.of(grant))
+    return SignIn.of(grant)
+
+
+def _let_in(invocation: Invocation, name: str | None) -> SignIn:
+    """Wait until somebody lets this program in; as nobody else than `name`, where one is given."""
+    terminal, waiting = invocation.terminal, devicelogin.begin(invocation.client)
+    terminal.say(f"Open {waiting.address} in a browser, on any computer, and type the code {waiting.code}")
+    terminal.say(f"It is good for {waiting.minutes} minutes. Waiting; Ctrl-C gives up.")
+    made = SignIn.of(waiting.grant())
+    if name is not None and made.username != name:
+        _revoke(invocation, made)
+        raise Failure(f"{made.username} said yes, and not {name}: nobody is signed in.", code="conflict")
+    return made
 
 
 def _keep(invocation: Invocation, made: SignIn) -> None:

@@ -14,7 +14,7 @@ from controller.api.access.bearers import Bearers
 from controller.api.access.throttle import Throttle
 from controller.errors import InvalidArguments, Refused
 from controller.services import audit, users
-from controller.services.accounts import passwords, signins
+from controller.services.accounts import devicecodes, passwords, signins
 from controller.services.actors import Actor
 from controller.store.store import Session, Store
 from controller.store.tables import User
@@ -23,6 +23,7 @@ from schemas.commands import Via
 
 T = TypeVar("T")
 
+WRONG = "The name or the password is wrong, or this user may not sign in."
 HASHING = 2  # passwords at once: each takes a core for some 20 ms, and 19 MiB
 
 
@@ -78,7 +79,26 @@ class Doorkeeper:
     async def sign_in(
         self, username: str, password: str, *, new_password: str | None, client: str, address: str
     ) -> Grant:
-        """Let somebody in by name and password.
+        """Let somebody in by name and password; raises what `prove` does."""
+
+        def begin(session: Session) -> signins.Opened:
+            return signins.begin(
+                session, username, client=client, address=address, how="password", now=self._now()
+            )
+
+        proven = self.prove(username, password, new_password=new_password, address=address, then=begin)
+        return self.granted(await proven)
+
+    async def prove(
+        self,
+        username: str,
+        password: str,
+        *,
+        new_password: str | None,
+        address: str,
+        then: Callable[[Session], T],
+    ) -> T:
+        """Make sure that somebody is who they say, and do `then` in the same transaction.
 
         Raises:
             TooManyTries: it was tried too often.
@@ -94,7 +114,7 @@ class Doorkeeper:
             await self._store.write(
                 partial(_note_failure, username=username, address=address, now=self._now())
             )
-            raise GrantRefused("The name or the password is wrong, or this user may not sign in.")
+            raise GrantRefused(WRONG)
         self._throttle.forgive(username, address)
         if kept.password_once:
             if passwords.has_run_out(kept.password_at, now=self._now()):
@@ -111,20 +131,12 @@ class Doorkeeper:
             fresh = await self._hash(passwords.hashed, new_password)
         elif passwords.is_outdated(before):
             fresh = await self._hash(passwords.hashed, password)
-        opened = await self._store.write(
-            lambda session: self._let_in(
-                session,
-                username,
-                before,
-                fresh,
-                changed=new_password is not None,
-                client=client,
-                address=address,
-            )
-        )
-        if opened is None:  # changed or shut out while it was looked at
-            raise GrantRefused("The name or the password is wrong, or this user may not sign in.")
-        return self._granted(opened)
+
+        def go_on(session: Session) -> T:
+            self._settle(session, username, before, fresh, changed=new_password is not None)
+            return then(session)
+
+        return await self._store.write(go_on)
 
     async def renew(self, refresh_token: str) -> Grant:
         """Go on with a sign-in.
@@ -139,7 +151,7 @@ class Doorkeeper:
             )
         if opened is None:
             raise GrantRefused("This sign-in is over: sign in again.")
-        return self._granted(opened)
+        return self.granted(opened)
 
     async def sign_out(self, token: str) -> None:
         """End a sign-in by its refresh token or its access token. An unknown one ends nothing (RFC 7009)."""
@@ -192,7 +204,7 @@ class Doorkeeper:
     async def tidy(self) -> None:
         """Once a day: make the next key if the present one has signed long enough, forget what opens nothing."""
         await asyncio.to_thread(self._ring.open)
-        await self._store.write(lambda session: signins.forget_old(session, now=self._now()))
+        await self._store.write(self._forget_old)
 
     async def change_password(
         self, username: str, password: str | None, *, before: str | None, actor: Actor
@@ -215,34 +227,28 @@ class Doorkeeper:
         )
         return row, made
 
-    def _let_in(
-        self,
-        session: Session,
-        username: str,
-        before: str,
-        fresh: str | None,
-        *,
-        changed: bool,
-        client: str,
-        address: str,
-    ) -> signins.Opened | None:
-        row = _credentials(session, username)
-        if row is None or row.password_hash != before:
-            return None
-        now, role = self._now(), users.speaking(row)
-        if role is None:
-            return None
-        if fresh is not None and changed:
-            users.set_password(
-                session, username, fresh, once=False, actor=Actor(username, role, Via.API), now=now
-            )
-        elif fresh is not None:
-            users.rehash(session, username, before, fresh)
-        return signins.begin(session, username, client=client, address=address, now=now)
-
-    def _granted(self, opened: signins.Opened) -> Grant:
+    def granted(self, opened: signins.Opened) -> Grant:
+        """What a sign-in that goes on opens the API with."""
         token, lives = self._ring.made(opened.username, opened.sign_in_id)
         return Grant(opened.username, token, lives, opened.refresh_token)
+
+    def _forget_old(self, session: Session) -> None:
+        signins.forget_old(session, now=self._now())
+        devicecodes.forget_old(session, now=self._now())
+
+    def _settle(
+        self, session: Session, username: str, before: str, fresh: str | None, *, changed: bool
+    ) -> None:
+        """Keep what is kept anew of a password that was right, unless it is so no more."""
+        row = _credentials(session, username)
+        role = None if row is None or row.password_hash != before else users.speaking(row)
+        if role is None:  # changed or shut out while it was looked at
+            raise GrantRefused(WRONG)
+        if fresh is not None and changed:
+            actor = Actor(username, role, Via.API)
+            users.set_password(session, username, fresh, once=False, actor=actor, now=self._now())
+        elif fresh is not None:
+            users.rehash(session, username, before, fresh)
 
     async def _hash(self, work: Callable[..., T], *given: object) -> T:
         async with self._hashing:

@@ -84,11 +84,11 @@ class Throttle:
 
 
 def _keys(username: str, address: str) -> tuple[tuple[str, int], tuple[str, int]]:
-    return (f"name {username.casefold()}", FREE), (f"address {_network(address)}", ADDRESS_FREE)
+    return (f"name {username.casefold()}", FREE), (f"address {network(address)}", ADDRESS_FREE)
 
 
-def _network(address: str) -> str:
-    """Of an IPv6 address the network that one subscriber has all of."""
+def network(address: str) -> str:
+    """Whom an address is counted with: of an IPv6 address the network that one subscriber has all of."""
     try:
         found = ip_address(address)
     except ValueError:

@@ -1,16 +1,17 @@
-"""Who one is, and the first user's password."""
+"""Who one is, who else is let in as oneself, and the first user's password."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from controller.api import problems, routing, shapes
-from controller.api.deps import Administering, Asking, Controller, Personally
+from controller.api.deps import Administering, Asking, Caller, Controller, Personally
 from controller.api.shapes import Json, Shown
 from controller.api.shapes.problems import refusals
-from controller.api.shapes.shown import SAID_ONCE, example
+from controller.api.shapes.shown import MOMENT, SAID_ONCE, asked, example
 from controller.services import users
+from schemas.wire import format_instant
 
 router = routing.router("auth", below="/auth")
 
@@ -24,6 +25,28 @@ class First(BaseModel):
     password: str
 
 
+class Answer(BaseModel):
+    """Whether a program that shows this code is let in."""
+
+    model_config = asked({"user_code": "BCDF-GHJK", "approve": True})
+
+    user_code: Annotated[str, Field(min_length=1, max_length=40)]
+    approve: bool
+
+
+class Answered(BaseModel):
+    """What was answered to which program."""
+
+    model_config = example(
+        {"status": "approved", "client": "a lamp", "address": "192.0.2.7", "begun_at": MOMENT}
+    )
+
+    status: Literal["approved", "denied"]
+    client: str
+    address: str
+    begun_at: str
+
+
 @router.post("/first", status_code=201, responses=refusals(404, 409))
 async def first(
     controller: Controller, _actor: Administering, _person: Personally, response: Response
@@ -32,6 +55,18 @@ async def first(
     password = await controller.doorkeeper.first_password()
     response.headers.update(problems.NOT_KEPT)
     return First(username=users.ADMIN, password=password)
+
+
+@router.post("/device/approve", responses=refusals(404, 409, 429))
+async def approve(
+    controller: Controller, actor: Personally, caller: Caller, answer: Answer
+) -> Annotated[Json, Shown(Answered)]:
+    """Let a program that waits with this code in as oneself, or do not. The first answer counts."""
+    row = await controller.device_flow.decide(
+        answer.user_code, approve=answer.approve, actor=actor, address=caller
+    )
+    begun_at = format_instant(row.begun_at)
+    return {"status": row.status, "client": row.client, "address": row.address, "begun_at": begun_at}
 
 
 @router.get("/me")

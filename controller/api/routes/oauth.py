@@ -19,6 +19,7 @@ from schemas.ids import Username
 router = routing.router("auth", below="/auth", kind=OAuthRoute)
 
 _BEARER = "Bearer"
+DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
 
 class TokenRequest(BaseModel):
@@ -29,13 +30,45 @@ class TokenRequest(BaseModel):
         hide_input_in_errors=True,
     ) | ConfigDict(extra="ignore")
 
-    grant_type: Literal["password", "refresh_token"]
+    grant_type: Literal["password", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"]
     username: Username | None = None
     password: Annotated[SecretStr, Field(max_length=4 * passwords.LONGEST)] | None = None
     new_password: Annotated[SecretStr, Field(max_length=4 * passwords.LONGEST)] | None = None
     refresh_token: Annotated[SecretStr, Field(max_length=200)] | None = None
+    device_code: Annotated[SecretStr, Field(max_length=200)] | None = None
     client_id: Annotated[str, Field(max_length=100)] = ""
     scope: Annotated[str, Field(max_length=1_000)] = ""
+
+
+class DeviceRequest(BaseModel):
+    """A program without a browser that begins to wait (RFC 8628, 3.1). `client_id`: what people are told that it is."""
+
+    model_config = asked({"client_id": "a lamp"}, hide_input_in_errors=True) | ConfigDict(extra="ignore")
+
+    client_id: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[ -~]+$")]
+    scope: Annotated[str, Field(max_length=1_000)] = ""
+
+
+class Codes(BaseModel):
+    """What a program shows, and what it keeps to itself (RFC 8628, 3.2)."""
+
+    model_config = example(
+        {
+            "device_code": SAID_ONCE,
+            "user_code": "BCDF-GHJK",
+            "verification_uri": "https://orion.example/auth/device",
+            "verification_uri_complete": "https://orion.example/auth/device?user_code=BCDF-GHJK",
+            "expires_in": 600,
+            "interval": 5,
+        }
+    )
+
+    device_code: str
+    user_code: str
+    verification_uri: str
+    verification_uri_complete: str
+    expires_in: Annotated[int, Field(description="Seconds")]
+    interval: Annotated[int, Field(description="Seconds between two looks at least")]
 
 
 class Revocation(BaseModel):
@@ -72,13 +105,22 @@ class Tokens(BaseModel):
 async def token(
     controller: Controller, caller: Caller, response: Response, asked: Annotated[TokenRequest, Form()]
 ) -> Tokens:
-    """Sign in, or go on with a sign-in. A password that was for once is given together with `new_password`."""
+    """Sign in, or go on with a sign-in. A password that was for once is given together with `new_password`.
+
+    A program that waits for a person shows its `device_code`, with the `client_id` that it began with.
+    """
     response.headers.update(problems.NOT_KEPT)
     doorkeeper = controller.doorkeeper
     if asked.grant_type == "refresh_token":
         if asked.refresh_token is None:
             raise BadRequest("refresh_token is missing.")
         grant = await doorkeeper.renew(asked.refresh_token.get_secret_value())
+        return Tokens(**asdict(grant))
+    if asked.grant_type == DEVICE_GRANT:
+        if asked.device_code is None:
+            raise BadRequest("device_code is missing.")
+        shown = asked.device_code.get_secret_value()
+        grant = await controller.device_flow.redeem(shown, client=asked.client_id, address=caller)
         return Tokens(**asdict(grant))
     if asked.username is None or asked.password is None:
         raise BadRequest("username and password are both needed.")
@@ -90,6 +132,15 @@ async def token(
         address=caller,
     )
     return Tokens(**asdict(grant))
+
+
+@router.post("/device", responses=refusals(429))
+async def device(
+    controller: Controller, caller: Caller, response: Response, asked: Annotated[DeviceRequest, Form()]
+) -> Codes:
+    """Begin to wait for a person, who types the `user_code` at the `verification_uri`."""
+    response.headers.update(problems.NOT_KEPT)
+    return Codes(**asdict(await controller.device_flow.begin(asked.client_id, caller)))
 
 
 @router.post("/revoke")

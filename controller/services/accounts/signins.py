@@ -15,7 +15,7 @@ from sqlmodel import Session, col, delete, update
 
 from controller.services import audit
 from controller.services.actors import Actor, Role
-from controller.store.tables import RefreshToken, SignIn, User
+from controller.store.tables import DeviceCode, RefreshToken, SignIn, User
 from schemas.commands import Via
 from schemas.ids import new_id
 from schemas.wire import JsonObject
@@ -35,15 +35,15 @@ class Opened:
     refresh_token: str
 
 
-def begin(session: Session, username: str, *, client: str, address: str, now: datetime) -> Opened:
-    """Let somebody in who has shown who they are."""
+def begin(session: Session, username: str, *, client: str, address: str, how: str, now: datetime) -> Opened:
+    """Let somebody in who has shown who they are. `how`: for the record."""
     row = SignIn(
         id=new_id(), username=username, client=client[:100], address=address, begun_at=now, used_at=now
     )
     session.add(row)
     session.flush()
     user = session.get_one(User, username)
-    _record(session, "user.signed_in", user, row, now=now)
+    _record(session, "user.signed_in", user, row, now=now, how=how)
     return Opened(row.id, username, _token(session, row, now=now))
 
 
@@ -59,7 +59,7 @@ def renew(session: Session, token: str, *, now: datetime) -> Opened | None:
     its successor yet: that one is void from then on, and ends the sign-in if it is shown after all.
     Either is a change, so this is no error.
     """
-    shown = session.get(RefreshToken, _hash(token))
+    shown = session.get(RefreshToken, _hash(token), with_for_update=True)
     row = None if shown is None else session.get_one(SignIn, shown.sign_in_id)
     if shown is None or row is None or row.ended_at is not None:
         return None
@@ -82,11 +82,11 @@ def renew(session: Session, token: str, *, now: datetime) -> Opened | None:
     return Opened(row.id, row.username, following)
 
 
-def end(session: Session, sign_in_id: str, *, now: datetime) -> None:
+def end(session: Session, sign_in_id: str, *, why: str = "signed_out", now: datetime) -> None:
     """Sign out: none of its tokens opens anything any more. One that is over stays so."""
     row = session.get(SignIn, sign_in_id)
     if row is not None and row.ended_at is None:
-        _end(session, session.get_one(User, row.username), row, "signed_out", now=now)
+        _end(session, session.get_one(User, row.username), row, why, now=now)
 
 
 def end_by_token(session: Session, token: str, *, now: datetime) -> None:
@@ -97,11 +97,14 @@ def end_by_token(session: Session, token: str, *, now: datetime) -> None:
 
 
 def end_all(session: Session, username: str | None = None, *, why: str, now: datetime) -> None:
-    """Everything that somebody has open; None: that anybody has. Why it had to be is on record elsewhere."""
+    """Everything that somebody has open or let a program have; None: anybody. Why is on record elsewhere."""
     open_ones: list[ColumnElement[bool]] = [col(SignIn.ended_at).is_(None)]
+    promised: list[ColumnElement[bool]] = [col(DeviceCode.status) == "approved"]
     if username is not None:
         open_ones.append(col(SignIn.username) == username)
+        promised.append(col(DeviceCode.username) == username)
     session.execute(update(SignIn).where(*open_ones).values(ended_at=now, ended_why=why))
+    session.execute(update(DeviceCode).where(*promised).values(status="denied"))
 
 
 def forget_old(session: Session, *, now: datetime) -> None:
@@ -134,7 +137,7 @@ def _end(session: Session, user: User, row: SignIn, why: str, *, now: datetime) 
     _record(session, _ENDS[why], user, row, now=now)
 
 
-def _record(session: Session, action: str, user: User, row: SignIn, *, now: datetime) -> None:
-    detail: JsonObject = {"sign_in_id": row.id, "client": row.client, "address": row.address}
+def _record(session: Session, action: str, user: User, row: SignIn, *, now: datetime, **more: str) -> None:
+    detail: JsonObject = {"sign_in_id": row.id, "client": row.client, "address": row.address, **more}
     actor = Actor(user.username, Role(user.role), Via.API)
     audit.record(session, action, now=now, actor=actor, detail=detail)

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from broker.session import Endpoint
 from controller.api import app, token
+from controller.api.access.deviceflow import DeviceFlow
 from controller.api.access.doorkeeper import Doorkeeper
 from controller.api.deps import Parts
 from controller.archivist import Archivist
@@ -95,6 +96,7 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
             instruments.hear(notice)
 
     store.listen(hear)
+    doorkeeper = Doorkeeper(store, ring, clock=time.monotonic, now=utc_now)
     async with asyncio.TaskGroup() as tasks:
         cleaner = Cleaner(store, Keep(), keys=lambda: keyring.known)
         archivist = Archivist(store, keyring, cleaner, instance=settings.instance)
@@ -111,7 +113,10 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
             notary=Notary(store, keyring, settings.heads_path, instance=settings.instance),
             administration=None,
             token=await asyncio.to_thread(token.ensure, settings.token_path),
-            doorkeeper=Doorkeeper(store, ring, clock=time.monotonic, now=utc_now),
+            doorkeeper=doorkeeper,
+            device_flow=DeviceFlow(
+                store, doorkeeper, public_url=settings.public_url, clock=time.monotonic, now=utc_now
+            ),
             instruments=instruments,
             spans=Spans(),
             tasks=tasks,

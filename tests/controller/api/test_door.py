@@ -36,6 +36,7 @@ OPEN_TO_ALL = {
     "/api/v1/asyncapi.json": 200,
     "/api/v1/auth/token": 400,
     "/api/v1/auth/revoke": 400,
+    "/api/v1/auth/device": 400,
 }
 
 

@@ -12,6 +12,8 @@ ROLES = {UserRole.VIEWER: ANYBODY, UserRole.OPERATOR: OPERATOR, UserRole.ADMIN: 
 LEAST = {
     "POST /auth/token": OPEN,
     "POST /auth/revoke": OPEN,
+    "POST /auth/device": OPEN,
+    "POST /auth/device/approve": ANYBODY,
     "POST /auth/first": ADMIN,
     "GET /auth/me": ANYBODY,
     "POST /ask": ANYBODY,

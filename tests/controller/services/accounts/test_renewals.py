@@ -20,7 +20,7 @@ def first(session: Session) -> str:
     """The token that mia was given when she came in."""
     users.add(session, "mia", UserRole.OPERATOR, actor=ADMIN, now=NOON)
     session.flush()
-    return signins.begin(session, "mia", client="a test", address="", now=NOON).refresh_token
+    return signins.begin(session, "mia", client="a test", address="", how="password", now=NOON).refresh_token
 
 
 def renewed(session: Session, token: str, *, now: datetime = NOON) -> str:
