@@ -11,6 +11,7 @@ from functools import partial
 
 from controller.api import app as http
 from controller.api import token
+from controller.api.access import opening
 from controller.api.access.deviceflow import DeviceFlow
 from controller.api.access.doorkeeper import Doorkeeper
 from controller.api.deps import Parts
@@ -53,7 +54,6 @@ from schemas.topics import Topics
 logger = logging.getLogger(__name__)
 
 OPEN_AGAIN = 2.0  # seconds between two tries to reach the database
-
 STOP_WITHIN = 4.0  # seconds
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -97,6 +97,7 @@ async def _serve(
     ring = TokenRing(settings.token_keys_path, utc_now, issuer=f"orion/{settings.instance}")
     await asyncio.to_thread(ring.open)
     doorkeeper = Doorkeeper(store, ring, clock=time.monotonic, now=utc_now)
+    elsewhere = await asyncio.to_thread(opening.elsewhere, settings, store, now=utc_now)
     topics = Topics(settings.prefix)
     replies = Replies()
     instruments = Instruments()
@@ -225,6 +226,7 @@ async def _serve(
                 device_flow=DeviceFlow(
                     store, doorkeeper, public_url=settings.public_url, clock=time.monotonic, now=utc_now
                 ),
+                elsewhere=elsewhere,
                 tasks=tasks,
             )
             server = await asyncio.to_thread(http.serving, parts)
@@ -255,6 +257,8 @@ async def _serve(
         copyist.stop()
         await notary.close()
         await provider.close()
+        if elsewhere is not None:
+            await elsewhere.close()
 
 
 def _store(settings: ControllerSettings) -> Store:

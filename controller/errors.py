@@ -9,6 +9,7 @@
     · UnknownSession
     · UnknownMemory
     · UnknownUser
+    · NotLinked
     · UnknownGrant
     · UnknownKey
     · UnknownLink
@@ -25,6 +26,7 @@
   - InvalidArguments
     · InvalidCursor
   - Refused
+    · TooManyWaiting
   - ProviderError
   - Incomplete
 """
@@ -136,6 +138,13 @@ class UnknownKey(NotFound):
         super().__init__(f"There is no API key {key_id!r}. See which there are: orion keys list")
 
 
+class NotLinked(NotFound):
+    """Somebody is not who was named at that identity provider."""
+
+    def __init__(self, username: str, issuer: str, subject: str) -> None:
+        super().__init__(f"{username} is not {subject} at {issuer}.")
+
+
 class UnknownLink(NotFound):
     """The one device does not hang on the other, not in that way."""
 
@@ -228,6 +237,16 @@ class Refused(OrionError):
     """The caller may not do this."""
 
     code = ErrorCode.PERMISSION_DENIED
+
+
+class TooManyWaiting(Refused):
+    """More wait for something than may."""
+
+    code = ErrorCode.RATE_LIMITED
+    retry_after = 60  # seconds
+
+    def __init__(self) -> None:
+        super().__init__("Too many wait for an answer; try again in a few minutes.")
 
 
 class ProviderError(OrionError):

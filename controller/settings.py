@@ -31,6 +31,19 @@ class ModelSettings(BaseModel):
         return re.sub(r"^(\w+://)?[^/@]*@", r"\1", self.host)
 
 
+class OidcSettings(BaseModel):
+    """An identity provider that people sign in with, and what of it is believed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    issuer: str
+    client_id: str
+    client_secret: SecretStr | None = None  # None: a public client
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    username_claim: str = "preferred_username"  # what somebody new is called by
+    new_users: Literal["guest", "viewer", "operator"] | None = None  # None: nobody new is let in
+
+
 class ControllerSettings(BaseModel):
     """One controller. `identities_dir` is None where the broker is not ours to administer."""
 
@@ -48,6 +61,7 @@ class ControllerSettings(BaseModel):
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65_535)] = 8180
     public_url: str = "http://127.0.0.1:8180"  # where people's browsers find us
+    oidc: OidcSettings | None = None  # None: people sign in by password alone
     trusted_proxies: tuple[
         IPv4Network | IPv6Network, ...
     ] = ()  # whose word on a caller's address is believed

@@ -37,7 +37,9 @@ from controller.api.routes import (
     memory,
     metrics,
     oauth,
+    oidc,
     probes,
+    provider_identities,
     search,
     sessions,
     signing_keys,
@@ -55,6 +57,7 @@ STOP_WITHIN = 2  # seconds that open requests get at the end
 BACKLOG = 128  # callers that wait to be let in
 KINDS = (  # of routes, as the API's description lists them
     oauth,
+    oidc,
     auth,
     ask,
     devices,
@@ -77,6 +80,7 @@ KINDS = (  # of routes, as the API's description lists them
     stats,
     system,
     users,
+    provider_identities,
     grants,
     keys,
     docs,

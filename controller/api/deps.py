@@ -15,6 +15,7 @@ from controller.api.access import proxies, scopes
 from controller.api.access.bearers import Unauthorized
 from controller.api.access.deviceflow import DeviceFlow
 from controller.api.access.doorkeeper import Doorkeeper
+from controller.api.access.elsewhere import Elsewhere
 from controller.assistant.chat import Assistant
 from controller.errors import Refused
 from controller.instruments import Instruments
@@ -115,6 +116,7 @@ class Parts:
     instruments: Instruments
     spans: Spans
     device_flow: DeviceFlow
+    elsewhere: Elsewhere | None  # None: people sign in by password alone
     tasks: asyncio.TaskGroup  # for work that outlives its request
 
 

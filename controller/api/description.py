@@ -154,7 +154,8 @@ def _complete(operation: Json, route: APIRoute, method: str) -> None:
         odd.add("411")
     if route.body_field is None:
         odd.add("400")
-    for status in odd:
+    own = (route.openapi_extra or {}).get("responses", {})  # which a route says itself
+    for status in odd.difference(own):
         operation["responses"].pop(status, None)
     for answer in operation["responses"].values():
         # FastAPI takes an answer that is a stream for a text

@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from controller.api import problems
-from controller.api.access.doorkeeper import BadRequest
+from controller.api.access.refusals import BadRequest
 from controller.errors import InvalidArguments
 
 _GRANT_TYPE = ("body", "grant_type")

@@ -70,11 +70,15 @@ it out. Did somebody send you this code, or ask you for it? Then say no: they wa
 class PageRoute(APIRoute):
     """A route that answers with a page, also where something is wrong."""
 
+    always = True  # also for who does not ask for one
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The route's own handler, and what is said in its place."""
         handle = super().get_route_handler()
 
         async def answered(request: Request) -> Response:
+            if not self.always and "text/html" not in request.headers.get("accept", ""):
+                return await handle(request)
             try:
                 return await handle(request)
             except (RequestValidationError, HTTPException):
@@ -83,6 +87,12 @@ class PageRoute(APIRoute):
                 return end("That did not work", str(error), status=problems.status_of(error))
 
         return answered
+
+
+class BrowserRoute(PageRoute):
+    """The same of the API, for browsers alone: programs are told what is wrong as everywhere."""
+
+    always = False
 
 
 def code(said: str = "", *, status: int = 200) -> HTMLResponse:

@@ -14,7 +14,8 @@ from starlette.routing import Match
 
 from broker.identities import BrokerUnreachable, IdentityError, NameTaken, NotWritten, UnknownIdentity
 from controller.api.access.bearers import Unauthorized
-from controller.api.access.doorkeeper import BadRequest, GrantRefused
+from controller.api.access.elsewhere import ProviderAway
+from controller.api.access.refusals import BadRequest, GrantRefused
 from controller.api.access.throttle import TooManyTries
 from controller.api.shapes.problems import MEDIA_TYPE
 from controller.assistant.chat import TextTooLong
@@ -26,8 +27,8 @@ from controller.errors import (
     OrionError,
     ProviderError,
     Refused,
+    TooManyWaiting,
 )
-from controller.services.accounts.devicecodes import TooManyCodes
 from controller.store.keyring import KeysNotWritten
 from controller.store.store import StoreBusy, StoreFailed, StoreRefused
 from schemas import context
@@ -52,12 +53,13 @@ STATUSES: dict[type[OrionError], int] = {
     StoreRefused: 422,
     Incomplete: 503,
     KeysNotWritten: 503,
+    ProviderAway: 502,
     TextTooLong: 413,
     Unauthorized: 401,
     GrantRefused: 400,  # RFC 6749, 5.2
     BadRequest: 400,  # the same
     TooManyTries: 429,
-    TooManyCodes: 429,
+    TooManyWaiting: 429,
     OrionError: 500,
 }
 
@@ -90,7 +92,7 @@ async def _ours(request: Request, error: Exception) -> Response:
     match found:
         case Unauthorized():
             headers = {"WWW-Authenticate": _challenge(request)}
-        case TooManyTries() | TooManyCodes():
+        case TooManyTries() | TooManyWaiting():
             headers = {"Retry-After": str(found.retry_after)}
         case GrantRefused() | BadRequest():
             more = {"error": found.error}

@@ -529,6 +529,34 @@ class DeviceCode(SQLModel, table=True):
     shown_hash: str | None = Field(default=None, index=True)  # SHA-256 of what their answer has to hold
 
 
+class Identity(SQLModel, table=True):
+    """Who somebody is at an identity provider: its own word for them, which it gives to nobody else."""
+
+    __tablename__ = "user_identities"
+
+    issuer: str = Field(primary_key=True)
+    subject: str = Field(primary_key=True)
+    username: str = Field(
+        sa_column=Column(String, ForeignKey("users.username", ondelete="CASCADE"), nullable=False, index=True)
+    )
+    linked_by: str
+    linked_at: datetime = _time(nullable=False)
+    used_at: datetime | None = _time()
+
+
+class Attempt(SQLModel, table=True):
+    """Somebody who is at an identity provider to sign in, and comes back once."""
+
+    __tablename__ = "oidc_attempts"
+
+    state_hash: str = Field(primary_key=True)  # SHA-256 of what they come back with
+    browser_hash: str  # of what their browser keeps
+    place: str  # whom their address is counted with
+    destination: str
+    user_code: str  # of the program that they are to let in
+    expires_at: datetime = _time(nullable=False, index=True)
+
+
 class MqttInput(SQLModel, table=True):
     """A Request or Decision that came by MQTT: each id of a user is handled once."""
 

@@ -16,7 +16,7 @@ from broker.certificates.authority import public_path
 from broker.identities import Identities
 from broker.session import Endpoint, tls
 from broker.settings import BrokerSettings
-from controller.settings import ControllerSettings, ModelSettings
+from controller.settings import ControllerSettings, ModelSettings, OidcSettings
 from device_node.settings import NodeSettings
 from orion.config import identity
 from orion.config.addresses import is_anonymous, mqtt_address, public_url, token_path
@@ -80,6 +80,7 @@ def for_controller(settings: Settings) -> ControllerSettings:
         http_host=settings.http_host,
         http_port=settings.http_port,
         public_url=public_url(settings),
+        oidc=_oidc(settings),
         trusted_proxies=settings.trusted_proxies,
         ca_path=settings.mqtt_ca if administered is None else public_path(for_broker(settings).directory),
         join_port=_join_port(settings),
@@ -104,6 +105,30 @@ def for_controller(settings: Settings) -> ControllerSettings:
             context_tokens=settings.model_context,
             fast_path=settings.fast_path,
         ),
+    )
+
+
+def _oidc(settings: Settings) -> OidcSettings | None:
+    """The identity provider; None where none is set.
+
+    Raises:
+        ConfigError: something of it is said, and not all that is needed.
+    """
+    issuer, client_id = settings.oidc_issuer, settings.oidc_client_id
+    if issuer is None and client_id is None and settings.oidc_client_secret is None:
+        return None
+    if issuer is None or client_id is None:
+        names = " and ".join(variable(each) for each in ("oidc_issuer", "oidc_client_id"))
+        raise ConfigError(f"{names} go together: an identity provider, and as whom we are known there.")
+    if settings.oidc_scopes[:1] != ("openid",):
+        raise ConfigError(f"{variable('oidc_scopes')} must begin with openid: it is OpenID Connect.")
+    return OidcSettings(
+        issuer=issuer,
+        client_id=client_id,
+        client_secret=settings.oidc_client_secret,
+        scopes=settings.oidc_scopes,
+        username_claim=settings.oidc_username_claim,
+        new_users=None if settings.oidc_new_users == "none" else settings.oidc_new_users,
     )
 
 

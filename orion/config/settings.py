@@ -10,12 +10,11 @@ import socket
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
-from broker.addresses import is_loopback
+from orion.config import urls
 from schemas.ids import RESERVED, DeviceId, Instance
 
 SLUG = re.compile(r"[^a-z0-9]+")
@@ -89,7 +88,7 @@ class Settings(BaseModel):
     max_connections: Annotated[int, Field(ge=1)] = _setting(
         20_000, "a whole number, at least 1", "How many clients one listener of the broker takes at once."
     )
-    mqtt_url: str | None = _setting(
+    mqtt_url: Annotated[str, AfterValidator(urls.of_a_broker)] | None = _setting(
         None,
         "like mqtt://user:password@host:1883, or mqtts:// for TLS",
         "A broker that is run elsewhere; ours is then not started.",
@@ -144,11 +143,38 @@ class Settings(BaseModel):
         "127.0.0.1", "a host name or address", "Where the controller's HTTP API listens and is found."
     )
     http_port: Port = _setting(8180, "a whole number from 1 to 65535", "The HTTP API's port.")
-    public_url: str | None = _setting(
+    public_url: Annotated[str, AfterValidator(urls.of_a_site)] | None = _setting(
         None,
         "like https://orion.example; without TLS only on this computer, and without a path",
         "Where people's browsers find the HTTP API: through a proxy with TLS, if they come from elsewhere.",
         default_text="http://http_host:http_port",
+    )
+    oidc_issuer: Annotated[str, AfterValidator(urls.of_an_issuer)] | None = _setting(
+        None,
+        "like https://login.example, as the provider spells it; without TLS only on this computer",
+        "An identity provider that people may sign in with (OpenID Connect).",
+    )
+    oidc_client_id: Annotated[str, Field(min_length=1, max_length=500)] | None = _setting(
+        None, "the id that the provider gave to Orion", "As whom we are known there."
+    )
+    oidc_client_secret: SecretStr | None = _setting(
+        None, "a secret", "What proves us there; a public client has none.", masking="whole", flag=False
+    )
+    oidc_scopes: tuple[str, ...] = _setting(
+        ("openid", "profile", "email"),
+        "words that begin with openid, in a variable divided by commas",
+        "What is asked for there.",
+        divider=",",
+    )
+    oidc_username_claim: Annotated[str, Field(min_length=1, max_length=100)] = _setting(
+        "preferred_username",
+        "the name of a claim",
+        "What somebody new is called by; of `email` what is before the @, once it is verified there.",
+    )
+    oidc_new_users: Literal["none", "guest", "viewer", "operator"] = _setting(
+        "none",
+        "none, guest, viewer or operator",
+        "As what somebody is let in whom no administrator has linked to a user.",
     )
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = _setting(
         (),
@@ -157,7 +183,7 @@ class Settings(BaseModel):
         default_text="none",
         divider=",",
     )
-    database_url: str = _setting(
+    database_url: Annotated[str, AfterValidator(urls.of_a_database)] = _setting(
         None,
         "like sqlite:////path/orion.db or postgresql+psycopg://user:password@host/name",
         "The controller's database.",
@@ -245,15 +271,13 @@ class Settings(BaseModel):
     log_format: Literal["console", "json"] = _setting(
         "console", "console or json", "How they say it: for people, or one JSON object a line."
     )
-
-    otel_endpoint: str | None = _setting(
+    otel_endpoint: Annotated[str, AfterValidator(urls.of_a_collector)] | None = _setting(
         None,
         "an http:// or https:// address",
         "An OpenTelemetry collector (OTLP over HTTP) that traces are sent to; the standard OTEL_EXPORTER_OTLP_ENDPOINT does, too.",
         masking="url",
     )
-
-    sentry_dsn: SecretStr | None = _setting(
+    sentry_dsn: Annotated[SecretStr, AfterValidator(urls.of_a_tracker)] | None = _setting(
         None,
         "a DSN, like https://key@host/1",
         "Where errors of the programs are sent to, in Sentry's protocol; no request, body or user is.",
@@ -261,69 +285,11 @@ class Settings(BaseModel):
         flag=False,
     )
 
-    @field_validator("sentry_dsn")
-    @classmethod
-    def _complete(cls, dsn: SecretStr | None) -> SecretStr | None:
-        if dsn is not None:
-            parts = urlsplit(dsn.get_secret_value())
-            project = parts.path.rpartition("/")[2]
-            if parts.scheme not in ("http", "https") or not (parts.hostname and parts.username and project):
-                raise ValueError("no such address")
-            _ = parts.port  # raises what is no port
-        return dsn
-
-    @field_validator("otel_endpoint")
-    @classmethod
-    def _reachable(cls, url: str | None) -> str | None:
-        if url is not None:
-            parts = urlsplit(url)
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise ValueError("no such address")
-            _ = parts.port  # raises what is no port
-        return url
-
-    @field_validator("database_url")
-    @classmethod
-    def _known(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        scheme, _, rest = url.partition("://")
-        if scheme in ("postgres", "postgresql", "postgresql+psycopg") and urlsplit(f"//{rest}").path.strip(
-            "/"
-        ):
-            return f"postgresql+psycopg://{rest}"
-        if scheme == "sqlite" and rest.partition("?")[0] not in ("", "/", "/:memory:"):
-            return url
-        raise ValueError("no such database")
-
-    @field_validator("public_url")
-    @classmethod
-    def _found(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        parts = urlsplit(url)
-        if not parts.hostname or parts.path not in ("", "/") or parts.query or parts.fragment or "@" in url:
-            raise ValueError("no such address")
-        if parts.scheme != "https" and (parts.scheme != "http" or not is_loopback(parts.hostname)):
-            raise ValueError("not encrypted")
-        _ = parts.port  # raises what is no port
-        return url.rstrip("/")
-
-    @field_validator("mqtt_url")
-    @classmethod
-    def _usable(cls, url: str | None) -> str | None:
-        if url is not None:
-            parts = urlsplit(url)
-            if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or parts.path not in ("", "/"):
-                raise ValueError("no such address")
-            _ = parts.port  # raises what is no port
-        return url
-
 
 def resolved(values: dict[str, Any]) -> dict[str, Any]:
     """The values with those defaults that follow from others."""
     data_dir = _absolute(Path(values.get("data_dir") or default_data_dir()))
-    computed = {
+    return {
         "data_dir": data_dir,
         "database_url": f"sqlite:///{data_dir / 'controller' / 'orion.db'}",
         "backup_dir": data_dir / "backups",
@@ -331,5 +297,4 @@ def resolved(values: dict[str, Any]) -> dict[str, Any]:
         "node_name": socket.gethostname().partition(".")[0][:100] or "computer",
         "node_policy": data_dir / "node" / "policy.toml",
         "allowed_paths": (data_dir / "files",),
-    }
-    return computed | values
+    } | values

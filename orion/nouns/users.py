@@ -3,6 +3,7 @@
 import shlex
 from contextlib import nullcontext
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -21,6 +22,15 @@ Role = Annotated[
     ),
 ]
 
+Subject = Annotated[
+    str,
+    typer.Option(
+        "--issuer-subject", metavar="SUBJECT", help="What the provider calls that person (its `sub`)."
+    ),
+]
+Issuer = Annotated[
+    str | None, typer.Option("--issuer", metavar="URL", help="Another provider than the one that is set.")
+]
 Device = Annotated[str | None, typer.Option("--device", metavar="ID", help="The device it is about.")]
 Group = Annotated[str | None, typer.Option("--group", metavar="NAME", help="Or the group.")]
 
@@ -33,6 +43,8 @@ def register(app: typer.Typer) -> None:
     verb(group, "role", example="orion users role mia --role viewer")(change_role)
     verb(group, "grant", example="orion users grant mia --device printer-1 --role operator")(grant)
     verb(group, "ungrant", example="orion users ungrant mia --group lab")(ungrant)
+    verb(group, "link", example="orion users link mia --issuer-subject 248289761001")(link)
+    verb(group, "unlink", example="orion users unlink mia --issuer-subject 248289761001")(unlink)
     verb(group, "password", example="orion users password mia")(password)
     verb(group, "disable", example="orion users disable mia")(disable)
     verb(group, "enable", example="orion users enable mia")(enable)
@@ -118,6 +130,22 @@ def _also(user: Json) -> str:
     return ", ".join(f"{each['role']} of {_place(each)}" for each in user["grants"])
 
 
+def link(invocation: Invocation, name: Name, subject: Subject, issuer: Issuer = None) -> None:
+    """Let somebody sign in as who they are at the identity provider, which tells who was refused their subject."""
+    linked = invocation.client.post(
+        f"/users/{segment(name)}/identities", {"subject": subject, "issuer": issuer}
+    )
+    if not invocation.terminal.answer(linked):
+        invocation.terminal.say(f"{name} signs in as {subject} at {linked['issuer']} from now on")
+
+
+def unlink(invocation: Invocation, name: Name, subject: Subject, issuer: Issuer = None) -> None:
+    """Let them sign in so no more; what they have open is over."""
+    invocation.client.delete(f"/users/{segment(name)}/identities", subject=subject, issuer=issuer)
+    if not invocation.terminal.answer({"username": name, "subject": subject, "issuer": issuer}):
+        invocation.terminal.say(f"{name} signs in as {subject} no more")
+
+
 def password(
     invocation: Invocation,
     name: Name,
@@ -194,6 +222,7 @@ def _comes_in(user: Json) -> str:
     if user["disabled_at"] is not None:
         return "nowhere: disabled"
     ways = ["with a password"] if user["signs_in"] else []
+    ways += ["by " + urlsplit(each["issuer"]).netloc for each in user["identities"]]
     ways += [] if user["username"] == "admin" else ["at the broker"]
     return ", ".join(ways) or "not yet"
 

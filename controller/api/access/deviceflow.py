@@ -9,7 +9,8 @@ from typing import TypeVar
 from urllib.parse import urlencode
 
 from controller.api.access import throttle
-from controller.api.access.doorkeeper import Doorkeeper, Grant, GrantRefused
+from controller.api.access.doorkeeper import Doorkeeper, Grant
+from controller.api.access.refusals import GrantRefused
 from controller.api.access.throttle import Throttle
 from controller.errors import Refused
 from controller.services import audit, standing
@@ -78,7 +79,7 @@ class DeviceFlow:
         """Let a program wait for a person.
 
         Raises:
-            TooManyCodes: so many wait already.
+            TooManyWaiting: so many wait already.
         """
         place, now = throttle.network(address), self._now()
         begun = await self._store.write(

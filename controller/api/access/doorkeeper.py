@@ -11,9 +11,10 @@ from functools import partial
 from typing import TypeVar
 
 from controller.api.access.bearers import Bearers
+from controller.api.access.refusals import WRONG, BadRequest, GrantRefused, PasswordOver
 from controller.api.access.throttle import Throttle
-from controller.errors import InvalidArguments, Refused
-from controller.services import audit, users
+from controller.errors import Refused
+from controller.services import audit, standing, users
 from controller.services.accounts import devicecodes, passwords, signins
 from controller.services.actors import Actor
 from controller.store.store import Session, Store
@@ -23,34 +24,7 @@ from schemas.commands import Via
 
 T = TypeVar("T")
 
-WRONG = "The name or the password is wrong, or this user may not sign in."
 HASHING = 2  # passwords at once: each takes a core for some 20 ms, and 19 MiB
-
-
-class GrantRefused(Refused):
-    """Nobody is let in by what was shown. `error`: the word that OAuth 2.0 has for it (RFC 6749, 5.2)."""
-
-    def __init__(self, sentence: str, *, error: str = "invalid_grant") -> None:
-        super().__init__(sentence)
-        self.error = error
-
-
-class BadRequest(InvalidArguments):
-    """What was asked for is no request of OAuth 2.0, or lacks something. `error`: OAuth's word for it."""
-
-    def __init__(self, sentence: str, *, error: str = "invalid_request") -> None:
-        super().__init__(sentence)
-        self.error = error
-
-
-class PasswordOver(GrantRefused):
-    """It was the right password, for once: another one is to be chosen with it."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This password was for one sign-in: choose another one, and send it as new_password.",
-            error="password_change_required",
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +111,20 @@ class Doorkeeper:
             return then(session)
 
         return await self._store.write(go_on)
+
+    async def admit(self, username: str, *, client: str, address: str, how: str) -> Grant:
+        """Let somebody in who has shown otherwise who they are.
+
+        Raises:
+            GrantRefused: they may not come in.
+        """
+
+        def begin(session: Session) -> signins.Opened:
+            if standing.by_name(session, username, Via.API) is None:
+                raise GrantRefused(WRONG)
+            return signins.begin(session, username, client=client, address=address, how=how, now=self._now())
+
+        return self.granted(await self._store.write(begin))
 
     async def renew(self, refresh_token: str) -> Grant:
         """Go on with a sign-in.

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from controller.api import browsers, pages
 from controller.api.access.deviceflow import PAGE
-from controller.api.access.doorkeeper import WRONG, GrantRefused, PasswordOver
+from controller.api.access.refusals import WRONG, GrantRefused, PasswordOver
 from controller.api.access.throttle import TooManyTries
 from controller.api.deps import Caller, Controller
 from controller.errors import InvalidArguments
@@ -121,7 +121,7 @@ def _sign_in(
     answer = pages.sign_in(
         devicecodes.spelled(code),
         browsers.form_of(cookie),
-        issuer=None,
+        issuer=None if controller.elsewhere is None else controller.elsewhere.name,
         choose=choose,
         said=said,
         status=status,

@@ -7,7 +7,7 @@ from fastapi import Form, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from controller.api import problems, routing, shapes
-from controller.api.access.doorkeeper import BadRequest
+from controller.api.access.refusals import BadRequest
 from controller.api.deps import Caller, Controller
 from controller.api.oauth import OAuthRoute
 from controller.api.shapes import Json, Shown

@@ -17,7 +17,7 @@ from controller.api.shapes import Json, Shown
 from controller.api.shapes.problems import refusals
 from controller.api.shapes.shown import CHOSEN, asked
 from controller.errors import Conflict, InvalidArguments, Refused
-from controller.services import users
+from controller.services import identities, users
 from controller.services.accounts import grants, passwords
 from controller.services.actors import Actor, Role
 from controller.services.users import UserRole
@@ -59,10 +59,10 @@ class RoleChange(BaseModel):
 @router.get("")
 async def listed(controller: Controller, _actor: Administering) -> Annotated[Json, Shown(shapes.Users)]:
     """All users."""
-    rows, granted = await controller.store.read(
-        lambda session: (users.listed(session), grants.listed(session))
+    rows, granted, linked = await controller.store.read(
+        lambda session: (users.listed(session), grants.listed(session), identities.listed(session))
     )
-    return {"items": [views.user(row, granted) for row in rows]}
+    return {"items": [views.user(row, granted, linked) for row in rows]}
 
 
 @router.post("", status_code=201, responses=refusals(409))
@@ -208,8 +208,11 @@ async def _forget(controller: Parts, actor: Actor, username: str) -> None:
 
 
 async def _view(controller: Parts, row: User) -> dict[str, Any]:
-    granted = await controller.store.ask(partial(grants.listed, username=row.username))
-    return views.user(row, granted)
+    name = row.username
+    granted, linked = await controller.store.read(
+        lambda session: (grants.listed(session, username=name), identities.listed(session, username=name))
+    )
+    return views.user(row, granted, linked)
 
 
 def _connection(controller: Parts, username: str, password: str | None) -> dict[str, Any]:

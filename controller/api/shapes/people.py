@@ -18,6 +18,14 @@ _GRANT: Json = {
     "granted_by": "admin",
     "granted_at": MOMENT,
 }
+_PERSON: Json = {"issuer": "https://login.example", "subject": "248289761001"}
+_LINKED: Json = {
+    **_PERSON,
+    "username": "ada",
+    "linked_by": "admin",
+    "linked_at": MOMENT,
+    "used_at": None,
+}
 _USER: Json = {
     "username": "ada",
     "role": "viewer",
@@ -25,6 +33,7 @@ _USER: Json = {
     "added_by": "admin",
     "added_at": MOMENT,
     "signs_in": True,
+    "identities": [_PERSON],
     "disabled_at": None,
 }
 _CONNECTION: Json = {
@@ -104,6 +113,32 @@ class GrantGiven(Grant):
     username: str
 
 
+class PersonThere(BaseModel):
+    """Somebody as an identity provider knows them."""
+
+    model_config = example(_PERSON)
+
+    issuer: str
+    subject: str
+
+
+class Linked(PersonThere):
+    """Who a user is at an identity provider, and by whose word. `used_at`: when they came in so last."""
+
+    model_config = example(_LINKED)
+
+    username: str
+    linked_by: str
+    linked_at: Instant
+    used_at: Instant | None
+
+
+class LinkedOnes(Items[Linked]):
+    """Who a user is at which provider."""
+
+    model_config = example({"items": [_LINKED]})
+
+
 class User(BaseModel):
     """One user. `signs_in`: whether they have a password for this API."""
 
@@ -115,6 +150,7 @@ class User(BaseModel):
     added_by: str
     added_at: Instant
     signs_in: bool
+    identities: list[PersonThere]
     disabled_at: Instant | None
 
 

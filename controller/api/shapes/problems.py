@@ -37,7 +37,7 @@ _MEANINGS = {
     413: "The body is too large.",
     422: "Something in the request does not fit.",
     429: "Too much in too short a time.",
-    502: "The language model does not answer as it should.",
+    502: "The language model, or the identity provider, does not answer as it should.",
     503: "The store or the broker is away for a moment, or something is half done; the text says what.",
 }
 # of every route; 400 of those that read a body, 401 and 403 of all that take a token, 411 of those that may have a body

@@ -1,6 +1,6 @@
 """Rows as JSON: what the API shows of each noun, secrets never among it."""
 
-from controller.api.views.accounts import api_key, grant, user
+from controller.api.views.accounts import api_key, grant, identity, user
 from controller.api.views.commands import approval, command
 from controller.api.views.devices import affected, connection, device, device_whole, history, links
 from controller.api.views.records import audit, conversation, event, hit, memory, message
@@ -20,6 +20,7 @@ __all__ = [
     "grant",
     "history",
     "hit",
+    "identity",
     "links",
     "memory",
     "message",

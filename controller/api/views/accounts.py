@@ -5,10 +5,10 @@ from datetime import datetime
 
 from controller.api.views.rows import Json, times
 from controller.services.accounts import apikeys
-from controller.store.tables import ApiKey, GrantRow, User
+from controller.store.tables import ApiKey, GrantRow, Identity, User
 
 
-def user(row: User, granted: Sequence[GrantRow]) -> Json:
+def user(row: User, granted: Sequence[GrantRow], linked: Sequence[Identity]) -> Json:
     """One user."""
     return times(
         {
@@ -18,6 +18,11 @@ def user(row: User, granted: Sequence[GrantRow]) -> Json:
             "added_by": row.added_by,
             "added_at": row.added_at,
             "signs_in": row.password_hash is not None,
+            "identities": [
+                {"issuer": each.issuer, "subject": each.subject}
+                for each in linked
+                if each.username == row.username
+            ],
             "disabled_at": row.disabled_at,
         }
     )
@@ -32,6 +37,20 @@ def grant(row: GrantRow) -> Json:
             "role": row.role,
             "granted_by": row.granted_by,
             "granted_at": row.granted_at,
+        }
+    )
+
+
+def identity(row: Identity) -> Json:
+    """Who somebody is at an identity provider."""
+    return times(
+        {
+            "issuer": row.issuer,
+            "subject": row.subject,
+            "username": row.username,
+            "linked_by": row.linked_by,
+            "linked_at": row.linked_at,
+            "used_at": row.used_at,
         }
     )
 

@@ -12,12 +12,11 @@ from enum import StrEnum
 
 from sqlmodel import Session, col, delete, func, select
 
-from controller.errors import Conflict, NotFound, Refused
+from controller.errors import Conflict, NotFound, TooManyWaiting
 from controller.services import audit
 from controller.services.accounts import signins
 from controller.services.actors import Actor
 from controller.store.tables import DeviceCode, User
-from schemas.errors import ErrorCode
 from schemas.wire import JsonObject
 
 LIVES = timedelta(minutes=10)
@@ -64,16 +63,6 @@ class CodeDecided(Conflict):
         super().__init__("That code has had its answer already.")
 
 
-class TooManyCodes(Refused):
-    """More programs wait than may."""
-
-    code = ErrorCode.RATE_LIMITED
-    retry_after = 60  # seconds
-
-    def __init__(self) -> None:
-        super().__init__("Too many codes wait for an answer; try again in a few minutes.")
-
-
 @dataclass(frozen=True, slots=True)
 class Begun:
     """The two codes of a program that waits. They are said here and never again."""
@@ -86,16 +75,16 @@ def begin(session: Session, *, client: str, address: str, place: str, now: datet
     """Let a program wait for a person. `place`: whom its address is counted with.
 
     Raises:
-        TooManyCodes: so many wait already, in all or from there.
+        TooManyWaiting: so many wait already, in all or from there.
     """
     forget_old(session, now=now)
     waiting = select(func.count()).where(
         col(DeviceCode.status) == Status.PENDING.value, col(DeviceCode.expires_at) > now
     )
     if session.exec(waiting).one() >= MOST_OPEN:
-        raise TooManyCodes
+        raise TooManyWaiting
     if session.exec(waiting.where(col(DeviceCode.place) == place)).one() >= MOST_OF_ONE_PLACE:
-        raise TooManyCodes
+        raise TooManyWaiting
     begun = Begun(secrets.token_urlsafe(32), _user_code(session))
     session.add(
         DeviceCode(

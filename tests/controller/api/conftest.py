@@ -119,6 +119,7 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
             ),
             instruments=instruments,
             spans=Spans(),
+            elsewhere=None,
             tasks=tasks,
         )
         built = await asyncio.to_thread(app.build, parts)

@@ -37,6 +37,8 @@ OPEN_TO_ALL = {
     "/api/v1/auth/token": 400,
     "/api/v1/auth/revoke": 400,
     "/api/v1/auth/device": 400,
+    "/api/v1/auth/oidc/login": 404,  # no provider is set
+    "/api/v1/auth/oidc/callback": 404,
 }
 
 

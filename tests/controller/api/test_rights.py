@@ -14,6 +14,8 @@ LEAST = {
     "POST /auth/revoke": OPEN,
     "POST /auth/device": OPEN,
     "POST /auth/device/approve": ANYBODY,
+    "GET /auth/oidc/login": OPEN,
+    "GET /auth/oidc/callback": OPEN,
     "POST /auth/first": ADMIN,
     "GET /auth/me": ANYBODY,
     "POST /ask": ANYBODY,
@@ -75,6 +77,9 @@ LEAST = {
     "POST /users": ADMIN,
     "GET /users/{username}": ADMIN,
     "PATCH /users/{username}": ADMIN,
+    "GET /users/{username}/identities": ADMIN,
+    "POST /users/{username}/identities": ADMIN,
+    "DELETE /users/{username}/identities": ADMIN,
     "DELETE /users/{username}": ADMIN,
     "POST /users/{username}/rotate": ADMIN,
     "PUT /users/{username}/password": ANYBODY,  # one's own

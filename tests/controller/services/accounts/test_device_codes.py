@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 import pytest
 from sqlmodel import Session, select
 
+from controller.errors import TooManyWaiting
 from controller.services import audit, users
 from controller.services.accounts import devicecodes, signins
 from controller.services.accounts.devicecodes import (
     Begun,
     CodeDecided,
-    TooManyCodes,
     UnknownCode,
     Verdict,
 )
@@ -180,11 +180,11 @@ def test_so_many_wait_and_no_more(session: Session, monkeypatch: pytest.MonkeyPa
     first = begun(session, place="a")
     begun(session, place="a")
 
-    with pytest.raises(TooManyCodes):
+    with pytest.raises(TooManyWaiting):
         begun(session, place="a")
     begun(session, place="b")
     begun(session, place="c")
-    with pytest.raises(TooManyCodes):
+    with pytest.raises(TooManyWaiting):
         begun(session, place="d")
     said(session, first, approve=False)
     begun(session, place="d")
