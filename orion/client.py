@@ -164,8 +164,8 @@ class Client:
                     raise
                 before = signed_in
                 another = self._signed_in(lambda: self.sign_in.another(before, self._renewed))
-                if another is None:  # signed out meanwhile: nobody speaks as the owner unasked
-                    raise
+                if another is None or another.username != before.username:
+                    raise  # signed out or somebody else meanwhile: nobody speaks as another one unasked
                 shown = {**headers, **self._authorization(another)}
                 response = stack.enter_context(self._open(method, path, body, shown, timeout))
             yield response

@@ -58,8 +58,8 @@ _CHOOSE = """<label for="new_password">Your own new password, 12 characters or m
 <input id="new_password" name="new_password" type="password" required maxlength="1024" autocomplete="new-password">"""
 _END_OF_SIGN_IN = "<button>Sign in</button></form>"
 _ELSEWHERE = '<p><a href="{address}">Sign in with {issuer}</a></p>'
-_ASK = f"""<p class="warn">Whoever holds this program will be able to do all that <strong>{{username}}</strong> may, until you sign
-it out. Did somebody send you this code, or ask you for it? Then say no: they want to come in as you.</p>
+_ASK = f"""<p class="warn">Whoever holds this program will be able to do all that <strong>{{username}}</strong> may.
+Did somebody send you this code, or ask you for it? Then say no: they want to come in as you.</p>
 <dl><dt>Code</dt><dd><code>{{code}}</code></dd><dt>What the program says that it is</dt><dd>{{client}}</dd>
 <dt>Where it asks from</dt><dd>{{address}}</dd><dt>Since</dt><dd>{{since}}</dd></dl>
 <form method="post" action="{DECISION}"><input type="hidden" name="confirmation" value="{{confirmation}}">

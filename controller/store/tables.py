@@ -475,7 +475,7 @@ class ApiKey(SQLModel, table=True):
 
 
 class SignIn(SQLModel, table=True):
-    """Somebody who came in with a password, until they go or it ends."""
+    """Somebody who came in, until they go or it ends."""
 
     __tablename__ = "sign_ins"
     __table_args__ = (Index("ix_sign_ins_open", "username", "ended_at"),)

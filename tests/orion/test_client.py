@@ -3,6 +3,7 @@
 import http.server
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from orion.client import Client, ClientError, NotRunning, Refused
 from orion.exits import Exit
-from orion.signin import SignIn
+from orion.signin import Kept, SignIn
 from tests.orion.installation import clean_environment, orion
 from tests.ports import free_port
 
@@ -159,6 +160,30 @@ def test_a_renewal_whose_answer_was_lost_is_asked_for_again(token: Path) -> None
     assert Forgetful.asked == ["grant_type=refresh_token&refresh_token=r1"] * 2
     assert Forgetful.heard["Authorization"] == "Bearer a2"
     assert client.sign_in.read() is not None
+
+
+def test_what_was_asked_as_one_is_not_asked_again_as_another(token: Path) -> None:
+    kept: list[Kept] = []
+
+    class Changing(Answers):
+        """A controller that lets nobody in, while somebody else signs in beside."""
+
+        status, body = 401, a_problem("permission_denied")
+
+        def do_GET(self) -> None:
+            type(self).heard = dict(self.headers)
+            kept[0].write(SignIn("max", "m1", "r2", time.time() + 900))
+            super().do_GET()
+
+    with listening(Changing) as port:
+        client = Client("127.0.0.1", port, token)
+        client.sign_in.write(SignIn("mia", "a1", "r1", time.time() + 900))
+        kept.append(client.sign_in)
+
+        with pytest.raises(Refused):
+            client.get("/devices")
+
+    assert Changing.heard["Authorization"] == "Bearer a1"
 
 
 @pytest.mark.parametrize(("status", "body"), [(200, b"<html>"), (200, b"[]"), (404, b"<html>"), (500, b"")])

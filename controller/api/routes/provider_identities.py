@@ -21,7 +21,7 @@ from schemas.ids import Username
 router = routing.router("users", below="/users/{username}/identities")
 
 UsernamePath = Annotated[Username, Path()]
-Issuer = Annotated[str, Field(min_length=1, max_length=500)]
+Issuer = Annotated[str, Field(max_length=500, pattern=r"^https?://[!-~]+$")]
 Subject = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
@@ -70,8 +70,8 @@ async def unlink(
     actor: Administering,
     _person: Personally,
     username: UsernamePath,
-    subject: Annotated[str, Query(max_length=255)],
-    issuer: Annotated[str | None, Query(max_length=500)] = None,
+    subject: Annotated[Subject, Query()],
+    issuer: Annotated[Issuer | None, Query()] = None,
 ) -> None:
     """Let them sign in so no more; what they have open is over."""
     where, now = _issuer(controller, issuer), datetime.now(UTC)

@@ -57,7 +57,7 @@ async def as_somebody(api: Api, token: str) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def role_of(api: Api, token: str) -> tuple[int, dict[str, Any]]:
-    """The status and the answer to who shows this token."""
+    """The status, and who it is that shows this token, with their role; or what is said instead."""
     async with as_somebody(api, token) as client:
         answer = await client.get("auth/me")
     said = answer.json()

@@ -2,9 +2,11 @@
 
 import html
 import re
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import httpx
@@ -232,6 +234,8 @@ async def test_no_page_loads_sends_or_keeps_anything(api: Api, lamp: dict[str, A
             "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
         )
         assert "unsafe" not in policy
+        style = page.text.partition("<style>")[2].partition("</style>")[0]
+        assert f"style-src 'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'" in policy
         assert page.headers["cache-control"] == "no-store"
         assert page.headers["referrer-policy"] == "no-referrer"
         assert page.headers["x-content-type-options"] == "nosniff"

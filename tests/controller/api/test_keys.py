@@ -73,7 +73,15 @@ async def test_each_route_is_opened_by_its_scope_and_by_no_other(api: Api) -> No
         assert opened == (route not in PERSONS), route
 
 
-PERSONS = {"POST /auth/first", "POST /keys", "DELETE /keys/{key_id}", "PUT /users/{username}/password"}
+PERSONS = {
+    "POST /auth/first",
+    "POST /auth/device/approve",
+    "POST /keys",
+    "DELETE /keys/{key_id}",
+    "PUT /users/{username}/password",
+    "POST /users/{username}/identities",
+    "DELETE /users/{username}/identities",
+}
 
 
 async def test_who_may_write_may_read_and_not_the_other_way(api: Api) -> None:

@@ -375,6 +375,27 @@ async def test_a_person_there_is_one_user_here(door: Door) -> None:
     assert [(each["issuer"], each["subject"]) for each in listed] == [(door.issuer, MIA)]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"subject": ""},
+        {"subject": "x\x00"},
+        {"subject": "x" * 256},
+        {"subject": "x", "issuer": "\x00"},
+        {"subject": "x", "issuer": "login.example"},
+        {"subject": "x", "issuer": "https://a b"},
+        {},
+    ],
+)
+async def test_who_is_linked_is_named_rightly(door: Door, body: dict[str, str]) -> None:
+    await a_user(door, subject=None)
+
+    linked = await door.api.http.post("users/mia/identities", json=body)
+    unlinked = await door.api.http.delete("users/mia/identities", params=body)
+
+    assert (linked.status_code, unlinked.status_code) == (422, 422)
+
+
 async def test_a_user_by_a_provider_needs_no_password_and_has_none(door: Door) -> None:
     await a_user(door)
 
