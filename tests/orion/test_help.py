@@ -16,7 +16,7 @@ NOUNS = (
     "up", "broker", "controller", "node", "ask", "run", "undo", "trace", "doctor", "conform", "demo",
     "devices list", "devices show", "devices add", "devices adopt", "devices resume", "devices remove", "devices policy",
     "users list", "users add", "users role", "users grant", "users ungrant", "users rotate", "users remove",
-    "users password", "users disable", "users enable", "login", "logout", "whoami",
+    "users password", "users link", "users unlink", "users disable", "users enable", "login", "logout", "whoami",
     "commands list", "commands queue", "commands show", "commands cancel",
     "approvals list", "approvals show", "approvals approve", "approvals deny",
     "audit export", "audit list", "audit verify", "events list", "debug-user create", "debug-user remove", "config show",
