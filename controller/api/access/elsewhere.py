@@ -1,5 +1,6 @@
 """Signing in elsewhere: what a route and whoever asks an identity provider tell each other."""
 
+import shlex
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -45,7 +46,7 @@ class Stranger(Refused):
     def __init__(self, issuer: str, subject: str, why: str = "") -> None:
         super().__init__(
             f"Nobody here is who you are at {issuer}. {why}An administrator lets you in: "
-            f"orion users link NAME --issuer-subject {subject}"
+            f"orion users link NAME --issuer-subject {shlex.quote(subject)}"
         )
 
 

@@ -63,7 +63,7 @@ async def claims_of(
             params={"nonce": nonce, "client_id": client_id, "access_token": access_token},
         )
         checked.validate(now=int(now.timestamp()), leeway=SKEW)
-    except (JoseError, ValueError, TypeError, KeyError) as error:
+    except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise _not_proven(repr(error)) from error
     subject = checked["sub"]
     if not 0 < len(subject) <= LONGEST_SUBJECT or not subject.isprintable():

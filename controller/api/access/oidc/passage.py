@@ -129,11 +129,14 @@ class Passage:
         if returning.error is not None or returning.code is None:
             word = _WORD.fullmatch(returning.error or "")
             raise NotProven(f"The identity provider lets you not in ({word[0] if word else 'no reason'})")
-        claims = await self._claims(metadata, returning.code, state, browser)
-        username = await self._recognised(metadata, claims, address)
+        claims, token = await self._claims(metadata, returning.code, state, browser)
+        username = await self._recognised(metadata, claims, token, address)
         return Arrived(username, cast(Destination, left.destination), left.user_code)
 
-    async def _claims(self, metadata: Metadata, code: str, state: str, browser: str) -> dict[str, Any]:
+    async def _claims(
+        self, metadata: Metadata, code: str, state: str, browser: str
+    ) -> tuple[dict[str, Any], str | None]:
+        """What the provider says of somebody, and by what it would say more."""
         body = prepare_token_request(
             "authorization_code",
             redirect_uri=self._redirect_uri,
@@ -154,7 +157,7 @@ class Passage:
             access_token=access_token,
             now=self._now(),
         )
-        return claims | ({} if access_token is None else {"access_token": access_token})
+        return claims, access_token
 
     async def _granted(self, metadata: Metadata, body: str) -> dict[str, Any]:
         """What the provider grants. As whom it knows us by which method, only it knows: each is tried that it takes."""
@@ -172,7 +175,9 @@ class Passage:
         logger.warning("The identity provider grants nothing: %s", word)
         raise NotProven("The identity provider does not go on with this sign-in")
 
-    async def _recognised(self, metadata: Metadata, claims: dict[str, Any], address: str) -> str:
+    async def _recognised(
+        self, metadata: Metadata, claims: dict[str, Any], token: str | None, address: str
+    ) -> str:
         """Who they are here."""
         issuer, subject = self._settings.issuer, str(claims["sub"])
 
@@ -184,9 +189,10 @@ class Passage:
 
         found = await self._store.write(known)
         why = ""
-        if found is None and self._settings.new_users is not None:
+        if found is None and (role := self._settings.new_users) is not None:
+            name = await self._name(metadata, claims, token)
             try:
-                found = await self._admitted(metadata, claims)
+                found = None if name is None else await self._admitted(name, subject, UserRole(role))
             except (AlreadyExists, InvalidArguments, Refused) as error:
                 why = f"{error} "
         if found is None:
@@ -197,21 +203,16 @@ class Passage:
             raise Stranger(issuer, subject, why)
         return found.username
 
-    async def _admitted(self, metadata: Metadata, claims: dict[str, Any]) -> User | None:
-        """A new user, where the rule lets people in who are not known; None: nothing names them."""
-        name = await self._name(metadata, claims)
-        if name is None or self._settings.new_users is None:
-            return None
-        issuer, subject = self._settings.issuer, str(claims["sub"])
-        role, now = UserRole(self._settings.new_users), self._now()
+    async def _admitted(self, name: str, subject: str, role: UserRole) -> User:
+        """A new user, where the rule lets people in who are not known."""
+        issuer, now = self._settings.issuer, self._now()
         return await self._store.write(
             lambda session: identities.admit(session, name, issuer, subject, role, now=now)
         )
 
-    async def _name(self, metadata: Metadata, claims: dict[str, Any]) -> str | None:
+    async def _name(self, metadata: Metadata, claims: dict[str, Any], token: str | None) -> str | None:
         """What somebody new is to be called; None: the provider says nothing that may be used."""
         wanted = self._settings.username_claim
-        token = claims.get("access_token")
         if wanted not in claims and metadata.userinfo_endpoint is not None and token is not None:
             said = await self._calls.get(metadata.userinfo_endpoint, token=token)
             if said.get("sub") != claims["sub"]:

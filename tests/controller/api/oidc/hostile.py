@@ -124,22 +124,32 @@ def by_the_public_key(claims: dict[str, Any]) -> str:
     """One that takes the provider's public key, which everybody has, for a shared secret."""
     return by_hand(
         {"alg": "HS256", "kid": "known"},
-        claims,
+        json.dumps(claims).encode(),
         lambda said: hmac.digest(KEY.as_pem(private=False), said, "sha256"),
     )
 
 
 def with_a_condition(claims: dict[str, Any]) -> str:
     """One of the right key, that is to be believed only by who knows what `x` means."""
+    header = {"alg": "RS256", "kid": "known", "crit": ["x"], "x": 1}
+    return by_hand(header, json.dumps(claims).encode(), rightly)
+
+
+def by_the_right_key(said: bytes) -> str:
+    """Whatever was said, as the provider signs it."""
+    return by_hand({"alg": "RS256", "kid": "known"}, said, rightly)
+
+
+def rightly(said: bytes) -> bytes:
+    """The provider's signature."""
     private = KEY.private_key
     assert private is not None
-    header = {"alg": "RS256", "kid": "known", "crit": ["x"], "x": 1}
-    return by_hand(header, claims, lambda said: private.sign(said, padding.PKCS1v15(), hashes.SHA256()))
+    return private.sign(said, padding.PKCS1v15(), hashes.SHA256())
 
 
-def by_hand(header: dict[str, Any], claims: dict[str, Any], sign: Callable[[bytes], bytes]) -> str:
+def by_hand(header: dict[str, Any], body: bytes, sign: Callable[[bytes], bytes]) -> str:
     """A token that no library makes."""
-    said = b".".join(letters(json.dumps(each).encode()) for each in (header, claims))
+    said = b".".join(letters(each) for each in (json.dumps(header).encode(), body))
     return b".".join((said, letters(sign(said)))).decode()
 
 

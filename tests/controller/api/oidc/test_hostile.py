@@ -113,6 +113,13 @@ FALSE_CLAIMS: list[Claims] = [
     {"sub": "MIA-THERE"},
     {"sub": "somebody else"},
     {"at_hash": "of another token"},
+    {"at_hash": 1},
+    {"at_hash": [1]},
+    {"azp": 1},
+    {"azp": ["orion"]},
+    {"amr": "pwd"},
+    {"auth_time": "now"},
+    {"exp": 10**400, "nbf": 10**400},
 ]
 
 
@@ -134,7 +141,7 @@ async def test_clocks_may_be_a_minute_apart_and_no_more(door: Door, provider: Ho
 
 
 def unsigned(said: Claims, **header: Any) -> str:
-    return hostiles.by_hand({"alg": "none", **header}, said, lambda _: b"")
+    return hostiles.by_hand({"alg": "none", **header}, json.dumps(said).encode(), lambda _: b"")
 
 
 def tampered(said: Claims) -> str:
@@ -168,6 +175,7 @@ FALSE_TOKENS: dict[str, Callable[[Claims], Any]] = {
     "letters of no alphabet": always("ä.ö.ü"),
     "claims that are a list": lambda said: signed(said).split(".")[0] + ".W10." + signed(said).split(".")[2],
     "a header that never ends": always(hostiles.letters(b"[" * 8_000).decode() + ".e30.x"),
+    "claims without an end": always(hostiles.by_the_right_key(b"[" * 9_000)),
     "far too much": lambda said: signed(said | {"more": "x" * 20_000}),
 }
 
@@ -180,6 +188,27 @@ async def test_what_is_not_the_providers_word_is_not_believed(
 
     assert answer.status_code == 403, answer.text
     assert "user.signed_in" not in [action for action, _ in await actions(door.api)]
+
+
+async def test_who_was_shut_out_does_not_come_in_by_another_name(
+    set_provider: Set, provider: Hostile
+) -> None:
+    door = await set_provider(provider.issuer, new_users="viewer")
+    first = await signed_in(door, provider, signed, sub="new", preferred_username="max")
+    await door.api.http.post("users/max/disable")
+
+    again = await signed_in(door, provider, signed, sub="new", preferred_username="moritz")
+
+    assert (first.status_code, again.status_code) == (200, 403)
+    assert [each["username"] for each in (await door.api.http.get("users")).json()["items"]] == ["max"]
+
+
+async def test_what_an_administrator_is_to_type_holds_no_more_than_a_name(
+    door: Door, provider: Hostile
+) -> None:
+    answer = await signed_in(door, provider, signed, sub="x; rm -rf ~ <b>")
+
+    assert "--issuer-subject &#x27;x; rm -rf ~ &lt;b&gt;&#x27;" in answer.text
 
 
 async def test_keys_that_are_weak_private_to_something_else_or_odd_are_left_out(
