@@ -11,6 +11,7 @@ from functools import partial
 
 from controller.api import app as http
 from controller.api import token
+from controller.api.access.buckets import Quota
 from controller.api.access.doorkeeper import Doorkeeper
 from controller.api.deps import Parts
 from controller.archivist import Archivist
@@ -196,6 +197,7 @@ async def _serve(
                 token=await asyncio.to_thread(token.ensure, settings.token_path),
                 doorkeeper=doorkeeper,
                 tasks=tasks,
+                quota=Quota(time.monotonic, rate=settings.api_rate, burst=settings.api_burst),
             )
             server = await asyncio.to_thread(http.serving, parts)
             working = [

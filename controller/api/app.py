@@ -5,6 +5,7 @@ import errno
 import logging
 import os
 import socket
+import time
 from collections.abc import Iterator
 
 import uvicorn
@@ -12,6 +13,7 @@ from fastapi import FastAPI
 
 from controller.api import problems, routing
 from controller.api.deps import Parts
+from controller.api.edge import layers
 from controller.api.routes import (
     approvals,
     archive,
@@ -91,6 +93,7 @@ def build(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     problems.install(app)
+    layers.install(app, parts.settings, time.monotonic)
     return app
 
 

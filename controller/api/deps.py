@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Protocol
@@ -12,7 +12,9 @@ from fastapi import Depends, Header, Query, Request
 
 from broker.administration import Administration
 from controller.api.access import scopes
+from controller.api.access.buckets import Quota
 from controller.api.access.doorkeeper import Doorkeeper, Unauthorized
+from controller.api.access.turns import Turns
 from controller.assistant.chat import Assistant
 from controller.errors import Refused
 from controller.services import users
@@ -105,6 +107,8 @@ class Parts:
     token: str
     doorkeeper: Doorkeeper
     tasks: asyncio.TaskGroup  # for work that outlives its request
+    quota: Quota
+    turns: Turns = field(default_factory=Turns)
 
 
 def parts(request: Request) -> Parts:
@@ -128,14 +132,17 @@ async def actor(
         Unauthorized: no token, or one that opens nothing here and now.
         Refused: it is an API key, and it does not open this route.
         UnknownDevice: the path names a device that they do not see.
+        TooOften: they ask more often than they may.
     """
     scheme, _, given = authorization.partition(" ")
     if scheme.lower() != "bearer":
         raise Unauthorized
     via = Via.CLI if orion_via == Via.CLI.value else Via.API
     if secrets.compare_digest(given.encode(), controller.token.encode()):
+        controller.quota.spend(None)
         return Actor(users.ADMIN, Role.ADMIN, via)
     found = await controller.doorkeeper.actor_of(given, via)
+    controller.quota.spend(found.user)
     if found.key is not None:
         scopes.check(request, found.key)
     named = [request.path_params[name] for name in DEVICE_NAMES if name in request.path_params]

@@ -2,7 +2,8 @@
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
+from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -10,8 +11,11 @@ from fastapi.responses import JSONResponse
 from pydantic_core import from_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from broker.identities import BrokerUnreachable, IdentityError, NameTaken, NotWritten, UnknownIdentity
+from controller.api import headers
+from controller.api.access.buckets import TooOften
 from controller.api.access.doorkeeper import GrantRefused, Unauthorized
 from controller.api.access.throttle import TooManyTries
 from controller.assistant.chat import TextTooLong
@@ -27,14 +31,12 @@ from controller.errors import (
 from controller.store.keyring import KeysNotWritten
 from controller.store.store import StoreBusy, StoreFailed, StoreRefused
 from schemas.errors import ErrorCode
-from schemas.wire import MAX_PAYLOAD
 
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 FORM = "application/x-www-form-urlencoded"
 _SHOULD = re.compile(r"^(Input|String|Value|List|URL) should")
-OURS = {"Orion-Api": "1"}  # on every answer: a client can tell us from whoever else has the port
 STATUSES: dict[type[OrionError], int] = {
     NotFound: 404,
     Conflict: 409,
@@ -50,6 +52,7 @@ STATUSES: dict[type[OrionError], int] = {
     Unauthorized: 401,
     GrantRefused: 400,  # RFC 6749, 5.2
     TooManyTries: 429,
+    TooOften: 429,
     OrionError: 500,
 }
 
@@ -71,20 +74,24 @@ def problem(
         "detail": detail,
         **more,
     }
-    return JSONResponse(body, status, headers={**OURS, **(headers or {})}, media_type=MEDIA_TYPE)
+    return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def of(error: OrionError) -> JSONResponse:
+    """An error of ours as it is sent."""
+    said, more = {}, {}
+    match error:
+        case Unauthorized():
+            said = {"WWW-Authenticate": "Bearer"}
+        case TooManyTries() | TooOften():
+            said = {"Retry-After": str(error.retry_after)}
+        case GrantRefused():
+            said, more = {"Cache-Control": "no-store"}, {"error": error.error}
+    return problem(status_of(error), error.code.value, str(error), headers=said, **more)
 
 
 async def _ours(_request: Request, error: Exception) -> Response:
-    found = error if isinstance(error, OrionError) else OrionError(str(error))
-    headers, more = {}, {}
-    match found:
-        case Unauthorized():
-            headers = {"WWW-Authenticate": "Bearer"}
-        case TooManyTries():
-            headers = {"Retry-After": str(found.retry_after)}
-        case GrantRefused():
-            headers, more = {"Cache-Control": "no-store"}, {"error": found.error}
-    return problem(status_of(found), found.code.value, str(found), headers=headers, **more)
+    return of(error if isinstance(error, OrionError) else OrionError(str(error)))
 
 
 async def _identity(_request: Request, error: Exception) -> Response:
@@ -108,26 +115,34 @@ async def _invalid(_request: Request, error: Exception) -> Response:
     )
 
 
-async def _http(_request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    code = ErrorCode.NOT_FOUND if status == 404 else ErrorCode.INVALID_ARGUMENTS
-    return problem(status, code, str(getattr(error, "detail", error)))
+async def _http(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        return problem(500, ErrorCode.INTERNAL, str(error))
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = {"Allow": ", ".join(sorted(_methods(request)))}
+        if request.method == "OPTIONS":
+            return Response(status_code=HTTPStatus.NO_CONTENT, headers=allowed)
+        said = f"{request.method} is not for this; what is: {allowed['Allow']}."
+        return problem(error.status_code, ErrorCode.INVALID_ARGUMENTS, said, headers=allowed)
+    code = ErrorCode.NOT_FOUND if error.status_code == HTTPStatus.NOT_FOUND else ErrorCode.INVALID_ARGUMENTS
+    return problem(error.status_code, code, str(error.detail), headers=error.headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """What may be done at the path of a request: a router tells those of one route only."""
+    found = {"OPTIONS"}
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return found | ({"HEAD"} if "GET" in found else set())
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return problem(500, ErrorCode.INTERNAL, "Something went wrong here; the log says what.")
-
-
-async def _bounded(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
-    length = request.headers.get("content-length")
-    if length is None and request.method in ("POST", "PUT", "PATCH"):
-        return problem(411, ErrorCode.INVALID_ARGUMENTS, "A body needs a Content-Length.")
-    if length is not None and (not length.isdecimal() or len(length) > 9 or int(length) > MAX_PAYLOAD):
-        return problem(413, ErrorCode.PAYLOAD_TOO_LARGE, f"A body may have at most {MAX_PAYLOAD} bytes.")
-    answer = await proceed(request)
-    answer.headers.update(OURS)
-    return answer
+    said = "Something went wrong here; the log says what."
+    # answered outside of every layer: nobody else puts these on
+    always = headers.ALWAYS | headers.UNLESS_SAID | headers.NOT_KEPT
+    return problem(500, ErrorCode.INTERNAL, said, headers=always)
 
 
 async def exact_json(request: Request) -> None:
@@ -151,10 +166,9 @@ async def exact_json(request: Request) -> None:
 
 
 def install(app: FastAPI) -> None:
-    """Translate every error of the application at its edge, and bound what comes in."""
+    """Translate every error of the application at its edge."""
     app.add_exception_handler(OrionError, _ours)
     app.add_exception_handler(IdentityError, _identity)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unexpected)
-    app.middleware("http")(_bounded)

@@ -38,6 +38,17 @@ def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
 
 
+def _origin(text: str) -> str:
+    """One origin as a browser says it: no path, no pattern, no user."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or "*" in text or "@" in text:
+        raise ValueError("no origin")
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError("no origin")
+    _ = parts.port  # raises what is no port
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
 Folder = Annotated[Path, AfterValidator(_absolute)]
 
 
@@ -142,6 +153,29 @@ class Settings(BaseModel):
         "127.0.0.1", "a host name or address", "Where the controller's HTTP API listens and is found."
     )
     http_port: Port = _setting(8180, "a whole number from 1 to 65535", "The HTTP API's port.")
+    http_names: tuple[str, ...] = _setting(
+        (),
+        "names, in a variable divided by commas",
+        "More names that the HTTP API is asked by, beside localhost and this computer's own: those of a proxy.",
+        default_text="none",
+        divider=",",
+    )
+    cors_origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = _setting(
+        (),
+        "origins like https://panel.example.org, in a variable divided by commas",
+        "Whose pages may ask the HTTP API from a browser.",
+        default_text="none",
+        divider=",",
+    )
+    api_rate: Annotated[float, Field(ge=0)] = _setting(
+        100.0,
+        "a number; 0 is no limit",
+        "Requests a user may make to the HTTP API for long; ten times as many from one address.",
+        unit="1/s",
+    )
+    api_burst: Annotated[int, Field(ge=1)] = _setting(
+        400, "a whole number, at least 1", "How many requests of a user may come at once."
+    )
     database_url: str = _setting(
         None,
         "like sqlite:////path/orion.db or postgresql+psycopg://user:password@host/name",

@@ -1,0 +1,44 @@
+"""The layers around the application, put on from the inside out."""
+
+from collections.abc import Callable
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from controller.api.access.buckets import PRIVILEGE, Buckets
+from controller.api.edge.answers import Answers
+from controller.api.edge.bodies import Bodies
+from controller.api.edge.hosts import Hosts, own_names
+from controller.api.edge.rates import Rates
+from controller.settings import ControllerSettings
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+ASKED = (
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-Match",
+    "If-None-Match",
+    "Last-Event-ID",
+    "Prefer",
+)
+SHOWN = ("ETag", "Idempotency-Replayed", "Link", "Location", "Orion-Api", "Preference-Applied", "Retry-After")
+
+
+def install(app: FastAPI, settings: ControllerSettings, clock: Callable[[], float]) -> None:
+    """Put them around an application. `clock`: seconds that only grow."""
+    app.add_middleware(Bodies)
+    rate, burst = settings.api_rate * PRIVILEGE, settings.api_burst * PRIVILEGE
+    app.add_middleware(Rates, buckets=Buckets(clock, rate=rate, burst=burst))
+    if settings.cors_origins:
+        # a page sets the token itself, so no cookie is let through; what it may ask first is not counted
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=METHODS,
+            allow_headers=ASKED,
+            expose_headers=SHOWN,
+            allow_credentials=False,
+        )
+    app.add_middleware(Hosts, names=own_names(settings.http_host, settings.http_names))
+    app.add_middleware(Answers)
