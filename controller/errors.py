@@ -21,6 +21,7 @@
     · ToolsChanged
     · NotShutOut
     · LinksInACircle
+    · StillAtWork
   - InvalidArguments
     · InvalidCursor
   - Refused
@@ -201,6 +202,15 @@ class LinksInACircle(Conflict):
 
     def __init__(self, circle: str) -> None:
         super().__init__(f"That would be a circle: {circle}. Take one of these links away first.")
+
+
+class StillAtWork(Conflict):
+    """The same request is at work at this moment."""
+
+    code = ErrorCode.BUSY
+
+    def __init__(self) -> None:
+        super().__init__("The same request is still at work: ask again in a moment.")
 
 
 class InvalidArguments(OrionError):

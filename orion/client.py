@@ -74,9 +74,12 @@ class Client:
         """Read something; with `wait_s` once it settled, or after so long."""
         return self._call("GET", _asked(path, query), None, wait_s)
 
-    def post(self, path: str, body: Json | None = None, *, wait_s: float = 0) -> Json:
-        """Make or decide something."""
-        return self._call("POST", path, {} if body is None else body, wait_s)
+    def post(
+        self, path: str, body: Json | None = None, *, wait_s: float = 0, once: str | None = None
+    ) -> Json:
+        """Make or decide something. `once`: a name of this request, by which it may be sent again and is done once."""
+        more = {} if once is None else {"Idempotency-Key": once}
+        return self._call("POST", path, {} if body is None else body, wait_s, more)
 
     def patch(self, path: str, body: Json) -> Json:
         """Change something."""
@@ -145,8 +148,10 @@ class Client:
             while line := response.readline(MAX_LINE):
                 yield _decoded(line)
 
-    def _call(self, method: str, path: str, body: Json | None, wait_s: float) -> Json:
-        headers = self._authorization()
+    def _call(
+        self, method: str, path: str, body: Json | None, wait_s: float, more: Mapping[str, str] | None = None
+    ) -> Json:
+        headers = self._authorization() | dict(more or {})
         if wait_s:
             headers["Prefer"] = f"wait={max(1, round(wait_s))}"
         with self._open(method, path, body, headers, ANSWER_WITHIN + wait_s) as response:

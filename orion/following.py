@@ -4,13 +4,13 @@ What was submitted goes on without us: whoever stops looking is told so, and how
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import uuid
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 import typer
 
-from orion.client import Client, ClientError, Json, NoAnswer, Refused
+from orion.client import Client, ClientError, Json, NoAnswer, NotRunning, Refused
 from orion.exits import INTERRUPTED, Exit
 from orion.terminal import Terminal
 
@@ -70,16 +70,45 @@ def follow(client: Client, command: Json, tell: Callable[[Json], None], *, quiet
     return command
 
 
-@contextmanager
-def submitting() -> Iterator[None]:
-    """Where an answer may be lost on its way: whether anything was recorded is then not known."""
-    lost = "It may have been recorded before that: `orion commands list` shows it."
+def submitted(client: Client, path: str, body: Json) -> Json:
+    """The command that was made of an order. It goes out again while its answer is lost, and is made once.
+
+    Raises:
+        NoAnswer: what came of it is not known, also after a while.
+        ClientError: the controller refuses it, or is not there.
+    """
+    once = uuid.uuid4().hex
+    lost: ClientError | None = None
+    ends = time.monotonic() + BACK_WITHIN
     try:
-        yield
+        while True:
+            try:
+                return client.post(path, body, once=once)
+            except ClientError as error:
+                if _is_lost(error):
+                    lost = error
+                elif lost is None or not isinstance(error, NotRunning):
+                    raise
+            if time.monotonic() > ends:
+                raise _unknown(str(lost)) from lost
+            time.sleep(PAUSE)
     except KeyboardInterrupt:
-        raise NoAnswer(f"Stopped. {lost}", code="interrupted", exit_code=Exit.UNKNOWN) from None
-    except NoAnswer as error:
-        raise NoAnswer(f"{error} {lost}", code="interrupted", exit_code=Exit.UNKNOWN) from error
+        raise _unknown("Stopped.") from None
+
+
+def _is_lost(error: ClientError) -> bool:
+    """Whether it may be recorded: the answer did not come, or the controller itself could not tell."""
+    if isinstance(error, Refused):
+        return error.code == "interrupted" or (error.code == "busy" and error.status == HTTPStatus.CONFLICT)
+    return isinstance(error, NoAnswer)
+
+
+def _unknown(said: str) -> NoAnswer:
+    return NoAnswer(
+        f"{said} It may have been recorded before that: `orion commands list` shows it.",
+        code="interrupted",
+        exit_code=Exit.UNKNOWN,
+    )
 
 
 def stopped_looking(terminal: Terminal, command: Json) -> typer.Exit:

@@ -111,8 +111,7 @@ def run(
         body["valid_s"] = words.duration(expires)
     if condition is not None:
         body["condition"] = words.condition(condition, lambda name: _properties(client, example, name))
-    with following.submitting():
-        command = client.post("/commands", body)
+    command = following.submitted(client, "/commands", body)
     return concluded(client, terminal, command, wait=wait)
 
 

@@ -3,12 +3,12 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import Header, Query
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from controller.api import routing, views
 from controller.api.deps import Asking, Controller, Cursor
-from controller.api.routes.commands import wanted_wait
+from controller.api.preferences import Patience
 from controller.assistant import answers
 from controller.assistant.language import language_of
 from controller.services import approvals
@@ -64,7 +64,7 @@ async def decide(
     actor: Asking,
     approval_id: str,
     wanted: NewDecision,
-    prefer: Annotated[str, Header()] = "",
+    patience_s: Patience,
 ) -> dict[str, Any]:
     """Decide a card; with `Prefer: wait=N` the commands it let go are shown as they ended."""
 
@@ -81,7 +81,7 @@ async def decide(
         return card, approvals.plan_of(session, approval_id)
 
     card, plan = await controller.store.write(decided)
-    rows = await until_settled(controller.store, controller.replies, plan, within_s=wanted_wait(prefer))
+    rows = await until_settled(controller.store, controller.replies, plan, within_s=patience_s)
     language = language_of(" ".join(row.user_query or "" for row in rows))
     return views.approval(card) | {
         "results": [views.command(row) for row in rows],

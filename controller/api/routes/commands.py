@@ -1,23 +1,24 @@
 """Commands: submit, wait, look, cancel, undo."""
 
 import json
-import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any, Literal, Self
 
-from fastapi import Header, Query, Response
+from fastapi import Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from controller.api import routing, views
 from controller.api.deps import Asking, Controller, Cursor, Parts
-from controller.services import commands, rollouts, undoing
+from controller.api.preferences import LONGEST_WAIT, Patience
+from controller.services import commands, repeats, rollouts, undoing
 from controller.services.actors import Actor
 from controller.services.conditions import ONLINE, Condition
 from controller.services.orders import Status
+from controller.services.repeats import Name
 from controller.services.sight import Sight
 from controller.services.waiting import until_settled, watch
 from controller.store.store import Session
@@ -27,10 +28,10 @@ from schemas.wire import JsonObject
 
 router = routing.router("commands", below="/commands")
 
-LONGEST_WAIT = 300.0  # seconds
 MOST = 10_000  # of one list: as many as one group may have
 NDJSON = "application/x-ndjson"
 FOR_GROUPS = frozenset({"rate_per_s", "max_in_flight", "stop_after"})
+KEY = r"^[!-~]{1,255}$"  # what may name a request
 ValidFor = Annotated[float, Field(gt=0, le=commands.VALID_AT_MOST)]
 
 
@@ -90,10 +91,19 @@ class NewUndo(BaseModel):
     valid_s: ValidFor = commands.VALID_FOR
 
 
-def wanted_wait(prefer: str) -> float:
-    """The seconds of `Prefer: wait=10` (RFC 7240); 0 without it."""
-    match = re.search(r"\bwait=(\d{1,4})\b", prefer)
-    return min(float(match[1]), LONGEST_WAIT) if match else 0.0
+def _named(
+    request: Request, key: Annotated[str | None, Header(alias="Idempotency-Key", pattern=KEY)] = None
+) -> Callable[[BaseModel], Name | None]:
+    def of(wanted: BaseModel) -> Name | None:
+        if key is None:
+            return None
+        asked = [request.url.path, wanted.model_dump(mode="json")]
+        return Name.of(key, json.dumps(asked, sort_keys=True).encode())
+
+    return of
+
+
+Named = Annotated[Callable[[BaseModel], Name | None], Depends(_named)]
 
 
 @router.post("", status_code=202)
@@ -102,9 +112,13 @@ async def submit(
     actor: Asking,
     wanted: NewCommand,
     response: Response,
-    prefer: Annotated[str, Header()] = "",
+    named: Named,
+    patience_s: Patience,
 ) -> dict[str, Any]:
-    """Record a command and decide whether it may leave; a refusal is an outcome, not an error."""
+    """Record a command and decide whether it may leave; a refusal is an outcome, not an error.
+
+    The same `Idempotency-Key` with the same body orders it once, however often it comes within a day.
+    """
     request = commands.CommandRequest(
         wanted.device_id or "",
         wanted.tool,
@@ -116,15 +130,28 @@ async def submit(
         condition=wanted.wanted_condition(),
     )
     now = datetime.now(UTC)
+    submission: Callable[[Session], ToolExecution]
     if wanted.group is None:
         submission = partial(commands.submit, request=request, actor=actor, now=now)
     else:
         order = rollouts.GroupRequest(wanted.group, request, wanted.pace)
         submission = partial(rollouts.submit, request=order, actor=actor, now=now)
-    row = await controller.store.write(submission)
-    response.headers["Location"] = f"/api/v1/commands/{row.id}"
-    if seconds := wanted_wait(prefer):
-        row = (await until_settled(controller.store, controller.replies, [row], within_s=seconds))[0]
+    once = partial(repeats.once, name=named(wanted), order=submission, actor=actor, now=now)
+    return await _ordered(controller, response, once, patience_s)
+
+
+async def _ordered(
+    controller: Parts,
+    response: Response,
+    once: Callable[[Session], tuple[ToolExecution, bool]],
+    patience_s: float,
+) -> dict[str, Any]:
+    row, is_known = await controller.store.write(once)
+    response.headers["Location"] = f"{routing.PREFIX}/commands/{row.id}"
+    if is_known:
+        response.headers["Idempotency-Replayed"] = "true"
+    if patience_s:
+        row = (await until_settled(controller.store, controller.replies, [row], within_s=patience_s))[0]
     return views.command(row)
 
 
@@ -160,13 +187,11 @@ async def listed(
 
 
 @router.get("/{command_id}")
-async def one(
-    controller: Controller, actor: Asking, command_id: str, prefer: Annotated[str, Header()] = ""
-) -> dict[str, Any]:
+async def one(controller: Controller, actor: Asking, command_id: str, patience_s: Patience) -> dict[str, Any]:
     """One command; with `Prefer: wait=N` after it settled, or after N seconds."""
     row = await controller.store.read(partial(_seen, command_id=command_id, actor=actor))
-    if seconds := wanted_wait(prefer):
-        row = (await until_settled(controller.store, controller.replies, [row], within_s=seconds))[0]
+    if patience_s:
+        row = (await until_settled(controller.store, controller.replies, [row], within_s=patience_s))[0]
     return (await controller.store.read(partial(_shown_to, rows=[row], actor=actor)))[0]
 
 
@@ -223,21 +248,17 @@ async def undo(
     actor: Asking,
     command_id: str,
     response: Response,
+    named: Named,
+    patience_s: Patience,
     wanted: NewUndo | None = None,
-    prefer: Annotated[str, Header()] = "",
 ) -> dict[str, Any]:
-    """Put back what a command changed, by a command of its own."""
-    how = wanted or NewUndo()
-    work = partial(
-        undoing.submit,
-        command_id=command_id,
-        actor=actor,
-        now=datetime.now(UTC),
-        dry_run=how.dry_run,
-        valid_s=how.valid_s,
-    )
-    row = await controller.store.write(lambda session: work(session))
-    response.headers["Location"] = f"/api/v1/commands/{row.id}"
-    if seconds := wanted_wait(prefer):
-        row = (await until_settled(controller.store, controller.replies, [row], within_s=seconds))[0]
-    return views.command(row)
+    """Put back what a command changed, by a command of its own; once for an `Idempotency-Key`."""
+    how, now = wanted or NewUndo(), datetime.now(UTC)
+
+    def submission(session: Session) -> ToolExecution:
+        return undoing.submit(
+            session, command_id, actor=actor, now=now, dry_run=how.dry_run, valid_s=how.valid_s
+        )
+
+    once = partial(repeats.once, name=named(how), order=submission, actor=actor, now=now)
+    return await _ordered(controller, response, once, patience_s)
