@@ -22,8 +22,10 @@
     · NotShutOut
     · LinksInACircle
     · StillAtWork
+    · Outdated
   - InvalidArguments
     · InvalidCursor
+    · MatchNeeded
   - Refused
   - ProviderError
   - Incomplete
@@ -213,6 +215,15 @@ class StillAtWork(Conflict):
         super().__init__("The same request is still at work: ask again in a moment.")
 
 
+class Outdated(Conflict):
+    """It is not what somebody looked at any more."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "It was changed meanwhile, and nothing was done: look at it again, and repeat what still fits."
+        )
+
+
 class InvalidArguments(OrionError):
     """What was given is not what was asked for."""
 
@@ -224,6 +235,13 @@ class InvalidCursor(InvalidArguments):
 
     def __init__(self) -> None:
         super().__init__("That is no cursor of this list; take `next` of the page before, or leave it out.")
+
+
+class MatchNeeded(InvalidArguments):
+    """A change was asked for without saying of what."""
+
+    def __init__(self) -> None:
+        super().__init__("If-Match is missing: the ETag of what you looked at, or * for whatever there is.")
 
 
 class Refused(OrionError):

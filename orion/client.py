@@ -72,18 +72,28 @@ class Client:
 
     def get(self, path: str, *, wait_s: float = 0, **query: object) -> Json:
         """Read something; with `wait_s` once it settled, or after so long."""
-        return self._call("GET", _asked(path, query), None, wait_s)
+        return self._call("GET", _asked(path, query), None, {}, wait_s)[0]
+
+    def look(self, path: str) -> tuple[Json, str]:
+        """Read something that is to be changed, and which version it is: the `match` of a change of that alone."""
+        return self._call("GET", path, None, {})
 
     def post(
-        self, path: str, body: Json | None = None, *, wait_s: float = 0, once: str | None = None
+        self,
+        path: str,
+        body: Json | None = None,
+        *,
+        wait_s: float = 0,
+        once: str | None = None,
+        match: str | None = None,
     ) -> Json:
         """Make or decide something. `once`: a name of this request, by which it may be sent again and is done once."""
-        more = {} if once is None else {"Idempotency-Key": once}
-        return self._call("POST", path, {} if body is None else body, wait_s, more)
+        more = {"Idempotency-Key": once, "If-Match": match}
+        return self._call("POST", path, {} if body is None else body, more, wait_s)[0]
 
-    def patch(self, path: str, body: Json) -> Json:
+    def patch(self, path: str, body: Json, *, match: str | None = None) -> Json:
         """Change something."""
-        return self._call("PATCH", path, body, 0)
+        return self._call("PATCH", path, body, {"If-Match": match})[0]
 
     def form(self, path: str, fields: Mapping[str, str]) -> Json:
         """Send a form, as whoever shows no token; for coming in and going."""
@@ -92,11 +102,11 @@ class Client:
 
     def put(self, path: str, body: Json) -> Json:
         """Keep something in the place of what was there."""
-        return self._call("PUT", path, body, 0)
+        return self._call("PUT", path, body, {})[0]
 
-    def delete(self, path: str, **query: object) -> None:
+    def delete(self, path: str, *, match: str | None = None, **query: object) -> None:
         """Take something away."""
-        self._call("DELETE", _asked(path, query), None, 0)
+        self._call("DELETE", _asked(path, query), None, {"If-Match": match})
 
     def is_ready(self) -> bool:
         """Whether the controller is up and has reached its broker. Needs no token."""
@@ -149,13 +159,16 @@ class Client:
                 yield _decoded(line)
 
     def _call(
-        self, method: str, path: str, body: Json | None, wait_s: float, more: Mapping[str, str] | None = None
-    ) -> Json:
-        headers = self._authorization() | dict(more or {})
+        self, method: str, path: str, body: Json | None, more: Mapping[str, str | None], wait_s: float = 0
+    ) -> tuple[Json, str]:
+        said = {name: value for name, value in more.items() if value is not None}
         if wait_s:
-            headers["Prefer"] = f"wait={max(1, round(wait_s))}"
+            said["Prefer"] = f"wait={max(1, round(wait_s))}"
+        headers = self._authorization() | said
         with self._open(method, path, body, headers, ANSWER_WITHIN + wait_s) as response:
-            return _decoded(response.read(MAX_BODY)) if response.status != HTTPStatus.NO_CONTENT else {}
+            version = response.getheader("ETag") or "*"
+            found = {} if response.status == HTTPStatus.NO_CONTENT else _decoded(response.read(MAX_BODY))
+            return found, version
 
     def _renewed(self, kept: SignIn) -> SignIn:
         try:

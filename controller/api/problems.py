@@ -23,8 +23,10 @@ from controller.errors import (
     Conflict,
     Incomplete,
     InvalidArguments,
+    MatchNeeded,
     NotFound,
     OrionError,
+    Outdated,
     ProviderError,
     Refused,
 )
@@ -39,6 +41,8 @@ FORM = "application/x-www-form-urlencoded"
 _SHOULD = re.compile(r"^(Input|String|Value|List|URL) should")
 STATUSES: dict[type[OrionError], int] = {
     NotFound: 404,
+    Outdated: 412,
+    MatchNeeded: 428,
     Conflict: 409,
     InvalidArguments: 422,
     Refused: 403,

@@ -68,13 +68,13 @@ def adopt(
 ) -> Exit:
     """Show the tools that a device offers now, and accept them."""
     client, terminal = invocation.client, invocation.terminal
-    seen = client.get(f"/devices/{segment(device_id)}")
+    seen, version = client.look(f"/devices/{segment(device_id)}")
     if not terminal.json:
         _write_tools(invocation, seen["tools"])
     if seen["tools"] and terminal.asks and not yes and not terminal.confirm("Accept these tools?"):
         terminal.say("Nothing was changed")
         return Exit.FAILED
-    adopted = client.post(f"/devices/{segment(device_id)}/adopt", {"tools": _hashes(seen)})
+    adopted = client.post(f"/devices/{segment(device_id)}/adopt", {"tools": _hashes(seen)}, match=version)
     if not terminal.answer(adopted):
         terminal.say(f"Accepted {len(adopted['tools'])} tools of {device_id}")
     return Exit.DONE
@@ -86,13 +86,14 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> Exit:
     """Take a device's place and its password away. What it did stays on record."""
-    terminal = invocation.terminal
+    terminal, path = invocation.terminal, f"/devices/{segment(device_id)}"
+    _, version = invocation.client.look(path)
     if terminal.asks and not yes:
         links.warn(invocation.client, terminal, device_id)
         if not terminal.confirm(f"Remove {device_id}?"):
             terminal.say("Nothing was changed")
             return Exit.FAILED
-    invocation.client.delete(f"/devices/{segment(device_id)}")
+    invocation.client.delete(path, match=version)
     if not terminal.answer({"device_id": device_id, "removed": True}):
         terminal.say(f"Removed {device_id}")
     return Exit.DONE
@@ -128,7 +129,9 @@ def policy(
         body["unlimited"] = [f"allowed_{each}" for each in no_limit]
     client, terminal = invocation.client, invocation.terminal
     path = f"/devices/{segment(device_id)}"
-    device = client.patch(path, body) if body else client.get(path)
+    device, version = client.look(path)
+    if body:
+        device = client.patch(path, body, match=version)
     if not terminal.answer(device):
         _write_policy(invocation, device)
 

@@ -36,4 +36,4 @@ async def test_a_real_installation_gives_identities_and_outlives_who_goes_away(
             while not await recorded():
                 await asyncio.sleep(0.01)
         assert (await orion.http.get("health")).json()["status"] == "ready"
-        assert (await orion.http.delete("devices/pump")).status_code == 204
+        assert (await orion.http.delete("devices/pump", headers={"If-Match": "*"})).status_code == 204

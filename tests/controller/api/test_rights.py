@@ -20,6 +20,8 @@ LEAST = {
     "GET /devices/{device_id}": ANYBODY,
     "PATCH /devices/{device_id}": ADMIN,
     "DELETE /devices/{device_id}": ADMIN,
+    "GET /devices/{device_id}/policy": ANYBODY,
+    "PUT /devices/{device_id}/policy": ADMIN,
     "POST /devices/{device_id}/adopt": ADMIN,
     "POST /devices/{device_id}/resume": ADMIN,
     "PUT /devices/{device_id}/links/{kind}/{other_id}": ADMIN,
