@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Protocol
 
-from fastapi import Depends, Header, Query, Request
+from fastapi import Depends, Header, Request
 
 from broker.administration import Administration
 from controller.api.access import scopes
@@ -21,7 +21,6 @@ from controller.services import users
 from controller.services.actors import Actor, Role
 from controller.services.cuts import SignedCut
 from controller.services.heads import Head, SignedHead
-from controller.services.pages import MAX_CURSOR
 from controller.services.replies import Replies
 from controller.services.sight import Sight
 from controller.settings import ControllerSettings
@@ -196,4 +195,3 @@ def person(actor: Asking) -> Actor:
 SeeingAll = Annotated[Actor, Depends(everywhere)]
 Personally = Annotated[Actor, Depends(person)]
 Administering = Annotated[Actor, Depends(administrator)]
-Cursor = Annotated[str | None, Query(max_length=MAX_CURSOR)]  # `next` of the page before

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from orion import receipts
+from orion import pages, receipts
 from orion.client import Json, segment
 from orion.exits import Exit
 from orion.nouns import access, history, links, places
@@ -15,7 +15,7 @@ from orion.verbs import Invocation, noun, verb
 def register(app: typer.Typer) -> None:
     """Add the noun."""
     group = noun(app, "devices", "Computers and machines: look, add, adopt, allow, remove.")
-    verb(group, "list", example="orion devices list --json")(listed)
+    verb(group, "list", example="orion devices list --group lab --status online")(listed)
     verb(group, "show", example="orion devices show laptop")(show)
     places.register(group)
     verb(group, "adopt", example="orion devices adopt lamp-1")(adopt)
@@ -28,8 +28,19 @@ def register(app: typer.Typer) -> None:
     )
 
 
-def listed(invocation: Invocation) -> None:
-    """All devices."""
+def listed(
+    invocation: Invocation,
+    status: Annotated[
+        str | None,
+        typer.Option("--status", metavar="STATUS", help="With this status only, as online or stale."),
+    ] = None,
+    group: Annotated[str | None, typer.Option("--group", metavar="NAME", help="Of this group only.")] = None,
+    area: Annotated[str | None, typer.Option("--area", metavar="NAME", help="In this area only.")] = None,
+    text: Annotated[
+        str | None, typer.Option("--find", metavar="TEXT", help="With this in the id, a name or the host's.")
+    ] = None,
+) -> None:
+    """All devices, or those that are looked for."""
     columns = {
         "device_id": "id",
         "name": "name",
@@ -40,11 +51,15 @@ def listed(invocation: Invocation) -> None:
         "os": "system",
         "last_seen_at": "last seen",
     }
-    found = invocation.client.get("/devices")
-    if invocation.terminal.answer(found):
+    sought = {"status": status, "group": group, "area": area, "q": text}
+    found = list(pages.every(invocation.client, "/devices", **sought))
+    if invocation.terminal.answer({"items": found}):
         return
-    rows = [each | {"status": receipts.standing(each), "signing": _signing(each)} for each in found["items"]]
-    invocation.terminal.items(rows, columns, none="There are no devices yet: orion devices add ID")
+    rows = [each | {"status": receipts.standing(each), "signing": _signing(each)} for each in found]
+    none = "There are no devices yet: orion devices add ID"
+    if any(each is not None for each in sought.values()):
+        none = "No device is like that."
+    invocation.terminal.items(rows, columns, none=none)
 
 
 def _signing(device: Json) -> str:

@@ -7,7 +7,8 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from controller.api import routing, views
-from controller.api.deps import Asking, Controller, Cursor
+from controller.api.deps import Asking, Controller
+from controller.api.paging import Cursor, Pages
 from controller.api.preferences import Patience
 from controller.assistant import answers
 from controller.assistant.language import language_of
@@ -36,6 +37,7 @@ class NewDecision(BaseModel):
 async def listed(
     controller: Controller,
     actor: Asking,
+    pages: Pages,
     status: ApprovalStatus | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     cursor: Cursor = None,
@@ -46,7 +48,7 @@ async def listed(
         sight = Sight(session, actor)
         return approvals.listed(session, status=status, limit=limit, cursor=cursor, sight=sight)
 
-    return views.page(await controller.store.read(look), views.approval)
+    return pages.shown(await controller.store.read(look), views.approval)
 
 
 @router.get("/{approval_id}")

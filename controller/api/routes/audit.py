@@ -6,7 +6,8 @@ from typing import Annotated, Any
 from fastapi import Query
 
 from controller.api import routing, views
-from controller.api.deps import Administering, Controller, Cursor
+from controller.api.deps import Administering, Controller
+from controller.api.paging import Cursor, Pages
 from controller.services import audit
 from schemas.ids import DeviceId
 
@@ -19,6 +20,7 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 async def listed(
     controller: Controller,
     _actor: Administering,
+    pages: Pages,
     limit: Limit = 100,
     cursor: Cursor = None,
     device_id: DeviceId | None = None,
@@ -26,7 +28,7 @@ async def listed(
 ) -> dict[str, Any]:
     """Who did what, newest first; `action`: how their actions begin."""
     wanted = partial(audit.entries, limit=limit, cursor=cursor, device_id=device_id, action=action)
-    return views.page(await controller.store.read(wanted), views.audit)
+    return pages.shown(await controller.store.read(wanted), views.audit)
 
 
 @router.post("/heads", status_code=201)

@@ -12,7 +12,8 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from controller.api import routing, views
-from controller.api.deps import Asking, Controller, Cursor, Parts
+from controller.api.deps import Asking, Controller, Parts
+from controller.api.paging import Cursor, Pages
 from controller.api.preferences import LONGEST_WAIT, Patience
 from controller.services import commands, repeats, rollouts, undoing
 from controller.services.actors import Actor
@@ -159,6 +160,7 @@ async def _ordered(
 async def listed(
     controller: Controller,
     actor: Asking,
+    pages: Pages,
     limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
     cursor: Cursor = None,
     device_id: DeviceId | None = None,
@@ -170,7 +172,7 @@ async def listed(
     Of what somebody else ordered, who may only look sees no arguments and no results: they are null.
     """
 
-    def look(session: Session) -> dict[str, Any]:
+    def look(session: Session) -> tuple[list[dict[str, Any]], str | None]:
         sight = Sight(session, actor)
         rows = commands.listed(
             session,
@@ -181,9 +183,9 @@ async def listed(
             parent_id=parent_id,
             sight=sight,
         )
-        return {"items": _shown(session, rows, sight), "next": rows.next}
+        return _shown(session, rows, sight), rows.next
 
-    return await controller.store.read(look)
+    return pages.whole(*await controller.store.read(look))
 
 
 @router.get("/{command_id}")

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import Path, Response
@@ -11,10 +12,11 @@ from broker.identities import IdentityError, NameTaken, UnknownIdentity
 from broker.rights import DEVICES
 from controller.api import routing, views
 from controller.api.deps import Administering, Asking, Controller
+from controller.api.paging import AnyLimit, Cursor, Filter, Pages
 from controller.api.preconditions import Matching, tag
 from controller.errors import InvalidArguments, Refused
 from controller.services import commands, devices, invitations, links, revisions
-from controller.services.actors import Actor, Role
+from controller.services.actors import Actor
 from controller.services.policy import PolicyProfile
 from controller.services.sight import Sight
 from controller.store.store import Session
@@ -67,10 +69,21 @@ class Adoption(BaseModel):
 
 
 @router.get("")
-async def listed(controller: Controller, actor: Asking) -> dict[str, Any]:
-    """The devices that somebody sees."""
-    rows = await controller.store.ask(devices.every)
-    return {"items": [views.device(row) for row in rows if sees(actor, row)]}
+async def listed(
+    controller: Controller,
+    actor: Asking,
+    pages: Pages,
+    status: devices.DeviceStatus | None = None,
+    group: Filter = None,
+    area: Filter = None,
+    q: Filter = None,
+    limit: AnyLimit = None,
+    cursor: Cursor = None,
+) -> dict[str, Any]:
+    """The devices that somebody sees, by id; all of them without `limit`. `q`: somewhere in the id or a name."""
+    wanted = devices.Wanted(status, group, area, q)
+    look = partial(devices.listed, wanted=wanted, actor=actor, limit=limit, cursor=cursor)
+    return pages.shown(await controller.store.ask(look), views.device)
 
 
 @router.post("", status_code=201)
@@ -245,11 +258,6 @@ async def remove(
                 await controller.administration.remove(device_id, among=DEVICES)
     finally:  # not earlier: what it says until its session has ended, its will too, is cleared as well
         controller.devices_door.forget(device_id)
-
-
-def sees(actor: Actor, row: Device) -> bool:
-    """Whether a device is there for whoever asks."""
-    return actor.role_on(row.device_id, row.groups) is not Role.GUEST
 
 
 def frozen(texts: list[str] | None) -> tuple[str, ...] | None:

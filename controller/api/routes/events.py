@@ -5,7 +5,8 @@ from typing import Annotated, Any
 from fastapi import Query
 
 from controller.api import routing, views
-from controller.api.deps import Asking, Controller, Cursor
+from controller.api.deps import Asking, Controller
+from controller.api.paging import Cursor, Pages
 from controller.services import events
 from controller.services.pages import Page
 from controller.services.sight import Sight
@@ -23,6 +24,7 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 async def listed(
     controller: Controller,
     actor: Asking,
+    pages: Pages,
     limit: Limit = 100,
     cursor: Cursor = None,
     device_id: DeviceId | None = None,
@@ -45,4 +47,4 @@ async def listed(
             sight=Sight(session, actor),
         )
 
-    return views.page(await controller.store.read(look), views.event)
+    return pages.shown(await controller.store.read(look), views.event)

@@ -8,7 +8,8 @@ from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from controller.api import routing, views
-from controller.api.deps import Asking, Controller, Cursor
+from controller.api.deps import Asking, Controller
+from controller.api.paging import Cursor, Pages
 from controller.services import memories
 from controller.services.actors import Actor
 from controller.services.memories import NewMemory, Place, Scope
@@ -39,6 +40,7 @@ class Remembered(BaseModel):
 async def listed(
     controller: Controller,
     actor: Asking,
+    pages: Pages,
     scope: Scope | None = None,
     owner: Owner = None,
     category: Annotated[str | None, Query(max_length=64)] = None,
@@ -54,7 +56,7 @@ async def listed(
         wanted = partial(memories.search, text=q, **how)
     else:
         wanted = partial(memories.listed, category=category, **how)
-    return views.page(await controller.store.read(wanted), views.memory)
+    return pages.shown(await controller.store.read(wanted), views.memory)
 
 
 @router.get("/{key:path}")

@@ -13,12 +13,15 @@ from broker.rights import USERS
 from broker.rights import Role as BrokerRole
 from controller.api import routing, views
 from controller.api.deps import Administering, Controller, Parts, Personally
+from controller.api.paging import AnyLimit, Cursor, Pages
 from controller.errors import Conflict, InvalidArguments, Refused
 from controller.services import users
 from controller.services.accounts import grants, passwords
 from controller.services.actors import Actor, Role
+from controller.services.pages import Page
 from controller.services.users import UserRole
-from controller.store.tables import User
+from controller.store.store import Session
+from controller.store.tables import GrantRow, User
 from schemas.ids import Username
 
 router = routing.router("users", below="/users")
@@ -54,12 +57,21 @@ class RoleChange(BaseModel):
 
 
 @router.get("")
-async def listed(controller: Controller, _actor: Administering) -> dict[str, Any]:
-    """All users."""
-    rows, granted = await controller.store.read(
-        lambda session: (users.listed(session), grants.listed(session))
-    )
-    return {"items": [views.user(row, granted) for row in rows]}
+async def listed(
+    controller: Controller,
+    _actor: Administering,
+    pages: Pages,
+    limit: AnyLimit = None,
+    cursor: Cursor = None,
+) -> dict[str, Any]:
+    """Users by name; all of them without `limit`."""
+
+    def look(session: Session) -> tuple[Page[User], dict[str, list[GrantRow]]]:
+        rows = users.listed(session, limit=limit, cursor=cursor)
+        return rows, grants.of_users(session, [row.username for row in rows])
+
+    rows, granted = await controller.store.read(look)
+    return pages.shown(rows, lambda row: views.user(row, granted.get(row.username, ())))
 
 
 @router.post("", status_code=201)

@@ -2,6 +2,7 @@
 
 from controller.api.views.rows import Json, times
 from controller.services import arguments, devices, targets
+from controller.services.devices import Listed
 from controller.services.links import Affected, Links
 from controller.services.metrics import History, Point
 from controller.settings import ControllerSettings
@@ -9,7 +10,7 @@ from controller.store.tables import Device
 from schemas.wire import format_instant
 
 
-def device(row: Device) -> Json:
+def device(row: Device | Listed) -> Json:
     """A device in a list."""
     return times(
         {
