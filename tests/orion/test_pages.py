@@ -79,7 +79,7 @@ def test_a_device_that_was_changed_meanwhile_is_looked_at_again(installation: In
     _, seen = client.look(f"/devices/{place}")
 
     assert installation.orion("devices", "policy", place, "--name", "First").returncode == 0
-    with pytest.raises(Refused, match="changed meanwhile.*look at it again"):
+    with pytest.raises(Refused, match="changed meanwhile"):
         client.patch(f"/devices/{place}", {"name": "Second"}, match=seen)
 
     assert installation.data("devices", "show", place)["name"] == "First"
