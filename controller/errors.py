@@ -6,6 +6,7 @@
     · UnknownGroup
     · UnknownCommand
     · UnknownApproval
+    · UnknownEvent
     · UnknownSession
     · UnknownMemory
     · UnknownUser
@@ -90,6 +91,13 @@ class UnknownApproval(NotFound):
 
     def __init__(self, approval_id: str) -> None:
         super().__init__(f"There is no approval {approval_id!r}.")
+
+
+class UnknownEvent(NotFound):
+    """The device has told of no such event."""
+
+    def __init__(self, device_id: str, event_id: str) -> None:
+        super().__init__(f"There is no event {event_id!r} of {device_id!r}.")
 
 
 class UnknownSession(NotFound):

@@ -49,6 +49,7 @@ NOUNS = {
     "commands": "commands",
     "run": "run",
     "undo": "undo",
+    "why": "why",
     "approvals": "approvals",
     "memory": "memory",
     "search": "search",

@@ -23,7 +23,9 @@ from controller.services.requests import (
     VALID_FOR,
     CommandRequest,
     code,
+    explain,
     judge,
+    layers,
 )
 from controller.services.sight import Sight
 from controller.store import notices
@@ -43,8 +45,10 @@ __all__ = [
     "cancel",
     "cancel_wanted",
     "code",
+    "explain",
     "get",
     "judge",
+    "layers",
     "listed",
     "on_the_way",
     "stoppable",

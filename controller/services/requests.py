@@ -51,6 +51,17 @@ class CommandRequest:
     reasoning: str | None = None
 
 
+def explain(
+    session: Session, request: CommandRequest, *, device: Device | None, actor: Actor
+) -> tuple[Decision, JsonObject]:
+    """What the gate would say of a command at this moment, with its arguments as they would be shown. Records nothing."""
+    target = targets.of(device) if device else targets.unknown(request.device_id)
+    decision, _ = _decided(session, request, target, actor)
+    offered = target.tools.get(request.tool)
+    shown = arguments.recordable(decision.arguments)
+    return decision, shown if offered is None else arguments.redacted(offered.tool.parameters, shown)
+
+
 def judge(
     session: Session,
     request: CommandRequest,
@@ -62,16 +73,23 @@ def judge(
 ) -> ToolExecution:
     """Record one command with what the gate says of it. Asks the store nothing."""
     target = targets.of(device) if device else targets.unknown(request.device_id)
-    at_most = house.of(session).mqtt_max_risk
-    decision = permissions.decide(actor, target, _proposal(request), mqtt_max_risk=at_most)
-    if request.condition is not None and decision.verdict is not Verdict.DENY:
-        layer, resolved = conditions.judge(actor, target, request.condition, mqtt_max_risk=at_most)
-        decision = decision.joined(layer)
-        request = replace(request, condition=resolved)
+    decision, request = _decided(session, request, target, actor)
     row = _record(request, target, decision, actor=actor, now=now, trace_id=trace_id)
     session.add(row)
     audit.record(session, f"decision.{decision.verdict.value}", now=now, actor=actor, command=row)
     return row
+
+
+def _decided(
+    session: Session, request: CommandRequest, target: Target, actor: Actor
+) -> tuple[Decision, CommandRequest]:
+    """What the gate says, and the request with its condition as it is kept."""
+    at_most = house.of(session).mqtt_max_risk
+    decision = permissions.decide(actor, target, _proposal(request), mqtt_max_risk=at_most)
+    if request.condition is None or decision.verdict is Verdict.DENY:
+        return decision, request
+    layer, resolved = conditions.judge(actor, target, request.condition, mqtt_max_risk=at_most)
+    return decision.joined(layer), replace(request, condition=resolved)
 
 
 def _proposal(request: CommandRequest) -> Proposal:
@@ -109,11 +127,7 @@ def _record(
         trace_id=trace_id,
         decision=decision.verdict.value,
         reasons=decision.reasons,
-        layers=[
-            {"layer": layer.name, "verdict": layer.verdict.value, "reason": layer.reason}
-            | ({"code": layer.code.value} if layer.code else {})
-            for layer in decision.layers
-        ],
+        layers=layers(decision),
         risk=decision.risk.value,
         when_online=request.when_online,
         condition=request.condition.to_json() if request.condition else None,
@@ -124,6 +138,15 @@ def _record(
         issued_at=now,
         expires_at=now + timedelta(seconds=request.valid_s),
     )
+
+
+def layers(decision: Decision) -> list[JsonObject]:
+    """What each layer of the gate said, as it is recorded and shown."""
+    found: list[JsonObject] = []
+    for layer in decision.layers:
+        said: JsonObject = {"layer": layer.name, "verdict": layer.verdict.value, "reason": layer.reason}
+        found.append(said if layer.code is None else said | {"code": layer.code.value})
+    return found
 
 
 def _named_to_undo(tool: str, call: JsonObject) -> str | None:

@@ -32,6 +32,11 @@ def of_policy(row: Device) -> str:
     return _digest(row.id, *_rules(row))
 
 
+def of_tools(row: Device) -> str:
+    """The version of what a device offers, with what of it was accepted."""
+    return _digest(row.id, [(name, tool.hash, tool.adopted) for name, tool in targets.of(row).tools.items()])
+
+
 def _rules(row: Device) -> tuple[object, ...]:
     target = targets.of(row)
     return (

@@ -15,7 +15,8 @@ from controller.api import routing, views
 from controller.api.deps import Asking, Controller, Parts
 from controller.api.paging import Cursor, Pages
 from controller.api.preferences import LONGEST_WAIT, Patience
-from controller.services import commands, repeats, rollouts, undoing
+from controller.errors import InvalidArguments
+from controller.services import commands, devices, repeats, rollouts, undoing
 from controller.services.actors import Actor
 from controller.services.conditions import ONLINE, Condition
 from controller.services.orders import Status
@@ -64,8 +65,20 @@ class NewCommand(BaseModel):
     when_online: bool = False
     condition: Literal["online"] | ToolCondition | None = None
 
-    def wanted_condition(self) -> Condition | None:
-        """As the services know it."""
+    def as_request(self) -> commands.CommandRequest:
+        """As the services know it; to a group it names no device."""
+        return commands.CommandRequest(
+            self.device_id or "",
+            self.tool,
+            self.arguments,
+            dry_run=self.dry_run,
+            valid_s=self.valid_s,
+            timeout_s=self.timeout_s,
+            when_online=self.when_online,
+            condition=self._condition(),
+        )
+
+    def _condition(self) -> Condition | None:
         if isinstance(self.condition, ToolCondition):
             return Condition(self.condition.tool, self.condition.arguments, self.condition.field)
         return ONLINE if self.condition == "online" else None
@@ -120,16 +133,7 @@ async def submit(
 
     The same `Idempotency-Key` with the same body orders it once, however often it comes within a day.
     """
-    request = commands.CommandRequest(
-        wanted.device_id or "",
-        wanted.tool,
-        wanted.arguments,
-        dry_run=wanted.dry_run,
-        valid_s=wanted.valid_s,
-        timeout_s=wanted.timeout_s,
-        when_online=wanted.when_online,
-        condition=wanted.wanted_condition(),
-    )
+    request = wanted.as_request()
     now = datetime.now(UTC)
     submission: Callable[[Session], ToolExecution]
     if wanted.group is None:
@@ -154,6 +158,29 @@ async def _ordered(
     if patience_s:
         row = (await until_settled(controller.store, controller.replies, [row], within_s=patience_s))[0]
     return views.command(row)
+
+
+@router.post("/explain")
+async def explain(controller: Controller, actor: Asking, wanted: NewCommand) -> dict[str, Any]:
+    """What the gate would say of a command to one device at this moment; nothing is recorded and nothing asked."""
+    if wanted.device_id is None:
+        raise InvalidArguments("group: one device's answer is explained at a time; name a device_id.")
+    request = wanted.as_request()
+
+    def look(session: Session) -> dict[str, Any]:
+        device = devices.find(session, request.device_id)
+        decision, shown = commands.explain(session, request, device=device, actor=actor)
+        return {
+            "device_id": request.device_id,
+            "tool": request.tool,
+            "arguments": shown,
+            "decision": decision.verdict.value,
+            "risk": decision.risk.value,
+            "reasons": decision.reasons,
+            "layers": commands.layers(decision),
+        }
+
+    return await controller.store.ask(look)
 
 
 @router.get("")

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
+from importlib import metadata
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -13,7 +14,7 @@ from broker.administration import Administration
 from broker.identities import IdentityError, UnknownIdentity
 from broker.rights import Role
 from controller.api import routing
-from controller.api.deps import Administering, Controller
+from controller.api.deps import Administering, Asking, Controller
 from controller.errors import Conflict
 from controller.services import audit, devices, health
 from controller.store import engine
@@ -22,6 +23,8 @@ from schemas.ids import Username
 from schemas.wire import format_instant
 
 router = routing.router("system")
+
+VERSION = metadata.version("orion-control-plane")  # read once: it is in a file
 
 
 class NewDebugUser(BaseModel):
@@ -45,6 +48,16 @@ async def well(controller: Controller) -> dict[str, Any]:
     """Whether the controller can do its work; needs no token and tells nothing else."""
     connected = controller.devices_door.connected
     return {"status": "ready" if connected else "degraded", "broker": "connected" if connected else "lost"}
+
+
+@router.get("/system/version")
+async def version(controller: Controller, _actor: Asking) -> dict[str, Any]:
+    """Which release this is, which API it speaks, and which controller of an installation."""
+    return {
+        "version": VERSION,
+        "api": routing.PREFIX.rpartition("/")[2],
+        "instance": controller.settings.instance,
+    }
 
 
 @router.get("/system/database")
