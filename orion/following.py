@@ -19,6 +19,8 @@ LOOK = 60.0  # seconds of one request
 BACK_WITHIN = 20.0  # seconds that a controller may be away: one that died is started again
 PAUSE = 0.3  # seconds between two tries
 
+# what ails the controller or its database may pass, and so does having asked too often
+PASSING = frozenset({HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600)})
 MOVING = frozenset({"queued", "sent", "accepted"})
 ENDS = ("succeeded", "failed", "rejected", "denied", "expired", "cancelled", "interrupted")
 
@@ -62,8 +64,8 @@ def follow(client: Client, command: Json, tell: Callable[[Json], None], *, quiet
                 if not moves(command):
                     return command
         except ClientError as error:
-            if isinstance(error, Refused) and error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-                raise  # it would say so again; what ails the controller or its database may pass
+            if isinstance(error, Refused) and error.status not in PASSING:
+                raise  # it would say so again
             if time.monotonic() - heard > BACK_WITHIN:
                 raise _away(command, error) from error
         time.sleep(PAUSE)

@@ -14,6 +14,8 @@ from fastapi import FastAPI
 from controller.api import problems, routing
 from controller.api.deps import Parts
 from controller.api.edge import layers
+from controller.api.edge.asgi import App
+from controller.api.edge.connections import Connection
 from controller.api.routes import (
     approvals,
     archive,
@@ -92,6 +94,7 @@ def build(parts: Parts) -> FastAPI:
         version="1",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # it would send whoever asks to whatever host they named
         openapi_url=f"{routing.PREFIX}/openapi.json",
         routes=[route for kind in KINDS for route in kind.router.routes],
     )
@@ -139,10 +142,11 @@ def listen(listener: socket.socket) -> None:
 class Server(uvicorn.Server):
     """Uvicorn without signal handlers: `app` decides when it stops."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: App, *, connection: type[Connection] = Connection) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
+                http=connection,
                 log_config=None,
                 access_log=False,
                 lifespan="off",

@@ -1,4 +1,7 @@
-"""What a route is given: the parts of the controller, and who is asking."""
+"""What a route is given: the parts of the controller, and who is asking.
+
+Each of these is `async`, though few wait: what is not is called in a thread, which costs more than all it does.
+"""
 
 import asyncio
 import secrets
@@ -110,7 +113,7 @@ class Parts:
     turns: Turns = field(default_factory=Turns)
 
 
-def parts(request: Request) -> Parts:
+async def parts(request: Request) -> Parts:
     """The controller behind this request."""
     found: Parts = request.app.state.parts
     return found
@@ -159,7 +162,7 @@ def _check_seen(session: Session, *, actor: Actor, named: Sequence[str]) -> None
 Asking = Annotated[Actor, Depends(actor)]  # anybody who may come in
 
 
-def everywhere(actor: Asking) -> Actor:
+async def everywhere(actor: Asking) -> Actor:
     """Whoever asks, who sees every device.
 
     Raises:
@@ -170,7 +173,7 @@ def everywhere(actor: Asking) -> Actor:
     return actor
 
 
-def administrator(actor: Asking) -> Actor:
+async def administrator(actor: Asking) -> Actor:
     """Whoever asks, who may change what others may.
 
     Raises:
@@ -181,7 +184,7 @@ def administrator(actor: Asking) -> Actor:
     return actor
 
 
-def person(actor: Asking) -> Actor:
+async def person(actor: Asking) -> Actor:
     """Whoever asks, and not one of their programs: what it may is not that program's to widen.
 
     Raises:

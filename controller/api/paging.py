@@ -38,6 +38,10 @@ class Turning:
         self._response.headers["Link"] = f'<{path}?{urlencode([*kept, ("cursor", following)])}>; rel="next"'
 
 
-Pages = Annotated[Turning, Depends()]
+async def _turning(request: Request, response: Response) -> Turning:
+    return Turning(request, response)
+
+
+Pages = Annotated[Turning, Depends(_turning)]
 Filter = Annotated[str | None, Query(min_length=1, max_length=100)]
 AnyLimit = Annotated[int | None, Query(ge=1, le=1_000)]  # of a list that is whole without it

@@ -32,13 +32,13 @@ class Match:
             raise Outdated
 
 
-def _match(if_match: Tags = None) -> Match:
+async def _match(if_match: Tags = None) -> Match:
     if if_match is None:
         raise MatchNeeded
     return Match(if_match)
 
 
-def _seen(if_none_match: Tags = None) -> frozenset[str]:
+async def _seen(if_none_match: Tags = None) -> frozenset[str]:
     return frozenset() if if_none_match is None else _versions(if_none_match, weak=True)
 
 

@@ -16,7 +16,7 @@ def wanted_wait(prefer: str) -> float:
     return min(float(match[1]), LONGEST_WAIT) if match else 0.0
 
 
-def _patience(response: Response, prefer: Annotated[str, Header(max_length=200)] = "") -> float:
+async def _patience(response: Response, prefer: Annotated[str, Header(max_length=200)] = "") -> float:
     seconds = wanted_wait(prefer)
     if seconds:
         response.headers["Preference-Applied"] = f"wait={seconds:.0f}"

@@ -65,4 +65,4 @@ def _whole(said: _Headers, always: _Headers) -> _Headers:
     if b"cache-control" not in names:
         kept = _ASKED_AGAIN if b"etag" in names else _NOT_KEPT
     policy = [] if b"content-security-policy" in names else _POLICY
-    return [*said, *always, *policy, *kept]
+    return said + always + policy + kept

@@ -16,7 +16,11 @@ FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 
 def header(scope: Scope, name: bytes) -> bytes | None:
     """The first header of that name, which is small letters."""
-    return next((value for each, value in scope["headers"] if each == name), None)
+    for each, value in scope["headers"]:  # asked at every request
+        if each == name:
+            found: bytes = value
+            return found
+    return None
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send, answer: Response) -> None:

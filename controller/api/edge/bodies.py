@@ -1,4 +1,4 @@
-"""How much comes in, and how fast: a body is here whole, or the application is not asked.
+"""How much comes in, and how fast: headers are bounded, and a body is here whole, or the application is not asked.
 
 Nothing of the application waits for whoever sends a byte at a time.
 """
@@ -15,6 +15,7 @@ from schemas.wire import MAX_PAYLOAD
 WITHIN = 30.0  # seconds for all of it
 PAUSE = 10.0  # seconds between two parts of it
 DRAINED = 16 * MAX_PAYLOAD  # bytes of what is too much that are read, so that its sender hears why
+MAX_HEADERS = 32 * 1024  # bytes; the server bounds only those that come in many parts
 NEED_LENGTH = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -34,14 +35,36 @@ class Bodies:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        length = asgi.header(scope, b"content-length")
-        coding = asgi.header(scope, b"transfer-encoding")
+        size, length, coding = 0, None, None
+        for name, value in scope["headers"]:
+            size += len(name) + len(value)
+            if name == b"content-length":
+                length = value
+            elif name == b"transfer-encoding":
+                coding = value
+        has_body = coding is not None or (length is not None and length != b"0")
+        if not has_body and size <= MAX_HEADERS and (length or scope["method"] not in NEED_LENGTH):
+            await self._app(scope, receive, send)  # most requests
+            return
+        await self._bounded(scope, receive, send, size=size, length=length, coding=coding)
+
+    async def _bounded(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        size: int,
+        length: bytes | None,
+        coding: bytes | None,
+    ) -> None:
         refuse = partial(_refuse, scope, receive, send)
-        if coding is None and (length is None or length == b"0"):
-            if length is None and scope["method"] in NEED_LENGTH:
-                await refuse(411, ErrorCode.INVALID_ARGUMENTS, "A body needs a Content-Length.")
-            else:
-                await self._app(scope, receive, send)
+        if size > MAX_HEADERS:
+            said = f"The headers may have at most {MAX_HEADERS} bytes."
+            await refuse(431, ErrorCode.PAYLOAD_TOO_LARGE, said)
+            return
+        if coding is None and length is None:
+            await refuse(411, ErrorCode.INVALID_ARGUMENTS, "A body needs a Content-Length.")
             return
         if coding is not None and length is not None:  # two programs could read two different requests in it
             await refuse(

@@ -105,7 +105,7 @@ class NewUndo(BaseModel):
     valid_s: ValidFor = commands.VALID_FOR
 
 
-def _named(
+async def _named(
     request: Request, key: Annotated[str | None, Header(alias="Idempotency-Key", pattern=KEY)] = None
 ) -> Callable[[BaseModel], Name | None]:
     def of(wanted: BaseModel) -> Name | None:
