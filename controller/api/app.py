@@ -49,10 +49,11 @@ logger = logging.getLogger(__name__)
 
 STOP_WITHIN = 2  # seconds that open requests get at the end
 BACKLOG = 128  # callers that wait to be let in
-KINDS = (  # of routes, as the API's description lists them
+KINDS = (  # of routes, as the API's description lists them; what is asked most is found first
+    devices,
+    commands,
     auth,
     ask,
-    devices,
     policies,
     offers,
     links,
@@ -62,7 +63,6 @@ KINDS = (  # of routes, as the API's description lists them
     joining,
     certificates,
     signing_keys,
-    commands,
     approvals,
     memory,
     sessions,

@@ -18,6 +18,7 @@ from controller.api.access import scopes
 from controller.api.access.buckets import Quota
 from controller.api.access.doorkeeper import Doorkeeper, Unauthorized
 from controller.api.access.turns import Turns
+from controller.api.looks import Looks
 from controller.assistant.chat import Assistant
 from controller.errors import Refused
 from controller.services import users
@@ -111,6 +112,7 @@ class Parts:
     tasks: asyncio.TaskGroup  # for work that outlives its request
     quota: Quota
     turns: Turns = field(default_factory=Turns)
+    looks: Looks = field(default_factory=Looks)
 
 
 async def parts(request: Request) -> Parts:

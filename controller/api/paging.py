@@ -29,6 +29,12 @@ class Turning:
         self.link(following)
         return {"items": items, "next": following}
 
+    def sent(self, body: bytes, following: str | None) -> Response:
+        """A page that is JSON already, with the cursor of the one behind it."""
+        self._response = Response(body, media_type="application/json")
+        self.link(following)
+        return self._response
+
     def link(self, following: str | None) -> None:
         """Say where the next page is: this one's address, with another cursor."""
         if following is None:

@@ -218,10 +218,19 @@ async def listed(
 @router.get("/{command_id}")
 async def one(controller: Controller, actor: Asking, command_id: str, patience_s: Patience) -> dict[str, Any]:
     """One command; with `Prefer: wait=N` after it settled, or after N seconds."""
-    row = await controller.store.read(partial(_seen, command_id=command_id, actor=actor))
-    if patience_s:
-        row = (await until_settled(controller.store, controller.replies, [row], within_s=patience_s))[0]
-    return (await controller.store.read(partial(_shown_to, rows=[row], actor=actor)))[0]
+
+    def look(session: Session) -> tuple[ToolExecution, dict[str, Any]]:
+        sight = Sight(session, actor)
+        row = commands.get(session, command_id, sight=sight)
+        return row, _shown(session, [row], sight)[0]
+
+    # whoever follows a command asks again and again, from each of their windows
+    key = ("command", command_id, actor)
+    row, view = await controller.looks.share(key, partial(controller.store.read, look))
+    if not patience_s:
+        return view
+    rows = await until_settled(controller.store, controller.replies, [row], within_s=patience_s)
+    return (await controller.store.read(partial(_shown_to, rows=rows, actor=actor)))[0]
 
 
 @router.get("/{command_id}/watch")

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Path, Response
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_json
 
 from broker.identities import IdentityError, NameTaken, UnknownIdentity
 from broker.rights import DEVICES
@@ -68,7 +69,7 @@ class Adoption(BaseModel):
     tools: Annotated[dict[ToolName, str], Field(max_length=200)] | None = None
 
 
-@router.get("")
+@router.get("", response_model=dict[str, Any])
 async def listed(
     controller: Controller,
     actor: Asking,
@@ -79,11 +80,18 @@ async def listed(
     q: Filter = None,
     limit: AnyLimit = None,
     cursor: Cursor = None,
-) -> dict[str, Any]:
+) -> Response:
     """The devices that somebody sees, by id; all of them without `limit`. `q`: somewhere in the id or a name."""
     wanted = devices.Wanted(status, group, area, q)
     look = partial(devices.listed, wanted=wanted, actor=actor, limit=limit, cursor=cursor)
-    return pages.shown(await controller.store.ask(look), views.device)
+
+    async def told() -> tuple[bytes, str | None]:
+        rows = await controller.store.ask(look)
+        return to_json(views.page(rows, views.device)), rows.next
+
+    # several pages in browsers, several programs: they ask the same all the time
+    key = ("devices", wanted, limit, cursor, None if actor.sees_all else actor)
+    return pages.sent(*await controller.looks.share(key, told))
 
 
 @router.post("", status_code=201)
