@@ -1,5 +1,5 @@
 # No logic here: each target names the command that does the work.
-.PHONY: demo test test-both check bench bench-store faults format lock clean setup
+.PHONY: demo test test-both check bench bench-api bench-store faults fuzz format lock clean setup
 
 HALVED = tests/conformance tests/flows tests/orion tests/security
 
@@ -31,11 +31,17 @@ format: setup
 bench: setup
 	.venv/bin/python -m bench
 
+bench-api: setup
+	.venv/bin/python -m bench.api
+
 bench-store: setup
 	.venv/bin/python -m bench.store
 
 faults: setup
 	.venv/bin/python -m tests.faults
+
+fuzz: setup
+	.venv/bin/python -m tests.fuzzing
 
 # a week's cooldown: a fresh release is where a poisoned package would be found
 lock:
@@ -43,4 +49,4 @@ lock:
 		--exclude-newer "7 days" --group dev pyproject.toml --output-file requirements.lock
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/node/node_modules

@@ -11,7 +11,6 @@ import tempfile
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from bench import (
     decision,
@@ -27,7 +26,7 @@ from bench import (
     start,
     stats,
 )
-from bench.figures import Figure
+from bench.figures import Figure, table
 from bench.stand import Stand, joined, stand
 from broker.identities import Identities, await_active
 from broker.session import Endpoint
@@ -63,15 +62,6 @@ async def _controller(identities: Identities, running: Stand, instance: str) -> 
     return endpoint
 
 
-def _table(figures: list[Figure]) -> Table:
-    table = Table("what", "value: median (least-most)", "baseline, same run", "ratio", "goal")
-    for figure in figures:
-        mark = "" if figure.met is None else (" ✓" if figure.met else " ✗")
-        ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
-        table.add_row(figure.what, figure.value, figure.baseline, ratio, figure.goal + mark)
-    return table
-
-
 def main() -> int:
     """Measure everything; the exit code says only whether it could be measured."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
@@ -96,7 +86,7 @@ def main() -> int:
             figures += asyncio.run(_with_broker(Path(folder) / "one", long=wanted.long))
             with console.status("Commands beside a device that floods"):
                 figures += asyncio.run(noise.measure(Path(folder)))
-    Console(width=None if sys.stdout.isatty() else 160).print(_table(figures))
+    Console(width=None if sys.stdout.isatty() else 160).print(table(figures))
     return 0
 
 

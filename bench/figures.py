@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rich.table import Table
+
 
 @dataclass(frozen=True, slots=True)
 class Spread:
@@ -51,3 +53,13 @@ def microseconds(work: Callable[[], object], *, rounds: int, repeats: int = 7) -
             work()
         samples.append((time.perf_counter() - begun) / rounds * 1e6)
     return Spread.of(samples)
+
+
+def table(figures: Sequence[Figure]) -> Table:
+    """Them all, as they are printed."""
+    shown = Table("what", "value: median (least-most)", "baseline, same run", "ratio", "goal")
+    for figure in figures:
+        mark = "" if figure.met is None else (" ✓" if figure.met else " ✗")
+        ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
+        shown.add_row(figure.what, figure.value, figure.baseline, ratio, figure.goal + mark)
+    return shown

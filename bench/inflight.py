@@ -65,13 +65,13 @@ async def measure(stand: Stand, echo_place: Endpoint, asker_place: Endpoint) -> 
         await stack.enter_async_context(peer(wanted, until="ready"))
         echo = await stack.enter_async_context(Echo.connected(asker_place, listen, answer))
         works: dict[str, Callable[[], Awaitable[None]]] = {
-            "looks": partial(_command, stand, "node", "list_directory", lambda: {"path": str(empty)}),
-            "changes": partial(_command, stand, "node", "create_directory", new_folder),
+            "looks": partial(command, stand, "node", "list_directory", lambda: {"path": str(empty)}),
+            "changes": partial(command, stand, "node", "create_directory", new_folder),
             "echo": echo.once,
         }
         if (folder := stack.enter_context(disk.in_memory())) is not None:
             await stack.enter_async_context(joined(stand, "memory", folder))
-            works["in memory"] = partial(_command, stand, "memory", "create_directory", new_folder)
+            works["in memory"] = partial(command, stand, "memory", "create_directory", new_folder)
         figures: list[Figure] = []
         for level in LEVELS:
             figures += await _measured(stand, level, works)
@@ -133,7 +133,8 @@ async def _run(level: int, count: int, work: Callable[[], Awaitable[None]], samp
     samples.paces.append(count / (time.perf_counter() - begun))
 
 
-async def _command(stand: Stand, device_id: str, tool: str, arguments: Callable[[], JsonObject]) -> None:
+async def command(stand: Stand, device_id: str, tool: str, arguments: Callable[[], JsonObject]) -> None:
+    """One command, from submit to stored final reply, in this process."""
     request = CommandRequest(device_id, tool, arguments())
     row = await stand.store.write(
         lambda session: commands.submit(session, request, actor=ACTOR, now=datetime.now(UTC))

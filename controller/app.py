@@ -17,10 +17,12 @@ from controller.api.deps import Parts
 from controller.archivist import Archivist
 from controller.assistant.chat import Assistant
 from controller.assistant.offline import Planner
+from controller.assistant.providers.metered import Metered
 from controller.assistant.providers.ollama import Ollama, OllamaConfig
 from controller.cleaner import Cleaner
 from controller.copyist import Copyist, Plan
 from controller.historian import Historian
+from controller.instruments import Instruments
 from controller.mqtt import identity
 from controller.mqtt.complaints import Complaints
 from controller.mqtt.inbox import Inbox, utc_now
@@ -38,12 +40,14 @@ from controller.services import devices, users
 from controller.services.replies import Replies
 from controller.services.retention import Keep
 from controller.settings import ControllerSettings
+from controller.spans import CommandSpans
 from controller.store import notices
 from controller.store.backups import Source
 from controller.store.keyring import KeyRing
 from controller.store.store import HouseRules, Store, StoreAway
 from controller.store.tokenring import TokenRing
 from controller.store.whereabouts import Whereabouts
+from schemas.spans import Spans
 from schemas.topics import Topics
 
 logger = logging.getLogger(__name__)
@@ -62,8 +66,9 @@ async def run(
     settings: ControllerSettings,
     stop: asyncio.Event,
     ready: Callable[[int], None] = lambda _port: None,
+    spans: Spans | None = None,
 ) -> None:
-    """Serve until `stop`; `ready` is told the HTTP port once the broker is reached too.
+    """Serve until `stop`; `ready` is told the HTTP port once the broker is reached too, `spans` what is done.
 
     Raises:
         AddressTaken: another program listens on the HTTP port.
@@ -74,7 +79,7 @@ async def run(
         try:
             if await _opened(store, stop):
                 http.listen(listener)
-                await _serve(settings, store, listener, stop, ready)
+                await _serve(settings, store, listener, stop, ready, spans or Spans())
         finally:
             await asyncio.to_thread(store.close)
     finally:
@@ -87,18 +92,20 @@ async def _serve(
     listener: socket.socket,
     stop: asyncio.Event,
     ready: Callable[[int], None],
+    spans: Spans,
 ) -> None:
     ring = TokenRing(settings.token_keys_path, utc_now, issuer=f"orion/{settings.instance}")
     await asyncio.to_thread(ring.open)
     doorkeeper = Doorkeeper(store, ring, clock=time.monotonic, now=utc_now)
     topics = Topics(settings.prefix)
     replies = Replies()
+    instruments = Instruments()
     keyring = KeyRing(settings.keys_path, utc_now)
     known = await store.ask(devices.public_keys)
     enrolled = sorted(device_id for device_id, key in known.items() if key is not None)
     await asyncio.to_thread(keyring.open, enrolled=enrolled)
     trust = Trust(store, allow_unsigned=settings.allow_unsigned, now=utc_now)
-    outbox = Outbox(store, topics, instance=settings.instance, keyring=keyring)
+    outbox = Outbox(store, topics, instance=settings.instance, keyring=keyring, instruments=instruments)
     administration = identity.administration_of(settings)
     complaints = Complaints()
     host = Host(administration, keyring, settings.ca_path)
@@ -112,6 +119,7 @@ async def _serve(
         complaints=complaints,
         allowance=Allowance(settings.device_rate, settings.device_bytes),
         max_skew_s=settings.max_skew_s,
+        instruments=instruments,
     )
     link = Link(
         settings.endpoint,
@@ -130,22 +138,38 @@ async def _serve(
         back=link.look_again,
     )
     model = settings.model
-    provider = Ollama(
-        OllamaConfig(
-            model=model.name,
-            host=model.host,
-            num_ctx=model.context_tokens,
-            think=model.think,
-            api_key=model.api_key,
-        )
+    provider = Metered(
+        Ollama(
+            OllamaConfig(
+                model=model.name,
+                host=model.host,
+                num_ctx=model.context_tokens,
+                think=model.think,
+                api_key=model.api_key,
+            )
+        ),
+        instruments,
+        spans,
     )
-    assistant = Assistant(store, replies, Planner(), provider, fast_path=model.fast_path)
+    assistant = Assistant(store, replies, Planner(), provider, fast_path=model.fast_path, spans=spans)
     pacer = Pacer(store)
-    people = People(store, assistant)
+    people = People(store, assistant, spans=spans)
     historian = Historian(store)
     notary = Notary(store, keyring, settings.heads_path, instance=settings.instance)
 
-    listeners = [each.hear for each in (trust, inbox, outbox, replies, pacer, people, notary, historian)]
+    hearing = (
+        trust,
+        inbox,
+        outbox,
+        replies,
+        pacer,
+        people,
+        notary,
+        historian,
+        instruments,
+        CommandSpans(spans),
+    )
+    listeners = [each.hear for each in hearing]
     store.listen(lambda told: notices.tell(told, listeners))
     await store.write(devices.nobody_is_known_online)
     await store.write(partial(users.ensure_admin, now=utc_now()))
@@ -196,6 +220,8 @@ async def _serve(
                 archivist=archivist,
                 token=await asyncio.to_thread(token.ensure, settings.token_path),
                 doorkeeper=doorkeeper,
+                instruments=instruments,
+                spans=spans,
                 tasks=tasks,
                 quota=Quota(time.monotonic, rate=settings.api_rate, burst=settings.api_burst),
             )

@@ -14,6 +14,7 @@
     · UnknownKey
     · UnknownLink
     · UnknownMeasure
+    · UnknownTrace
   - Conflict
     · AlreadyExists
     · AlreadyDecided
@@ -84,6 +85,13 @@ class UnknownCommand(NotFound):
 
     def __init__(self, command_id: str) -> None:
         super().__init__(f"There is no command {command_id!r}.")
+
+
+class UnknownTrace(NotFound):
+    """No command and no trace of that id is on record."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Nothing is on record of a command or a trace {name!r}.")
 
 
 class UnknownApproval(NotFound):

@@ -32,10 +32,12 @@ from device_node.spool import Spool
 from device_node.tools import trash, unfinished
 from device_node.tools.tool import NodeContext, Result
 from device_node.trust import Keep, Trust, keep_nowhere
+from schemas.context import mark
 from schemas.devices import Profile
 from schemas.errors import ErrorCode
 from schemas.events import Severity
 from schemas.ids import new_id
+from schemas.spans import Spans
 from schemas.topics import Kind, Topics
 from schemas.wire import JsonObject
 
@@ -105,6 +107,7 @@ async def run(
     pulse: Pulse | None = None,
     keep_keys: Keep = keep_nowhere,
     renew: Renew = stay_the_same,
+    spans: Spans | None = None,
 ) -> int:
     """Be the node until `stop`; the exit code says whether to start again.
 
@@ -117,6 +120,7 @@ async def run(
         JournalInUse: another node runs with the same data folder.
     """
     boot_id = new_id()
+    mark(device_id=settings.device_id)
     topics = Topics(settings.prefix)
     control = Control(settings.policy_path, stop)
     pulse = pulse or Pulse()
@@ -159,6 +163,7 @@ async def run(
         max_running=settings.max_running,
         max_waiting=settings.max_waiting,
         settled=control.settled,
+        spans=spans or Spans(),
     )
 
     def ready() -> None:

@@ -10,6 +10,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import TypeVar, cast
 
 from broker.session.steady import steady
@@ -149,7 +150,7 @@ def _outcome(future: asyncio.Future[Result], *, timed_out: bool) -> Result:
 
 
 def _in_thread(work: Callable[[], Value], *, name: str) -> tuple[asyncio.Future[Value], threading.Thread]:
-    """A daemon thread, so that a tool that hangs does not keep the program alive."""
+    """A daemon thread, so that a tool that hangs does not keep the program alive. It knows what it works for."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Value] = loop.create_future()
 
@@ -172,6 +173,6 @@ def _in_thread(work: Callable[[], Value], *, name: str) -> tuple[asyncio.Future[
         with contextlib.suppress(RuntimeError):  # the loop is closed: the program has ended
             loop.call_soon_threadsafe(settle, value, error)
 
-    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread = threading.Thread(target=copy_context().run, args=(run,), name=name, daemon=True)
     thread.start()
     return future, thread

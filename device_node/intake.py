@@ -15,9 +15,11 @@ from pydantic import TypeAdapter, ValidationError
 from broker.session import Received
 from device_node.clock import Clock
 from device_node.complaints import Complaints
+from schemas import traces
 from schemas.commands import Cancel, Command
 from schemas.ids import MessageId
 from schemas.topics import Topics
+from schemas.traces import Trace
 from schemas.wire import MAX_PAYLOAD, Instant, MalformedMessage
 
 MAX_ID = 64  # characters
@@ -38,6 +40,7 @@ class Arrival:
     deadline: float  # a moment of `steady`; it does not start then or later
     command: Command | None
     fault: str = ""
+    trace: Trace | None = None  # nobody signs it: it is for people who look on, and decides nothing
 
 
 class Intake:
@@ -60,7 +63,9 @@ class Intake:
             arrival = self._unfit(message, malformed)
         else:
             deadline = self._deadline(message, command.expires_at, command.issued_at)
-            arrival = Arrival(command.id, command.reply_to, command.expires_at, deadline, command)
+            arrival = Arrival(
+                command.id, command.reply_to, command.expires_at, deadline, command, trace=_trace(message)
+            )
         if arrival is None:
             return None
         if self._topics.reply_instance(arrival.reply_to, self._device_id) is None:
@@ -137,6 +142,11 @@ class Intake:
         return self._clock.deadline(
             expires_at, issued_at=issued_at, expiry_s=message.expiry_s, arrived_at=message.arrived_at
         )
+
+
+def _trace(message: Received) -> Trace | None:
+    said = [value for name, value in message.user_properties if name == traces.HEADER]
+    return traces.parse(said[0]) if len(said) == 1 else None
 
 
 def _meaning(command: Command) -> Command:

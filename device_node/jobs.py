@@ -14,8 +14,11 @@ from device_node.execution import Executor
 from device_node.replies import Replies
 from device_node.spool import Sent
 from device_node.tools.tool import Call, NodeContext
+from schemas import context
 from schemas.commands import Command, ReplyStatus
 from schemas.errors import ErrorBody, ErrorCode
+from schemas.spans import Facts, Spans
+from schemas.traces import Trace
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +26,8 @@ SAY_ACCEPTED_AFTER = 1.0  # seconds; a final reply that comes sooner stands for 
 SAY_WITHIN = 1.0  # seconds that a tool waits at most for that to be said
 QUICK = 15.0  # seconds; tools with a longer limit say `accepted` before they start
 PROGRESS_EVERY = 0.5  # seconds
+POSTPONED = "postponed"  # what has not begun when the program stops
+FAILURES = frozenset({ReplyStatus.FAILED, ReplyStatus.REJECTED, ReplyStatus.EXPIRED, ReplyStatus.INTERRUPTED})
 
 
 @dataclass
@@ -32,6 +37,7 @@ class Job:
     command: Command
     deadline: float  # a moment of `steady`; it does not start after that
     again: bool = False
+    trace: Trace | None = None  # what it is a part of; None where nobody said
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     why_stop: ReplyStatus = ReplyStatus.CANCELLED
     said_accepted: bool = False
@@ -49,6 +55,7 @@ class Jobs:
         max_running: int,
         max_waiting: int,
         settled: Callable[[Sent | None], None],
+        spans: Spans,
         steady: Callable[[], float] = steady,
     ) -> None:
         self._executor = executor
@@ -58,6 +65,7 @@ class Jobs:
         self._max_running = max_running
         self._most = max_running + max_waiting
         self._settled = settled
+        self._spans = spans
         self._waiting: asyncio.Queue[Job] = asyncio.Queue()  # bounded by `put`
         self._jobs: dict[str, Job] = {}
         self._idle = asyncio.Event()
@@ -111,7 +119,13 @@ class Jobs:
             job = await self._waiting.get()
             try:
                 await self._may_start.wait()
-                await self._run(job)
+                with (
+                    context.about(job.trace, command_id=job.command.id, user=job.command.requested_by.user),
+                    self._spans.within(f"tool {job.command.tool}", "consumer", **_facts(job.command)) as told,
+                ):
+                    told["orion.status"] = status = await self._run(job)
+                    if status in FAILURES:
+                        told["failed"] = status
             except Exception:  # one command's misfortune must not end the worker
                 logger.exception("Command %s could not be answered", job.command.id)
             finally:
@@ -122,17 +136,18 @@ class Jobs:
         if not self._jobs:
             self._idle.set()
 
-    async def _run(self, job: Job) -> None:
+    async def _run(self, job: Job) -> str:
+        """Carry it out and answer for it; how it went."""
         command = job.command
         loop = asyncio.get_running_loop()
         if job.stop.is_set() and job.why_stop is ReplyStatus.INTERRUPTED:
-            return  # the program stops: it runs in the next life, when it comes again
+            return POSTPONED  # the program stops: it runs in the next life, when it comes again
         if job.stop.is_set():
-            await self._settle_unstarted(job, ReplyStatus.CANCELLED, "It was cancelled before it started.")
-            return
+            return await self._settle_unstarted(
+                job, ReplyStatus.CANCELLED, "It was cancelled before it started."
+            )
         if self._steady() >= job.deadline:
-            await self._settle_unstarted(job, ReplyStatus.EXPIRED, "It expired before its turn came.")
-            return
+            return await self._settle_unstarted(job, ReplyStatus.EXPIRED, "It expired before its turn came.")
         limit = tools.TOOLS[command.tool].spec.timeout_s or command.timeout_s
         started = self._saying_accepted(job) if limit > QUICK and not command.dry_run else _nothing
         later = loop.call_later(SAY_ACCEPTED_AFTER, self._accepted, job)
@@ -158,8 +173,9 @@ class Jobs:
             duration_s=time.monotonic() - began,
         )
         self._settled(sent)
+        return outcome.status.value
 
-    async def _settle_unstarted(self, job: Job, status: ReplyStatus, message: str) -> None:
+    async def _settle_unstarted(self, job: Job, status: ReplyStatus, message: str) -> str:
         code = ErrorCode(status.value)
         if job.again:  # not in this life, but in an earlier one
             status = ReplyStatus.INTERRUPTED
@@ -169,6 +185,7 @@ class Jobs:
             )
         error = ErrorBody(code=code, message=message)
         await self._replies.final(job.command.id, job.command.reply_to, status, error=error)
+        return status.value
 
     def _call(self, command: Command, started: Callable[[], None]) -> Call:
         return Call(
@@ -216,6 +233,14 @@ class Jobs:
                 loop.call_soon_threadsafe(self._replies.progress, command.id, command.reply_to, fraction)
 
         return say
+
+
+def _facts(command: Command) -> Facts:
+    return {
+        "orion.command_id": command.id,
+        "orion.tool": command.tool,
+        "orion.dry_run": bool(command.dry_run),
+    }
 
 
 def _nothing() -> None:

@@ -26,6 +26,7 @@ from device_node.tools.tool import NodeContext
 from device_node.trust import Trust
 from schemas.commands import Command, ReplyStatus
 from schemas.errors import ErrorBody, ErrorCode
+from schemas.spans import Spans
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class Runner:
         max_running: int,
         max_waiting: int,
         settled: Callable[[Sent | None], None] = lambda _sent: None,
+        spans: Spans | None = None,
     ) -> None:
         self._intake = intake
         self._trust = trust
@@ -65,6 +67,7 @@ class Runner:
             max_waiting=max_waiting,
             settled=settled,  # called after each final reply of a tool
             steady=clock.steady,
+            spans=spans or Spans(),
         )
         self._stopping = False
 
@@ -193,7 +196,7 @@ class Runner:
             await self._refuse(arrival, ReplyStatus.REJECTED, ErrorCode.UNKNOWN_TOOL, message)
         elif self._stopping:
             return  # only received: it runs in the next life, when it comes again
-        elif not self._jobs.put(Job(arrival.command, arrival.deadline)):
+        elif not self._jobs.put(Job(arrival.command, arrival.deadline, trace=arrival.trace)):
             message = "The device has too much to do; try again later."
             await self._refuse(arrival, ReplyStatus.REJECTED, ErrorCode.BUSY, message)
 

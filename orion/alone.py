@@ -6,7 +6,7 @@ Each function loads its own program and no other.
 import asyncio
 from collections.abc import Sequence
 
-from orion import serving
+from orion import looking_on, serving
 from orion.config import programs
 from orion.config.sources import masked_url
 from orion.exits import Exit
@@ -52,7 +52,10 @@ def controller(invocation: Invocation, *, led: bool) -> int:
     async def program(stop: asyncio.Event, ready: serving.Ready) -> int:
         try:
             told = await asyncio.to_thread(programs.for_controller, invocation.settings)
-            await app.run(told, stop, lambda port: ready({"host": told.http_host, "port": port}))
+            async with looking_on.spans_of(invocation.settings, "controller", told.instance) as spans:
+                await app.run(
+                    told, stop, lambda port: ready({"host": told.http_host, "port": port}), spans=spans
+                )
         except (StoreFailed, SQLAlchemyError, ImportError) as error:  # the last: a driver that is missing
             reason = str(error).partition("\n")[0]
             raise Failure(
@@ -90,7 +93,8 @@ def node(invocation: Invocation, *, led: bool) -> int:
             return found
 
         try:
-            return await app.run(told, stop, keep_keys=keep_keys, renew=renew)
+            async with looking_on.spans_of(invocation.settings, "node", told.device_id) as spans:
+                return await app.run(told, stop, keep_keys=keep_keys, renew=renew, spans=spans)
         except PolicyError as error:
             raise Failure(str(error), code="policy", exit_code=Exit.USAGE) from error
         except JournalInUse as error:

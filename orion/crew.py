@@ -37,6 +37,13 @@ USED_BY = {
     "ollama_host": ("controller",),
     "ollama_api_key": ("controller",),
     "node_password": ("node",),
+    "otel_endpoint": ("controller", "node"),
+    "sentry_dsn": ("broker", "controller", "node"),
+}
+# Variables of others that may hold one, and whose they are.
+OTHERS = {
+    "OTEL_EXPORTER_OTLP_HEADERS": ("controller", "node"),
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS": ("controller", "node"),
 }
 MAX_LINE = 1024 * 1024  # bytes of a log line
 
@@ -219,6 +226,7 @@ async def _lines(stream: asyncio.StreamReader | None) -> AsyncIterator[str]:
 def for_program(program: str, environment: Mapping[str, str]) -> dict[str, str]:
     """The environment without the secrets that are for other programs."""
     kept_back = {variable(name) for name, users in USED_BY.items() if program not in users}
+    kept_back |= {name for name, users in OTHERS.items() if program not in users}
     return {name: value for name, value in environment.items() if name not in kept_back}
 
 

@@ -28,7 +28,7 @@ def run(invocation: Invocation, host: str, *, code: str | None, then_run: bool) 
     Raises:
         Failure: no usable code or host, or the broker did not let this computer in.
     """
-    logs.configure(invocation.settings.log_level)
+    logs.begin(invocation.settings, "node")
     name, port = _address(host)
     known = _join(invocation, _code(invocation, code), name, port)
     where = _keep(invocation, known)

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
-from orion import logs
+from orion import logs, looking_on
 from orion.verbs import Failure, Invocation
 
 if sys.platform != "win32":
@@ -37,7 +37,7 @@ def serve(invocation: Invocation, name: str, program: Program, *, led: bool) -> 
     Raises:
         Failure: its own, or the data folder has no room or may not be written.
     """
-    logs.configure(invocation.settings.log_level)
+    logs.begin(invocation.settings, name)
     _leave_no_core()
     invocation.terminal.talks = not led
     if name != "node":
@@ -59,7 +59,10 @@ def serve(invocation: Invocation, name: str, program: Program, *, led: bool) -> 
             return 0 if stop.is_set() else await program(stop, ready)
 
     try:
-        with asyncio.Runner(loop_factory=_loop_factory(name)) as runner:
+        with (
+            looking_on.errors_told(invocation.settings, name),
+            asyncio.Runner(loop_factory=_loop_factory(name)) as runner,
+        ):
             return runner.run(body())
     except OSError as error:
         if error.errno not in UNWRITABLE:

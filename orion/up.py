@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 import sys
 from collections.abc import Iterator
@@ -29,13 +30,13 @@ def run(invocation: Invocation, *, with_node: bool) -> Exit:
     Raises:
         Failure: something did not start, or an `orion up` runs for this folder already.
     """
-    logs.configure(invocation.settings.log_level)
+    logs.begin(invocation.settings, "up")
     # the loop of the standard library: this one has little to do, and begins sooner without another
     return asyncio.run(_run(invocation, with_node=with_node))
 
 
 async def _run(invocation: Invocation, *, with_node: bool) -> Exit:
-    crew = Crew(invocation.loaded, prefixed(invocation.terminal))
+    crew = Crew(invocation.loaded, _relay(invocation))
     with only_one(invocation.settings):
         async with stopped_by_signals(again=crew.kill) as stop:
             stopping = asyncio.create_task(stop.wait(), name="stop")
@@ -138,6 +139,20 @@ def only_one(settings: Settings) -> Iterator[None]:
         except OSError as error:
             raise Failure(f"The data folder {settings.data_dir} cannot be used: {error.strerror}") from error
         yield
+
+
+def _relay(invocation: Invocation) -> Sink:
+    """How the programs' lines go on: as they are where each is an object that names its program."""
+    if invocation.settings.log_format != "json":
+        return prefixed(invocation.terminal)
+
+    def line(program: str, text: str) -> None:
+        if not text.startswith("{"):  # not by our log: Python itself, or a library
+            text = json.dumps({"level": "warning", "program": program, "message": text})
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+    return line
 
 
 def prefixed(terminal: Terminal) -> Sink:

@@ -8,6 +8,7 @@ import gc
 import inspect
 import os
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from blockbuster import blockbuster_ctx
@@ -15,7 +16,7 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from tests import volatile
+from tests import nodejs, volatile
 from tests.broker.running import RunningBroker, running_broker
 from tests.databases import POSTGRESQL, SQLITE, SWAPPED, Databases, databases_of
 
@@ -126,3 +127,9 @@ def databases(request: pytest.FixtureRequest) -> Databases:
     """Either kind of database: what needs a store is tried on both."""
     found: Databases = request.getfixturevalue(f"{request.param}_databases")
     return found
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> Path:
+    """What `tests/node/package.json` asks for, installed; the folder that holds it."""
+    return nodejs.install()

@@ -24,7 +24,7 @@ from sqlmodel import Session
 
 from controller.services import audit, conversations, events, inquiries, memories
 from controller.services.actors import Actor, Role
-from controller.services.commands import CommandRequest
+from controller.services.commands import CommandRequest, Origin
 from controller.services.memories import NewMemory, Place, Scope
 from controller.store import engine as engines
 from controller.store.tables import METADATA, ApprovalRow, Device
@@ -83,7 +83,7 @@ def _originals(session: Session) -> None:
     )
     session.flush()
     request = CommandRequest(BUSY, "device_status", {}, user_query="is it on?")
-    inquiries.answer(session, request, actor=ACTOR, now=BEGUN, trace_id=new_id())
+    inquiries.answer(session, request, actor=ACTOR, now=BEGUN, origin=Origin.here())
     for severity in Severity:
         events.store(session, BUSY, an_event(severity), now=BEGUN)
     talk = conversations.begin(session, actor=ACTOR, now=BEGUN)

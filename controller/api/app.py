@@ -10,12 +10,15 @@ from collections.abc import Iterator
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
-from controller.api import problems, routing
+from controller.api import description, problems
 from controller.api.deps import Parts
 from controller.api.edge import layers
 from controller.api.edge.asgi import App
 from controller.api.edge.connections import Connection
+from controller.api.metering import Metered
+from controller.api.readiness import Probes
 from controller.api.routes import (
     approvals,
     archive,
@@ -25,6 +28,7 @@ from controller.api.routes import (
     certificates,
     commands,
     devices,
+    docs,
     events,
     examinations,
     grants,
@@ -34,15 +38,19 @@ from controller.api.routes import (
     keys,
     links,
     memory,
+    metrics,
     offers,
     policies,
+    probes,
     search,
     sessions,
     signing_keys,
     stats,
     system,
+    traces,
     users,
 )
+from controller.api.tracing import Traced
 from controller.errors import OrionError
 
 logger = logging.getLogger(__name__)
@@ -64,6 +72,7 @@ KINDS = (  # of routes, as the API's description lists them; what is asked most 
     certificates,
     signing_keys,
     approvals,
+    traces,
     memory,
     sessions,
     audit,
@@ -75,6 +84,9 @@ KINDS = (  # of routes, as the API's description lists them; what is asked most 
     users,
     grants,
     keys,
+    docs,
+    probes,
+    metrics,
 )
 
 
@@ -87,18 +99,29 @@ class AddressTaken(OrionError):
         )
 
 
+class Application(FastAPI):
+    """FastAPI's own, with what is around every request outermost: no answer of any layer is missed there."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Everything that a request goes through, made before the first one comes."""
+        parts: Parts = self.state.parts
+        self.state.probes = Probes(
+            parts.store, parts.assistant, reached=lambda: parts.devices_door.connected, tasks=parts.tasks
+        )
+        return Traced(Metered(super().build_middleware_stack(), parts.instruments), parts.spans)
+
+
 def build(parts: Parts) -> FastAPI:
-    """The application, under `/api/v1`."""
-    app = FastAPI(
-        title="Orion",
-        version="1",
+    """The application, under `/api/v1`; what an orchestrator asks is at the root."""
+    app = Application(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # it would send whoever asks to whatever host they named
-        openapi_url=f"{routing.PREFIX}/openapi.json",
+        openapi_url=None,  # `docs` gives it, off the event loop
         routes=[route for kind in KINDS for route in kind.router.routes],
     )
     app.state.parts = parts
+    description.install(app)
     problems.install(app)
     layers.install(app, parts.settings, time.monotonic)
     return app

@@ -15,12 +15,14 @@ from fastapi import Depends, Header, Request
 
 from broker.administration import Administration
 from controller.api.access import scopes
+from controller.api.access.bearers import Unauthorized
 from controller.api.access.buckets import Quota
-from controller.api.access.doorkeeper import Doorkeeper, Unauthorized
+from controller.api.access.doorkeeper import Doorkeeper
 from controller.api.access.turns import Turns
 from controller.api.looks import Looks
 from controller.assistant.chat import Assistant
 from controller.errors import Refused
+from controller.instruments import Instruments
 from controller.services import users
 from controller.services.actors import Actor, Role
 from controller.services.cuts import SignedCut
@@ -30,7 +32,9 @@ from controller.services.sight import Sight
 from controller.settings import ControllerSettings
 from controller.store.keyring import KeyRing
 from controller.store.store import Session, Store
+from schemas import context
 from schemas.commands import Via
+from schemas.spans import Spans
 
 DEVICE_NAMES = ("device_id", "other_id")  # in paths: whoever does not see it, to them it is not there
 
@@ -41,6 +45,9 @@ class DevicesDoor(Protocol):
     @property
     def connected(self) -> bool:
         """Whether the broker is reached."""
+
+    def queues(self) -> dict[str, float]:
+        """How much waits there, by queue."""
 
     async def look_again(self, device_id: str) -> None:
         """Ask the broker for what it holds of a device whose place is new."""
@@ -109,6 +116,8 @@ class Parts:
     administration: Administration | None  # None: the broker is administered elsewhere
     token: str
     doorkeeper: Doorkeeper
+    instruments: Instruments
+    spans: Spans
     tasks: asyncio.TaskGroup  # for work that outlives its request
     quota: Quota
     turns: Turns = field(default_factory=Turns)
@@ -127,8 +136,8 @@ Controller = Annotated[Parts, Depends(parts)]
 async def actor(
     request: Request,
     controller: Controller,
-    authorization: Annotated[str, Header(max_length=4_000)] = "",
-    orion_via: Annotated[str, Header()] = Via.API.value,
+    authorization: Annotated[str, Header(max_length=4_000, include_in_schema=False)] = "",
+    orion_via: Annotated[str, Header(include_in_schema=False)] = Via.API.value,
 ) -> Actor:
     """Who asks: the bearer of the administrator's token or of an API key, or somebody who has signed in.
 
@@ -143,9 +152,11 @@ async def actor(
         raise Unauthorized
     via = Via.CLI if orion_via == Via.CLI.value else Via.API
     if secrets.compare_digest(given.encode(), controller.token.encode()):
+        context.mark(user=users.ADMIN)
         controller.quota.spend(None)
         return Actor(users.ADMIN, Role.ADMIN, via)
     found = await controller.doorkeeper.actor_of(given, via)
+    context.mark(user=found.user)
     controller.quota.spend(found.user)
     if found.key is not None:
         scopes.check(request, found.key)

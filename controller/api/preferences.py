@@ -16,7 +16,17 @@ def wanted_wait(prefer: str) -> float:
     return min(float(match[1]), LONGEST_WAIT) if match else 0.0
 
 
-async def _patience(response: Response, prefer: Annotated[str, Header(max_length=200)] = "") -> float:
+Prefer = Annotated[
+    str,
+    Header(
+        max_length=200,
+        description="`wait=10`: answer once the command has ended, or after so many seconds.",
+        examples=["wait=10"],
+    ),
+]
+
+
+async def _patience(response: Response, prefer: Prefer = "") -> float:
     seconds = wanted_wait(prefer)
     if seconds:
         response.headers["Preference-Applied"] = f"wait={seconds:.0f}"

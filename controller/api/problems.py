@@ -15,9 +15,11 @@ from starlette.routing import Match, Route
 
 from broker.identities import BrokerUnreachable, IdentityError, NameTaken, NotWritten, UnknownIdentity
 from controller.api import headers
+from controller.api.access.bearers import Unauthorized
 from controller.api.access.buckets import TooOften
-from controller.api.access.doorkeeper import GrantRefused, Unauthorized
+from controller.api.access.doorkeeper import GrantRefused
 from controller.api.access.throttle import TooManyTries
+from controller.api.shapes.problems import MEDIA_TYPE
 from controller.assistant.chat import TextTooLong
 from controller.errors import (
     Conflict,
@@ -32,11 +34,11 @@ from controller.errors import (
 )
 from controller.store.keyring import KeysNotWritten
 from controller.store.store import StoreBusy, StoreFailed, StoreRefused
+from schemas import context
 from schemas.errors import ErrorCode
 
 logger = logging.getLogger(__name__)
 
-MEDIA_TYPE = "application/problem+json"
 FORM = "application/x-www-form-urlencoded"
 _SHOULD = re.compile(r"^(Input|String|Value|List|URL) should")
 STATUSES: dict[type[OrionError], int] = {
@@ -78,6 +80,8 @@ def problem(
         "detail": detail,
         **more,
     }
+    if (trace_id := context.trace_id()) is not None:
+        body["trace_id"] = trace_id
     return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
 
 

@@ -25,9 +25,11 @@ from controller.services import audit
 from controller.services.actors import Actor
 from controller.services.replies import Replies
 from controller.store.store import Store
+from schemas import context, traces
 from schemas.assistant import MAX_TEXT
 from schemas.errors import ErrorCode
 from schemas.ids import new_id
+from schemas.spans import Spans
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +59,16 @@ class Assistant:
     """Serves turns. It has no rights of its own."""
 
     def __init__(
-        self, store: Store, replies: Replies, planner: Planner, provider: Provider, *, fast_path: bool
+        self,
+        store: Store,
+        replies: Replies,
+        planner: Planner,
+        provider: Provider,
+        *,
+        fast_path: bool,
+        spans: Spans | None = None,
     ) -> None:
+        self._spans = spans or Spans()
         self._store = store
         self._replies = replies
         self._planner = planner
@@ -79,6 +89,13 @@ class Assistant:
         """
         if len(ask.text) > MAX_TEXT:
             raise TextTooLong(len(ask.text))
+        with (
+            context.about(context.trace() or traces.begun(), user=actor.user),
+            self._spans.within("turn"),
+        ):
+            return await self._turn(ask, actor, emit)
+
+    async def _turn(self, ask: Ask, actor: Actor, emit: Emit) -> TurnReport:
         request_id = ask.request_id or new_id()
         now = datetime.now(UTC)
         exchange = await self._store.write(partial(_open, ask, actor, request_id, now))
@@ -93,6 +110,7 @@ class Assistant:
             question=intent.is_question(exchange.text),
             emit_to=emit,
             here=exchange.chosen or ask.here,
+            spans=self._spans,
         )
         planner, said = await self._plan(turn, exchange)
         report = TurnReport(

@@ -17,7 +17,7 @@ from controller.assistant.fleet import Fleet
 from controller.assistant.toolbox import Problem
 from controller.services import audit, commands, inquiries, waiting
 from controller.services.actors import Actor, assisted
-from controller.services.commands import CommandRequest
+from controller.services.commands import CommandRequest, Origin
 from controller.services.orders import Status
 from controller.services.replies import Replies
 from controller.store.store import Store
@@ -26,6 +26,7 @@ from schemas.assistant import Response, ResponseType
 from schemas.devices import Risk
 from schemas.errors import ErrorBody
 from schemas.ids import new_id
+from schemas.spans import Spans
 from schemas.wire import JsonObject
 
 Emit = Callable[[Response], Awaitable[None]]
@@ -68,9 +69,10 @@ class Turn:
     question: bool
     emit_to: Emit
     here: str | None = None
+    spans: Spans = field(default_factory=Spans)
     rows: list[ToolExecution] = field(default_factory=list)
     ordered: list[Ordered] = field(default_factory=list)
-    trace_id: str = field(default_factory=lambda: new_id().replace("-", ""))
+    plan_id: str = field(default_factory=new_id)  # all that the turn orders is one plan
     _seq: int = 0
 
     async def emit(self, kind: ResponseType, **fields: Any) -> None:
@@ -103,7 +105,9 @@ class Turn:
             for call, doubt in zip(calls, doubts, strict=True)
         ]
         self.ordered += [self._as_planned(each) for each in requests if each.device_id]
-        rows = await self.store.write(partial(_submit, requests, self.actor, self.trace_id))
+        with self.spans.within("policy"):
+            origin = Origin.here(self.plan_id)
+            rows = await self.store.write(partial(_submit, requests, self.actor, origin))
         for row in rows:
             await self._tell_call(row)
         ids = [row.id for row in rows]
@@ -128,7 +132,6 @@ class Turn:
                 "call.unusable",
                 now=datetime.now(UTC),
                 actor=assisted(self.actor),
-                trace_id=self.trace_id,
                 detail=detail,
             )
         )
@@ -161,15 +164,15 @@ class Turn:
 
 
 def _submit(
-    requests: Sequence[CommandRequest], actor: Actor, trace_id: str, session: Any
+    requests: Sequence[CommandRequest], actor: Actor, origin: Origin, session: Any
 ) -> list[ToolExecution]:
     """Submit what devices do as one plan, answer the rest here; the rows in the order of the requests."""
     now = datetime.now(UTC)
     as_assistant = assisted(actor)
     for_devices = [each for each in requests if not inquiries.answers(each.tool, each.device_id)]
-    planned = iter(commands.submit_plan(session, for_devices, actor=as_assistant, now=now, trace_id=trace_id))
+    planned = iter(commands.submit_plan(session, for_devices, actor=as_assistant, now=now, origin=origin))
     return [
-        inquiries.answer(session, request, actor=as_assistant, now=now, trace_id=trace_id)
+        inquiries.answer(session, request, actor=as_assistant, now=now, origin=origin)
         if inquiries.answers(request.tool, request.device_id)
         else next(planned)
         for request in requests

@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from broker.session import Congested, ConnectionLost, PayloadTooLarge, PublishRefused, Session, SessionError
-from controller.mqtt import letters
+from broker.session import Congested, ConnectionLost, Session
+from controller.instruments import Instruments
+from controller.mqtt import letters, untaken
 from controller.mqtt.agenda import Agenda
 from controller.mqtt.letters import Letter, SignedBy
 from controller.mqtt.notes import Notes
@@ -24,8 +25,9 @@ from controller.services.orders import Status
 from controller.services.settling import Departure
 from controller.store.store import Store, StoreBusy, StoreFailed
 from controller.store.tables import ToolExecution
+from schemas import context, traces
 from schemas.errors import ErrorBody, ErrorCode
-from schemas.topics import Topics
+from schemas.topics import Kind, Topics
 from schemas.wire import MAX_PAYLOAD
 
 logger = logging.getLogger(__name__)
@@ -48,6 +50,7 @@ class Courier:
         now: Callable[[], datetime],
         wake: Callable[[], None],
         say: Callable[[Letter], None],
+        instruments: Instruments,
     ) -> None:
         self._store = store
         self._topics = topics
@@ -56,6 +59,7 @@ class Courier:
         self._now = now
         self._wake = wake
         self._say = say
+        self._instruments = instruments
         self._open: dict[str, Pending] = {}
         self._by_device: defaultdict[str, dict[str, Pending]] = defaultdict(dict)
         self._ready: set[str] = set()  # devices that may be sent commands
@@ -180,19 +184,17 @@ class Courier:
             )
             for each in wanted
         ]
-        outcomes = await self._written(works)
+        outcomes: Sequence[Exception | None]
+        try:
+            outcomes = await self._store.write_all(works)
+        except (StoreBusy, StoreFailed) as error:
+            outcomes = [error] * len(works)
         for each, outcome in zip(wanted, outcomes, strict=True):
             if isinstance(outcome, Exception):
                 logger.warning("Command %s cannot be settled yet: %s", each.command_id, outcome)
                 self._later(each, now)
             else:
                 self._forget(each)
-
-    async def _written(self, works: Sequence[Callable[[Any], None]]) -> Sequence[Exception | None]:
-        try:
-            return await self._store.write_all(works)
-        except (StoreBusy, StoreFailed) as error:
-            return [error] * len(works)
 
     async def _depart(self, session: Session | None, asking: Sequence[Departure], now: datetime) -> None:
         """Ask the store for what may go, and publish it."""
@@ -227,6 +229,11 @@ class Courier:
         attempt = each.attempt + 1
         each.row = None
         each.note_said(now)
+        trace = traces.of_command(row.trace_id, row.id)
+        with context.about(trace, command_id=row.id, device_id=row.device_id, user=row.requested_by):
+            self._send(session, each, row, attempt, now)
+
+    def _send(self, session: Session, each: Pending, row: ToolExecution, attempt: int, now: datetime) -> None:
         try:
             letter = letters.command(row, self._topics, self._instance, attempt=attempt, now=now)
         except ValueError:  # what cannot be written down must not stop the others, nor every later start
@@ -239,6 +246,7 @@ class Courier:
             return
         first, each.attempt, each.unsent = each.unsent, attempt, False
         self._untaken += 1
+        self._instruments.said(Kind.COMMAND)
         properties = letter.properties.with_user(self._sign(letter.topic, letter.payload))
         taken = session.publish(letter.topic, letter.payload, properties=properties)
         taken.add_done_callback(partial(self._note_taken, row.id, attempt, first=first))
@@ -261,7 +269,9 @@ class Courier:
         if error is None:
             work = partial(settling.published, command_id=command_id, attempt=attempt, now=self._now())
         elif first:
-            work = partial(settling.not_taken, command_id=command_id, error=_refusal(error), now=self._now())
+            work = partial(
+                settling.not_taken, command_id=command_id, error=untaken.why(error), now=self._now()
+            )
         else:
             logger.warning("The broker did not take command %s again: %s", command_id, error)
             return
@@ -286,11 +296,3 @@ class Courier:
             of_device.pop(each.command_id, None)
             if not of_device:
                 del self._by_device[each.device_id]
-
-
-def _refusal(error: BaseException) -> ErrorBody:
-    if isinstance(error, PayloadTooLarge):
-        return ErrorBody(code=ErrorCode.PAYLOAD_TOO_LARGE, message=f"{error}")
-    if isinstance(error, (PublishRefused, SessionError)):
-        return ErrorBody(code=ErrorCode.INTERNAL, message=f"The broker did not take it: {error}")
-    return ErrorBody(code=ErrorCode.INTERNAL, message="It could not be published.")

@@ -15,6 +15,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponen
 from controller.mqtt.complaints import Complaints
 from controller.mqtt.routes import Arrived, Receipt, Route
 from controller.store.store import Session, Store, StoreBusy, StoreFailed
+from schemas import context
 from schemas.wire import MalformedMessage
 
 logger = logging.getLogger(__name__)
@@ -100,7 +101,8 @@ class Filing:
     def _give_up(self, arrived: Arrived[Any], error: Exception) -> None:
         if isinstance(error, MalformedMessage):
             self._complaints.add(arrived.device_id, str(error))
-        else:
+            return
+        with context.about(device_id=arrived.device_id):
             logger.error("A message of %s could not be handled", arrived.device_id, exc_info=error)
 
 

@@ -15,6 +15,8 @@ from time import monotonic
 from typing import Any
 
 from broker.session import Received, Session
+from broker.session.steady import steady
+from controller.instruments import Instruments
 from controller.mqtt import filing
 from controller.mqtt.complaints import Complaints
 from controller.mqtt.filing import Filing
@@ -78,9 +80,11 @@ class Inbox:
         paces: Paces | None = None,
         allowance: Allowance | None = None,
         max_skew_s: float = devices.MAX_SKEW,
+        instruments: Instruments | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._outbox = outbox
+        self._instruments = instruments or Instruments()
         self._trust = trust or Trust(store, allow_unsigned=True, now=now)
         self._topics = topics
         self._join = join
@@ -120,6 +124,8 @@ class Inbox:
                 self.floods.look_ahead(self._owners(session.waiting_by_topic()))
             begun = monotonic()
             await self._handle(batch)
+            if batch:
+                self._instruments.stored(steady() - batch[0].arrived_at)
             if monotonic() - begun > STALL:
                 self.floods.catch_up()
                 stalled()
@@ -160,6 +166,7 @@ class Inbox:
 
     def _message(self, received: Received, now: datetime) -> Message | None:
         address = self._topics.parse(received.topic)
+        self._instruments.heard(None if address is None else address.kind)
         if address is None:
             self._note_stray(received)
             return None

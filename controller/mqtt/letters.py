@@ -10,6 +10,7 @@ from broker.session import PublishProperties
 from controller.mqtt.routes import Receipt
 from controller.services import settling
 from controller.store.tables import ApprovalRow, ToolExecution
+from schemas import traces
 from schemas.assistant import Approval
 from schemas.commands import Ack, Cancel, Command, Refusal, RequestedBy, Via
 from schemas.devices import Risk
@@ -61,7 +62,7 @@ def command(row: ToolExecution, topics: Topics, instance: str, *, attempt: int, 
         response_topic=reply_to,
         correlation=row.id.encode(),
         content_type=JSON,
-        user_properties=(("traceparent", f"00-{row.trace_id}-{row.id.replace('-', '')[-16:]}-01"),),
+        user_properties=((traces.HEADER, traces.of_command(row.trace_id, row.id).traceparent),),
     )
     return Letter(topics.device(row.device_id, Kind.COMMAND), message.encode(), properties)
 

@@ -70,6 +70,11 @@ class Link:
         """Whether the broker is reached."""
         return self.online.is_set()
 
+    def queues(self) -> dict[str, float]:
+        """How much waits: messages that arrived, and commands on their way."""
+        session = self._session
+        return {"inbox": 0 if session is None else session.waiting, "outbox": len(self._outbox.courier)}
+
     def forget(self, device_id: str) -> None:
         """Take a removed device's retained words from the broker."""
         self._outbox.clear_retained(device_id)

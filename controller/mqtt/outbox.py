@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from broker.session import ConnectionLost, PublishProperties, Session
+from controller.instruments import Instruments
 from controller.mqtt import letters
 from controller.mqtt.courier import STORE_AGAIN_AFTER, Courier
 from controller.mqtt.letters import Letter, unsigned
@@ -55,6 +56,7 @@ class Outbox:
         *,
         instance: str,
         keyring: KeyRing | None = None,
+        instruments: Instruments | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._keyring = keyring
@@ -63,10 +65,11 @@ class Outbox:
         self._topics = topics
         self._instance = instance
         self._now = now
+        self._instruments = instruments or Instruments()
         self._wake = asyncio.Event()
         self._session: Session | None = None
         self._again: asyncio.TimerHandle | None = None
-        self.responses = Responses(store, topics)
+        self.responses = Responses(store, topics, self._instruments)
         self.courier = Courier(
             store,
             topics,
@@ -75,6 +78,7 @@ class Outbox:
             now=now,
             wake=self._wake.set,
             say=self._say_letter,
+            instruments=self._instruments,
         )
 
     async def load(self) -> None:
@@ -187,6 +191,7 @@ class Outbox:
         """Answer somebody who wants to join; None while there is no line."""
         if self._session is None:
             return None
+        self._count(topic)
         return self._session.publish(topic, payload, properties=properties)
 
     def announce_keys(self) -> None:
@@ -209,6 +214,10 @@ class Outbox:
             self.announce_keys()
 
         self._again = asyncio.get_running_loop().call_later(ANNOUNCE_AFTER, announce)
+
+    def _count(self, topic: str) -> None:
+        address = self._topics.parse(topic)
+        self._instruments.said(None if address is None else address.kind)
 
     def _say_letter(self, letter: Letter) -> None:
         self._say_signed(letter.topic, letter.payload, properties=letter.properties)
@@ -237,6 +246,7 @@ class Outbox:
         """Publish something whose loss is repaired elsewhere: by a resend, or at the next connect."""
         if self._session is None:
             return
+        self._count(topic)
         said = self._session.publish(topic, payload, qos=qos, retain=retain, properties=properties)
         said.add_done_callback(partial(_log_refusal, topic))
 

@@ -19,6 +19,7 @@ from controller.store.store import Session, Store, StoreBusy, StoreFailed
 from schemas.assistant import Response
 from schemas.commands import Via
 from schemas.errors import ErrorBody, ErrorCode
+from schemas.spans import Spans
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +38,14 @@ class People:
     """Gives requests their turns, oldest first, and nobody all of them."""
 
     def __init__(
-        self, store: Store, assistant: Assistant, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        store: Store,
+        assistant: Assistant,
+        *,
+        spans: Spans | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self._spans = spans or Spans()
         self._store = store
         self._assistant = assistant
         self._now = now
@@ -114,7 +121,8 @@ class People:
         try:
             if (actor := await self._store.ask(speaker)) is None:
                 return _NOBODY  # shut out while it waited
-            await self._assistant.turn(said, actor, emit)
+            with self._spans.within("mqtt request", "consumer"):
+                await self._assistant.turn(said, actor, emit)
         except OrionError as error:
             return error.body()
         except Exception:  # the controller outlives a turn that failed

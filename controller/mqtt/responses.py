@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from broker.session import Congested, ConnectionLost, PublishProperties, Session, SessionError
+from controller.instruments import Instruments
 from controller.services import mqtt_inputs
 from controller.store.store import Store, StoreBusy, StoreFailed
 from controller.store.tables import MqttResponse
@@ -24,9 +25,10 @@ _JSON = PublishProperties(content_type="application/json")
 class Responses:
     """What is to be said to users on the session of the moment."""
 
-    def __init__(self, store: Store, topics: Topics) -> None:
+    def __init__(self, store: Store, topics: Topics, instruments: Instruments) -> None:
         self._store = store
         self._topics = topics
+        self._instruments = instruments
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -53,6 +55,8 @@ class Responses:
 
     async def _publish(self, session: Session, rows: Sequence[MqttResponse]) -> list[int]:
         """Hand over some; the numbers of those that are over, taken or refused for good."""
+        for _ in rows:
+            self._instruments.said(Kind.RESPONSE)
         said = [
             session.publish(
                 self._topics.user(row.username, Kind.RESPONSE), row.payload.encode(), properties=_JSON

@@ -15,6 +15,7 @@ from controller.errors import UnknownUser
 from controller.services import commands, devices, events, mqtt_inputs, settling
 from controller.store.store import Session as StoreSession
 from controller.store.tables import Device
+from schemas import context
 from schemas.assistant import Decision, Request
 from schemas.commands import Reply
 from schemas.devices import Heartbeat, Presence, Profile
@@ -77,7 +78,10 @@ def _singly(
     """A handler of one message as a handler of those of a batch."""
 
     def handle_each(session: StoreSession, arrived: Sequence[Arrived[Message]]) -> list[Receipt]:
-        receipts = [handle(session, each.device_id, each.message, each.at) for each in arrived]
+        receipts: list[Receipt | None] = []
+        for each in arrived:
+            with context.about(device_id=each.device_id):
+                receipts.append(handle(session, each.device_id, each.message, each.at))
         return [receipt for receipt in receipts if receipt is not None]
 
     return handle_each
@@ -135,6 +139,7 @@ def _event_receipt(arrived: Arrived[Event], *, kept: bool) -> Receipt:
 
 def reply(session: StoreSession, device_id: str, message: Reply, now: datetime) -> Receipt | None:
     """Settle the command; a final word is acknowledged even when it changed nothing."""
+    context.mark(command_id=message.command_id)
     settled = settling.settle(session, device_id, message, now=now)
     if not message.status.is_final:
         return None

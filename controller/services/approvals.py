@@ -128,9 +128,9 @@ def plan_of(session: Session, approval_id: str) -> list[ToolExecution]:
 
     An order to a group stands for all of its devices' own.
     """
-    plan = select(ToolExecution.trace_id).where(ToolExecution.approval_id == approval_id)
+    plan = select(ToolExecution.plan_id).where(ToolExecution.approval_id == approval_id)
     query = select(ToolExecution).where(
-        col(ToolExecution.trace_id).in_(plan), col(ToolExecution.parent_id).is_(None)
+        col(ToolExecution.plan_id).in_(plan), col(ToolExecution.parent_id).is_(None)
     )
     return list(session.exec(query.order_by(col(ToolExecution.id))))
 
@@ -183,8 +183,8 @@ def _too_much_for_mqtt(session: Session, card: ApprovalRow, *, approve: bool) ->
 
     What counts is all that would move: a yes also lets later steps of the plan go that needed none.
     """
-    plan = select(ToolExecution.trace_id).where(ToolExecution.approval_id == card.id)
-    query = select(ToolExecution.risk).where(col(ToolExecution.trace_id).in_(plan)).distinct()
+    plan = select(ToolExecution.plan_id).where(ToolExecution.approval_id == card.id)
+    query = select(ToolExecution.risk).where(col(ToolExecution.plan_id).in_(plan)).distinct()
     risk = max((Risk(each) for each in (card.risk, *session.exec(query))), key=lambda each: each.rank)
     at_most = house.of(session).mqtt_max_risk
     if risk is Risk.CRITICAL:

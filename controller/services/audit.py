@@ -12,6 +12,7 @@ from controller.services.actors import Actor
 from controller.services.pages import Order, Page
 from controller.store import notices
 from controller.store.tables import METADATA, AuditEntry, ToolExecution
+from schemas import context
 from schemas.commands import Via
 from schemas.wire import JsonObject, format_instant
 
@@ -33,7 +34,10 @@ def record(
     trace_id: str | None = None,
     detail: JsonObject | None = None,
 ) -> None:
-    """Add one row to the chain, in the caller's transaction. `detail` must hold no secret."""
+    """Add one row to the chain, in the caller's transaction. `detail` must hold no secret.
+
+    What concerns no command belongs to the trace of the work at hand.
+    """
     if actor is not None and actor.key is not None:
         detail = {**(detail or {}), "api_key": actor.key.key_id}
     entry: dict[str, Any] = {
@@ -45,7 +49,7 @@ def record(
         "tool": command.tool_name if command else None,
         "command_id": command.id if command else None,
         "approval_id": approval_id or (command.approval_id if command else None),
-        "trace_id": trace_id or (command.trace_id if command else None),
+        "trace_id": trace_id or (command.trace_id if command else context.trace_id()),
         "detail": detail,
     }
     chain.link(session, entry)

@@ -22,6 +22,7 @@ from controller.services.requests import (
     VALID_AT_MOST,
     VALID_FOR,
     CommandRequest,
+    Origin,
     code,
     explain,
     judge,
@@ -31,7 +32,6 @@ from controller.services.sight import Sight
 from controller.store import notices
 from controller.store.tables import AuditEntry, ToolExecution
 from schemas.errors import ErrorBody, ErrorCode
-from schemas.ids import new_id
 
 __all__ = [
     "CANCEL_ASKED",
@@ -41,6 +41,7 @@ __all__ = [
     "VALID_AT_MOST",
     "VALID_FOR",
     "CommandRequest",
+    "Origin",
     "called_off",
     "cancel",
     "cancel_wanted",
@@ -63,15 +64,13 @@ CANCEL_ASKED = "command.cancel"
 _ORDER = Order.of("commands", "tool_executions", "id")
 
 
-def submit(
-    session: Session, request: CommandRequest, *, actor: Actor, now: datetime, trace_id: str | None = None
-) -> ToolExecution:
+def submit(session: Session, request: CommandRequest, *, actor: Actor, now: datetime) -> ToolExecution:
     """Record a command and decide whether it may leave.
 
     A refusal is an outcome, not an exception: the row and its audit entry are
     written in the caller's transaction whatever the decision.
     """
-    return submit_plan(session, [request], actor=actor, now=now, trace_id=trace_id)[0]
+    return submit_plan(session, [request], actor=actor, now=now)[0]
 
 
 def submit_plan(
@@ -80,20 +79,22 @@ def submit_plan(
     *,
     actor: Actor,
     now: datetime,
-    trace_id: str | None = None,
+    origin: Origin | None = None,
 ) -> list[ToolExecution]:
     """Record the steps of one plan, decide all, and let run what may, in order.
+
+    `origin`: of a plan that has steps already; else it is one of its own, in the trace of the work at hand.
 
     Raises:
         Conflict: more steps than one plan may have.
     """
     if len(requests) > MAX_STEPS:
         raise Conflict(f"A plan may have {MAX_STEPS} steps, not {len(requests)}.")
-    trace_id = trace_id or new_id().replace("-", "")
+    origin = origin or Origin.here()
     rows: list[ToolExecution] = []
     for request in requests:
         device = devices.find(session, request.device_id)
-        row = judge(session, request, device=device, actor=actor, now=now, trace_id=trace_id)
+        row = judge(session, request, device=device, actor=actor, now=now, origin=origin)
         row.follows = rows[-1].id if rows else None
         rows.append(row)
     if rows:

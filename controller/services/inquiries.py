@@ -11,7 +11,7 @@ from sqlmodel import Session
 from controller.errors import OrionError, Refused
 from controller.services import arguments, audit, devices, links, recollection
 from controller.services.actors import Actor
-from controller.services.commands import CommandRequest
+from controller.services.commands import CommandRequest, Origin
 from controller.services.orders import Status
 from controller.services.policy import Verdict
 from controller.services.sight import Sight
@@ -32,7 +32,7 @@ def answers(tool: str, device_id: str = "") -> bool:
 
 
 def answer(
-    session: Session, request: CommandRequest, *, actor: Actor, now: datetime, trace_id: str
+    session: Session, request: CommandRequest, *, actor: Actor, now: datetime, origin: Origin
 ) -> ToolExecution:
     """Look into the registry or the memory, and keep a record of that."""
     result: JsonObject | None = None
@@ -57,7 +57,9 @@ def answer(
         role=actor.role.value,
         via=actor.via.value,
         api_key_id=actor.key.key_id if actor.key else None,
-        trace_id=trace_id,
+        trace_id=origin.trace_id,
+        asked_in=origin.asked_in,
+        plan_id=origin.plan_id,
         decision=verdict.value,
         reasons=[reason],
         layers=[layer | ({"code": str(error.code)} if error and refused else {})],

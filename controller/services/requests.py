@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlmodel import Session
 
 from controller.services import arguments, audit, conditions, permissions, targets
-from controller.services.actors import Actor
+from controller.services.actors import Actor, Role
 from controller.services.conditions import Condition
 from controller.services.orders import Status
 from controller.services.permissions import Decision, Proposal
@@ -17,6 +17,7 @@ from controller.services.policy import Verdict
 from controller.services.targets import Target
 from controller.store import house
 from controller.store.tables import Device, ToolExecution
+from schemas import context, traces
 from schemas.errors import ErrorCode
 from schemas.ids import new_id
 from schemas.wire import JsonObject
@@ -26,6 +27,26 @@ VALID_AT_MOST = 7 * 24 * 3600.0
 TIMEOUT = 60.0  # seconds of a tool that names none
 MAX_TIMEOUT = 3600.0
 UNDO = "undo"  # the built-in tool that puts back
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where commands come from. What has one `plan_id` is decided together, so it is ours alone to make.
+
+    The trace is a label that a caller may have chosen; `asked_in` is the piece of work in it.
+    """
+
+    plan_id: str
+    trace_id: str
+    asked_in: str | None = None
+
+    @classmethod
+    def here(cls, plan_id: str | None = None) -> "Origin":
+        """The work at hand, with a plan of its own unless one is named."""
+        found = context.trace()
+        if found is None:
+            return cls(plan_id or new_id(), traces.begun().trace_id)
+        return cls(plan_id or new_id(), found.trace_id, found.span_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +76,7 @@ def explain(
     session: Session, request: CommandRequest, *, device: Device | None, actor: Actor
 ) -> tuple[Decision, JsonObject]:
     """What the gate would say of a command at this moment, with its arguments as they would be shown. Records nothing."""
-    target = targets.of(device) if device else targets.unknown(request.device_id)
+    target = _target(device, request, actor)
     decision, _ = _decided(session, request, target, actor)
     offered = target.tools.get(request.tool)
     shown = arguments.recordable(decision.arguments)
@@ -69,15 +90,21 @@ def judge(
     device: Device | None,
     actor: Actor,
     now: datetime,
-    trace_id: str,
+    origin: Origin,
 ) -> ToolExecution:
     """Record one command with what the gate says of it. Asks the store nothing."""
-    target = targets.of(device) if device else targets.unknown(request.device_id)
+    target = _target(device, request, actor)
     decision, request = _decided(session, request, target, actor)
-    row = _record(request, target, decision, actor=actor, now=now, trace_id=trace_id)
+    row = _record(request, target, decision, actor=actor, now=now, origin=origin)
     session.add(row)
     audit.record(session, f"decision.{decision.verdict.value}", now=now, actor=actor, command=row)
     return row
+
+
+def _target(device: Device | None, request: CommandRequest, actor: Actor) -> Target:
+    """The device as the gate sees it: of one that somebody does not see not even the shape of its tools is told."""
+    seen = device is not None and actor.role_on(device.device_id, device.groups) is not Role.GUEST
+    return targets.of(device) if device and seen else targets.unknown(request.device_id)
 
 
 def _decided(
@@ -103,7 +130,13 @@ def _proposal(request: CommandRequest) -> Proposal:
 
 
 def _record(
-    request: CommandRequest, target: Target, decision: Decision, *, actor: Actor, now: datetime, trace_id: str
+    request: CommandRequest,
+    target: Target,
+    decision: Decision,
+    *,
+    actor: Actor,
+    now: datetime,
+    origin: Origin,
 ) -> ToolExecution:
     offered = target.tools.get(request.tool)
     whole = shown = arguments.recordable(decision.arguments)
@@ -124,7 +157,9 @@ def _record(
         role=actor.role_on(target.device_id, target.groups).value,
         via=actor.via.value,
         api_key_id=actor.key.key_id if actor.key else None,
-        trace_id=trace_id,
+        trace_id=origin.trace_id,
+        asked_in=origin.asked_in,
+        plan_id=origin.plan_id,
         decision=decision.verdict.value,
         reasons=decision.reasons,
         layers=layers(decision),

@@ -10,22 +10,28 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
+from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar, cast
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import QueuePool
 from sqlmodel import Session
 
 from controller.store import engine as engines
 from controller.store import migrate, notices, server
 from controller.store.checkpoints import Checkpoints
 from controller.store.failures import StoreAway, StoreBusy, StoreFailed, StoreRefused, cause
+from controller.store.freshness import Freshness
 from controller.store.house import HouseRules
 from controller.store.whereabouts import Whereabouts
 from controller.store.writer import Unit, Writer
 
 __all__ = [
     "HouseRules",
+    "PoolUse",
     "Session",
     "Store",
     "StoreAway",
@@ -42,6 +48,14 @@ READERS = 4  # threads
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class PoolUse:
+    """How many connections are at work, and how many wait for some."""
+
+    in_use: int
+    idle: int
+
+
 class Store:
     """The database of one controller. `open` migrates it; `close` waits for the writer."""
 
@@ -52,7 +66,8 @@ class Store:
         self._reader, self._asker = engines.readers(url)
         self._whereabouts = Whereabouts(url)
         self._checkpoints = Checkpoints(self._reader)
-        self._work = Writer(self._begun, self._checkpoints, self._tell, most=MAX_QUEUED)
+        self.freshness = Freshness(self._writer)
+        self._work = Writer(self._begun, self._checkpoints, self._tell, self.freshness, most=MAX_QUEUED)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
         self._listener: Callable[[list[notices.Notice]], None] | None = None
         self._closed = False
@@ -87,6 +102,20 @@ class Store:
         with suppress(DBAPIError, sqlite3.Error):  # the next stop or SQLite itself does it
             engines.empty_log(self._writer)
         self._writer.dispose()
+
+    @property
+    def waiting(self) -> int:
+        """How many units wait for the writer."""
+        return self._work.waiting
+
+    def pools(self) -> dict[str, PoolUse]:
+        """The connections of the writer and of the readers."""
+        pools = {"writer": self._writer.pool, "readers": self._reader.pool}
+        return {
+            name: PoolUse(pool.checkedout(), pool.checkedin())
+            for name, pool in pools.items()
+            if isinstance(pool, QueuePool)
+        }
 
     async def write(self, work: Callable[[Session], T]) -> T:
         """Run one unit in the writer's next transaction and return after its COMMIT."""
@@ -159,7 +188,8 @@ class Store:
 
     async def _look(self, engine: Engine, work: Callable[[Session], T]) -> T:
         self._check_open()
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._look_now, engine, work)
+        look = partial(copy_context().run, self._look_now, engine, work)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, look)
 
     def _look_now(self, engine: Engine, work: Callable[[Session], T], *, again: bool = True) -> T:
         try:

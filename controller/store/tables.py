@@ -29,6 +29,7 @@ _OPEN, _OPEN_SQLITE = text("NOT resolved"), text("resolved = 0")  # as each data
 _LIVE, _LIVE_SQLITE = text("is_active"), text("is_active = 1")
 _OVER, _OVER_SQLITE = text("resolved"), text("resolved = 1")
 _NOTED, _NOTED_SQLITE = text("acknowledged"), text("acknowledged = 1")
+_NO_COMMAND = text("trace_id IS NOT NULL AND command_id IS NULL")
 _ENDED = text("finished_at IS NOT NULL")
 
 
@@ -239,7 +240,9 @@ class ToolExecution(SQLModel, table=True):
     role: str
     via: str
     api_key_id: str | None = None  # that they came with
-    trace_id: str = Field(index=True)
+    trace_id: str = Field(index=True)  # a label: a caller may have chosen it
+    asked_in: str | None = None  # the piece of work of that trace in which it was asked for
+    plan_id: str | None = Field(default=None, index=True)  # the same for what is decided together; ours alone
 
     decision: str  # allow | ask | deny
     reasons: list[str] = _list()
@@ -306,6 +309,9 @@ class AuditEntry(SQLModel, table=True):
         UniqueConstraint("instance", "position", name="uq_audit_log_position"),
         Index("ix_audit_log_action", "action", "number"),
         Index("ix_audit_log_device_id", "device_id", "action", "number"),
+        Index(  # what a trace did beside its commands
+            "ix_audit_log_of_trace", "trace_id", sqlite_where=_NO_COMMAND, postgresql_where=_NO_COMMAND
+        ),
     )
 
     number: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=True))

@@ -8,7 +8,7 @@ import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import jwt
@@ -63,6 +63,15 @@ class _Held:
 _ENTRIES = TypeAdapter(tuple[_Entry, ...])
 
 
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Whose token it is, of which sign-in, and until when it is good."""
+
+    username: str
+    sign_in_id: str
+    ends_at: datetime
+
+
 class TokenRing:
     """Makes and checks access tokens: who, in which sign-in, until when. What they may is never in them."""
 
@@ -106,8 +115,8 @@ class TokenRing:
         token = jwt.encode(claims, key.private, algorithm=ALGORITHM, headers={"kid": key.kid})
         return token, int(LIVES.total_seconds())
 
-    def sign_in_of(self, token: str) -> tuple[str, str]:
-        """Whose token it is, and of which sign-in.
+    def read(self, token: str) -> Claims:
+        """What a token says that is good here and now.
 
         Raises:
             BadToken: it opens nothing here and now.
@@ -138,7 +147,7 @@ class TokenRing:
             raise BadToken
         if now.timestamp() >= ends:
             raise BadToken
-        return username, sign_in_id
+        return Claims(username, sign_in_id, datetime.fromtimestamp(ends, UTC))
 
     def _kept(self) -> tuple[_Entry, ...]:
         try:

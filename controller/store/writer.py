@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import nullcontext
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
@@ -20,6 +21,7 @@ from controller.store import engine as engines
 from controller.store import notices
 from controller.store.checkpoints import Checkpoints
 from controller.store.failures import StoreFailed, StoreRefused, StoreUnsure, cause
+from controller.store.freshness import Freshness
 
 logger = logging.getLogger(__name__)
 
@@ -36,9 +38,13 @@ class _Undone(Exception):
 
 @dataclass(slots=True)
 class Unit:
-    """One piece of work, and what came of it: known in `done` once it is committed."""
+    """One piece of work, and what came of it: known in `done` once it is committed.
+
+    It is done in the context of whoever asked for it, so that its log lines and rows say what it is about.
+    """
 
     work: Callable[[Session], object]
+    context: Context = field(default_factory=copy_context)
     done: Future[object] = field(default_factory=Future)
     outcome: object = None
     error: Exception | None = None
@@ -52,12 +58,14 @@ class Writer:
         begin: Callable[[], Session],
         checkpoints: Checkpoints,
         hear: Callable[[list[notices.Notice]], None],
+        freshness: Freshness,
         *,
         most: int,
     ) -> None:
         self._begin = begin
         self._checkpoints = checkpoints
         self._hear = hear
+        self._freshness = freshness
         self._most = most
         self._queue: queue.Queue[Unit | None] = queue.Queue(most)
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -69,6 +77,11 @@ class Writer:
     def has_room(self, count: int) -> bool:
         """Whether so many units fit into the queue. Only one event loop puts, so what it sees stays."""
         return self._queue.qsize() + count <= self._most
+
+    @property
+    def waiting(self) -> int:
+        """How many units wait."""
+        return self._queue.qsize()
 
     def put(self, unit: Unit) -> None:
         """Have a unit done.
@@ -123,6 +136,7 @@ class Writer:
             pass
         except (SQLAlchemyError, StoreFailed, _TransactionLost) as error:
             _fail(wanted, error, committing=committing)
+        self._freshness.committed()
         if heard:
             self._hear(heard)  # before the waiters below: who is woken finds the news delivered
         for unit in wanted:
@@ -159,7 +173,7 @@ def _do(session: Session, unit: Unit, *, alone: bool) -> None:
     before = len(notices.of(session))
     try:
         with nullcontext() if alone else session.begin_nested():  # alone, the transaction is its own
-            unit.outcome = unit.work(session)
+            unit.outcome = unit.context.run(unit.work, session)
             session.flush()
     except StatementError as error:
         if isinstance(error, DBAPIError) and engines.will_pass(error):

@@ -261,6 +261,45 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info", "debug, info, warning or error", "How much the programs say on stderr."
     )
+    log_format: Literal["console", "json"] = _setting(
+        "console", "console or json", "How they say it: for people, or one JSON object a line."
+    )
+
+    otel_endpoint: str | None = _setting(
+        None,
+        "an http:// or https:// address",
+        "An OpenTelemetry collector (OTLP over HTTP) that traces are sent to; the standard OTEL_EXPORTER_OTLP_ENDPOINT does, too.",
+        masking="url",
+    )
+
+    sentry_dsn: SecretStr | None = _setting(
+        None,
+        "a DSN, like https://key@host/1",
+        "Where errors of the programs are sent to, in Sentry's protocol; no request, body or user is.",
+        masking="whole",
+        flag=False,
+    )
+
+    @field_validator("sentry_dsn")
+    @classmethod
+    def _complete(cls, dsn: SecretStr | None) -> SecretStr | None:
+        if dsn is not None:
+            parts = urlsplit(dsn.get_secret_value())
+            project = parts.path.rpartition("/")[2]
+            if parts.scheme not in ("http", "https") or not (parts.hostname and parts.username and project):
+                raise ValueError("no such address")
+            _ = parts.port  # raises what is no port
+        return dsn
+
+    @field_validator("otel_endpoint")
+    @classmethod
+    def _reachable(cls, url: str | None) -> str | None:
+        if url is not None:
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError("no such address")
+            _ = parts.port  # raises what is no port
+        return url
 
     @field_validator("database_url")
     @classmethod

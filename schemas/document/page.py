@@ -6,8 +6,10 @@ What a field may hold is read from the JSON Schema of its model, never written t
 from collections.abc import Iterator
 from typing import Any
 
-from schemas import assistant, commands, devices, errors, events, keys
+from schemas import assistant, audit, commands, devices, errors, events, keys
 from schemas.document import prose
+from schemas.document.channels import CHANNELS
+from schemas.document.stream import table_of_names
 from schemas.joining import SECRET_BYTES, JoinCode, prove
 from schemas.signing import from_text, to_text
 from schemas.topics import Topics
@@ -30,6 +32,7 @@ MESSAGES: tuple[type[WireModel], ...] = (
     keys.JoinRequest,
     keys.JoinResponse,
     keys.JoinRefused,
+    audit.AuditLine,
 )
 
 Json = dict[str, Any]
@@ -51,6 +54,8 @@ def _sections() -> Iterator[str]:
     shown: set[str] = {"JsonValue"}
     for message in MESSAGES:
         yield from _message(message.model_json_schema(ref_template="{model}"), shown)
+    yield prose.STREAM_BEFORE
+    yield table_of_names()
     yield "## Error codes\n\n" + ", ".join(f"`{code.value}`" for code in errors.ErrorCode) + "."
     yield prose.RULES + _vector()
 
@@ -95,8 +100,10 @@ def _rights() -> str:
 def _topics() -> str:
     topics = Topics()
     lines = ["| topic | from → to | retained | QoS | payload |", "| --- | --- | --- | --- | --- |"]
-    for path, direction, retained, qos, payload in prose.TOPICS:
-        lines.append(f"| `{topics.prefix}/{path}` | {direction} | {retained} | {qos} | {payload} |")
+    for each in CHANNELS:
+        said = " or ".join(f"[{kind.__name__}](#{kind.__name__.lower()})" for kind in each.messages)
+        direction = f"{each.speaker} → {each.hearer}"
+        lines.append(f"| `{each.address(topics)}` | {direction} | {each.kept} | {each.qos} | {said} |")
     return "\n".join(lines)
 
 

@@ -27,63 +27,6 @@ TOPICS_BEFORE = """## Topics
 The prefix `orion/v1` is a setting of the installation. `{device_id}` is also the device's MQTT username and client
 id; the broker lets a device write and read its own topics only."""
 
-# path below the prefix, from → to, retained, QoS, payload
-TOPICS: tuple[tuple[str, str, str, str, str], ...] = (
-    (
-        "devices/{device_id}/presence",
-        "device → all",
-        "yes, also as the Last Will",
-        "1",
-        "[Presence](#presence)",
-    ),
-    ("devices/{device_id}/profile", "device → all", "yes", "1", "[Profile](#profile)"),
-    ("devices/{device_id}/heartbeat", "device → all", "yes", "0", "[Heartbeat](#heartbeat)"),
-    ("devices/{device_id}/event", "device → controller", "no", "1", "[Event](#event)"),
-    ("devices/{device_id}/command", "controller → device", "never", "1", "[Command](#command)"),
-    ("devices/{device_id}/cancel", "controller → device", "never", "1", "[Cancel](#cancel)"),
-    ("devices/{device_id}/reply/{instance}", "device → controller", "no", "1", "[Reply](#reply)"),
-    ("devices/{device_id}/ack", "controller → device", "no", "1", "[Ack](#ack)"),
-    ("users/{username}/request", "user → controller", "no", "1", "[Request](#request)"),
-    ("users/{username}/decision", "user → controller", "no", "1", "[Decision](#decision)"),
-    ("users/{username}/response", "controller → user", "no", "1", "[Response](#response)"),
-    (
-        "approvals/{approval_id}",
-        "controller → approvers",
-        "yes; empty once it is settled",
-        "1",
-        "[Approval](#approval)",
-    ),
-    (
-        "controllers/{instance}/presence",
-        "controller → all",
-        "yes, also as the Last Will",
-        "1",
-        "[Presence](#presence)",
-    ),
-    ("controllers/keys", "controller → all", "yes", "1", "[Keys](#keys)"),
-    (
-        "join/{invite_id}/request",
-        "who has a join code → controller",
-        "no",
-        "1",
-        "[JoinRequest](#joinrequest)",
-    ),
-    (
-        "join/{invite_id}/response",
-        "controller → who has a join code",
-        "no",
-        "1",
-        "[JoinResponse](#joinresponse) or [JoinRefused](#joinrefused)",
-    ),
-    (
-        "audit",
-        "controller → admins",
-        "no",
-        "0",
-        "one JSON object per decision and outcome, without arguments",
-    ),
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Granted:
@@ -144,6 +87,11 @@ A clean stop publishes `offline` with its reason (`stopped`, `sleeping`, `update
 that its `boot_id` names. An MQTT 3.1.1 device works as well: what it needs of the properties is in the payload too."""
 
 MESSAGES_BEFORE = "## Messages"
+
+STREAM_BEFORE = """## Names of the live stream
+
+Who watches by HTTP (`/api/v1/stream`) knows what happens by these names. On MQTT nothing is called so: each of them is told
+when one of the messages beside it travels."""
 
 RULES = f"""## Commands, from order to acknowledgement
 

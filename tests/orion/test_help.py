@@ -13,7 +13,7 @@ from orion import cli
 from tests.orion.installation import ORION, clean_environment, orion
 
 NOUNS = (
-    "up", "broker", "controller", "node", "ask", "run", "undo", "doctor", "conform", "demo",
+    "up", "broker", "controller", "node", "ask", "run", "undo", "trace", "doctor", "conform", "demo",
     "devices list", "devices show", "devices add", "devices adopt", "devices resume", "devices remove", "devices policy",
     "users list", "users add", "users role", "users grant", "users ungrant", "users rotate", "users remove",
     "users password", "users disable", "users enable", "login", "logout", "whoami",
@@ -26,7 +26,7 @@ NOUNS = (
     "search", "sessions list", "sessions show", "sessions end",
     "conform", "devices revoke", "devices rotate", "identities list", "identities rotate",
     "audit archive", "db status", "db migrate", "db clean", "db move", "db backup", "db backups", "db verify", "db restore",
-    "stats tools", "stats devices", "stats failures",
+    "stats tools", "stats devices", "stats failures", "asyncapi",
 )  # fmt: skip
 
 

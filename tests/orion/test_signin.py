@@ -48,9 +48,9 @@ def test_who_signs_in_is_who_asks_until_they_sign_out(installation: Installation
     refused = installation.data("users", "list", exit_code=3)
     out = installation.data("logout")
 
-    assert before == {"username": "admin", "role": "admin"}
+    assert before == {"username": "admin", "role": "admin", "grants": [], "key": None}
     assert signed_in.returncode == 0, signed_in.stderr
-    assert during == {"username": "mia", "role": "operator"}
+    assert during == {"username": "mia", "role": "operator", "grants": [], "key": None}
     assert refused["error"]["code"] == "permission_denied"
     assert out == {"username": "mia", "ended": True}
     assert installation.data("whoami") == before

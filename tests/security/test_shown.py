@@ -29,6 +29,8 @@ ENVIRONMENT = {
     "ORION_MQTT_ADMIN_PASSWORD": SECRET,
     "ORION_NODE_PASSWORD": SECRET,
     "OLLAMA_API_KEY": SECRET,
+    "ORION_OTEL_ENDPOINT": f"https://me:{SECRET}@collector.example",
+    "ORION_SENTRY_DSN": f"https://{SECRET}@sentry.example/1",
     "OLLAMA_HOST": f"https://me:{SECRET}@ollama.example",
 }
 
@@ -62,7 +64,12 @@ def test_a_secret_in_the_wrong_form_is_refused_without_saying_it(tmp_path: Path,
 
 
 @pytest.mark.parametrize(
-    ("flag", "variable"), [("mqtt_url", "ORION_MQTT_URL"), ("database_url", "ORION_DATABASE_URL")]
+    ("flag", "variable"),
+    [
+        ("mqtt_url", "ORION_MQTT_URL"),
+        ("database_url", "ORION_DATABASE_URL"),
+        ("otel_endpoint", "ORION_OTEL_ENDPOINT"),
+    ],
 )
 def test_a_password_in_a_flag_is_refused_with_the_remedy(tmp_path: Path, flag: str, variable: str) -> None:
     with pytest.raises(ConfigError, match=variable) as told:
@@ -133,8 +140,8 @@ def test_a_statement_that_fails_is_logged_without_its_values(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("program", "knows"),
     [
-        ("broker", set()),
-        ("node", {"ORION_MQTT_URL", "ORION_NODE_PASSWORD"}),
+        ("broker", {"ORION_SENTRY_DSN"}),
+        ("node", {"ORION_MQTT_URL", "ORION_NODE_PASSWORD", "ORION_OTEL_ENDPOINT", "ORION_SENTRY_DSN"}),
         ("controller", set(ENVIRONMENT) - {"ORION_NODE_PASSWORD"}),
     ],
 )
@@ -142,6 +149,13 @@ def test_each_program_is_told_its_own_secrets_only(program: str, knows: set[str]
     told = crew.for_program(program, {**ENVIRONMENT, "PATH": "/bin"})
 
     assert set(told) == knows | {"PATH"}
+
+
+def test_the_secrets_of_a_collector_are_for_those_who_tell_it_something() -> None:
+    headers = {"OTEL_EXPORTER_OTLP_HEADERS": f"authorization={SECRET}"}
+
+    assert crew.for_program("broker", headers) == {}
+    assert crew.for_program("controller", headers) == crew.for_program("node", headers) == headers
 
 
 def test_a_secret_argument_on_the_command_line_is_warned_of_and_can_come_from_stdin(

@@ -10,11 +10,11 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
+from controller.api.access.bearers import Bearers
 from controller.api.access.throttle import Throttle
 from controller.errors import Refused
-from controller.services import audit, standing, users
-from controller.services.accounts import apikeys, passwords, signins
-from controller.services.accounts.apikeys import Shown
+from controller.services import audit, users
+from controller.services.accounts import passwords, signins
 from controller.services.actors import Actor
 from controller.store.store import Session, Store
 from controller.store.tables import User
@@ -24,16 +24,6 @@ from schemas.commands import Via
 T = TypeVar("T")
 
 HASHING = 2  # passwords at once: each takes a core for some 20 ms, and 19 MiB
-
-
-class Unauthorized(Refused):
-    """The request carries no token that is known here."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "A valid token is needed: sign in with `orion login`. On the controller's own computer `orion` reads "
-            "it from the data folder's token file."
-        )
 
 
 class GrantRefused(Refused):
@@ -73,6 +63,7 @@ class Doorkeeper:
         self._store = store
         self._ring = ring
         self._now = now
+        self._bearers = Bearers(store, ring, clock=clock, now=now)
         self._throttle = Throttle(clock)
         self._hashing = asyncio.Semaphore(HASHING)
 
@@ -139,7 +130,7 @@ class Doorkeeper:
     async def sign_out(self, token: str) -> None:
         """End a sign-in by its refresh token or its access token. An unknown one ends nothing (RFC 7009)."""
         try:
-            _, sign_in_id = self._ring.sign_in_of(token)
+            sign_in_id = self._ring.read(token).sign_in_id
         except BadToken:
             if not await self._store.ask(lambda session: signins.is_known(session, token)):
                 return  # whoever makes one up costs nobody a turn at writing
@@ -147,32 +138,13 @@ class Doorkeeper:
         else:
             await self._store.write(lambda session: signins.end(session, sign_in_id, now=self._now()))
 
-    async def actor_of(self, access_token: str, via: Via) -> Actor:
+    async def actor_of(self, token: str, via: Via) -> Actor:
         """Who shows this token or API key, with the rights of now.
 
         Raises:
             Unauthorized: nobody who may come in.
         """
-        if (shown := apikeys.shown(access_token)) is not None:
-            return await self._bearer_of(shown, via)
-        try:
-            username, sign_in_id = self._ring.sign_in_of(access_token)
-        except BadToken:
-            raise Unauthorized from None
-        actor = await self._store.ask(partial(standing.by_sign_in, sign_in_id=sign_in_id, via=via))
-        if actor is None or actor.user != username:
-            raise Unauthorized
-        return actor
-
-    async def _bearer_of(self, shown: Shown, via: Via) -> Actor:
-        now = self._now()
-        found = await self._store.ask(partial(standing.by_key, shown=shown, via=via, now=now))
-        if found is None:
-            raise Unauthorized
-        actor, key = found
-        if key.last_used_at is None or now - key.last_used_at >= apikeys.USED_AGAIN:
-            self._store.write_soon(partial(apikeys.note_use, key_id=key.id, now=now))
-        return actor
+        return await self._bearers.actor_of(token, via)
 
     async def check(self, username: str, password: str) -> str:
         """Make sure that somebody who is in knows their password too; how it is kept.

@@ -1,15 +1,18 @@
 """Approvals: look at the cards, and decide one, once."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from controller.api import routing, views
+from controller.api import routing, shapes, views
 from controller.api.deps import Asking, Controller
 from controller.api.paging import Cursor, Pages
 from controller.api.preferences import Patience
+from controller.api.shapes import Json, Shown
+from controller.api.shapes.problems import refusals
+from controller.api.shapes.shown import HASH, asked
 from controller.assistant import answers
 from controller.assistant.language import language_of
 from controller.services import approvals
@@ -26,7 +29,7 @@ router = routing.router("approvals", below="/approvals")
 class NewDecision(BaseModel):
     """A person's word. `hash`, if given, must be that of the card they were shown."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = asked({"decision": "approve", "hash": HASH, "comment": "Go ahead."})
 
     decision: Literal["approve", "deny"]
     hash: str | None = None
@@ -41,7 +44,7 @@ async def listed(
     status: ApprovalStatus | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     cursor: Cursor = None,
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.Approvals)]:
     """Cards, newest first: one's own, and all for who decides."""
 
     def look(session: Session) -> Page[ApprovalRow]:
@@ -51,8 +54,10 @@ async def listed(
     return pages.shown(await controller.store.read(look), views.approval)
 
 
-@router.get("/{approval_id}")
-async def one(controller: Controller, actor: Asking, approval_id: str) -> dict[str, Any]:
+@router.get("/{approval_id}", responses=refusals(404))
+async def one(
+    controller: Controller, actor: Asking, approval_id: str
+) -> Annotated[Json, Shown(shapes.Approval)]:
     """One card."""
     row = await controller.store.read(
         lambda session: approvals.get(session, approval_id, sight=Sight(session, actor))
@@ -60,14 +65,14 @@ async def one(controller: Controller, actor: Asking, approval_id: str) -> dict[s
     return views.approval(row)
 
 
-@router.post("/{approval_id}/decision")
+@router.post("/{approval_id}/decision", responses=refusals(404, 409))
 async def decide(
     controller: Controller,
     actor: Asking,
     approval_id: str,
     wanted: NewDecision,
     patience_s: Patience,
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.Decided)]:
     """Decide a card; with `Prefer: wait=N` the commands it let go are shown as they ended."""
 
     def decided(session: Session) -> tuple[ApprovalRow, list[ToolExecution]]:

@@ -10,11 +10,12 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from controller.api import routing
+from controller.api import routing, shapes
 from controller.api.deps import Asking, Controller, Parts
+from controller.api.lines import Lines
+from controller.api.shapes.shown import asked
 from controller.assistant.chat import Ask
 from controller.errors import OrionError
 from controller.services.actors import Actor
@@ -27,21 +28,20 @@ logger = logging.getLogger(__name__)
 router = routing.router("assistant")
 
 MAX_WAITING = 1_000  # lines for a slow reader; more are dropped, the report never
-NDJSON = "application/x-ndjson"
 
 
 class NewRequest(BaseModel):
     """What a person says."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = asked({"text": "Maak een map Test op mijn laptop"})
 
     text: Annotated[str, Field(max_length=MAX_TEXT)]
     session_id: MessageId | None = None
     device_id: DeviceId | None = None  # where they sit
 
 
-@router.post("/ask")
-async def ask(controller: Controller, actor: Asking, wanted: NewRequest) -> StreamingResponse:
+@router.post("/ask", response_class=Lines, responses={200: {"model": shapes.Line}})
+async def ask(controller: Controller, actor: Asking, wanted: NewRequest) -> Lines:
     """Say what should happen; each step is streamed as it is taken.
 
     Raises:
@@ -51,7 +51,7 @@ async def ask(controller: Controller, actor: Asking, wanted: NewRequest) -> Stre
     lines: asyncio.Queue[bytes | None] = asyncio.Queue(MAX_WAITING)
     said = Ask(wanted.text, session_id=wanted.session_id, here=wanted.device_id)
     controller.tasks.create_task(_serve(controller, actor, said, lines), name="turn")
-    return StreamingResponse(_stream(lines), media_type=NDJSON)
+    return Lines(_stream(lines))
 
 
 async def _serve(controller: Parts, actor: Actor, said: Ask, lines: asyncio.Queue[bytes | None]) -> None:

@@ -3,16 +3,19 @@
 import asyncio
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 from cryptography import x509
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from broker import certificates
 from broker.rights import DEVICES
-from controller.api import routing
+from controller.api import routing, shapes
 from controller.api.deps import Administering, Controller
 from controller.api.routes.devices import DeviceIdPath
+from controller.api.shapes import Json, Shown
+from controller.api.shapes.problems import refusals
+from controller.api.shapes.shown import asked
 from controller.errors import AlreadyExists, Conflict, InvalidArguments, NotFound
 from controller.services import audit, devices, names
 from controller.store.store import Session
@@ -22,18 +25,18 @@ router = routing.router("devices", below="/devices")
 MAX_REQUEST = 16_384  # characters
 
 
-class Request(BaseModel):
+class CertificateWanted(BaseModel):
     """A certificate signing request in PEM. Only its key is used: the name is the device's id."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = asked({"csr": "-----BEGIN CERTIFICATE REQUEST-----\n…"})
 
     csr: Annotated[str, Field(max_length=MAX_REQUEST)]
 
 
-@router.post("/{device_id}/certificate", status_code=201)
+@router.post("/{device_id}/certificate", status_code=201, responses=refusals(404, 409))
 async def issue(
-    controller: Controller, actor: Administering, device_id: DeviceIdPath, wanted: Request
-) -> dict[str, Any]:
+    controller: Controller, actor: Administering, device_id: DeviceIdPath, wanted: CertificateWanted
+) -> Annotated[Json, Shown(shapes.Certified)]:
     """Give a device a certificate for its key. Earlier ones hold until the device is revoked or removed."""
     directory, port = controller.settings.identities_dir, controller.settings.cert_port
     if directory is None or not port:

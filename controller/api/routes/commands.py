@@ -8,13 +8,16 @@ from functools import partial
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import Depends, Header, Query, Request, Response
-from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, StrictBool, model_validator
 
-from controller.api import routing, views
+from controller.api import routing, shapes, views
 from controller.api.deps import Asking, Controller, Parts
+from controller.api.lines import Lines
 from controller.api.paging import Cursor, Pages
 from controller.api.preferences import LONGEST_WAIT, Patience
+from controller.api.shapes import Json, Shown
+from controller.api.shapes.problems import located, refusals
+from controller.api.shapes.shown import asked
 from controller.errors import InvalidArguments
 from controller.services import commands, devices, repeats, rollouts, undoing
 from controller.services.actors import Actor
@@ -26,21 +29,20 @@ from controller.services.waiting import until_settled, watch
 from controller.store.store import Session
 from controller.store.tables import ToolExecution
 from schemas.ids import DeviceId, MessageId, ToolName
-from schemas.wire import JsonObject
+from schemas.wire import Integer, JsonObject
 
 router = routing.router("commands", below="/commands")
 
 MOST = 10_000  # of one list: as many as one group may have
-NDJSON = "application/x-ndjson"
 FOR_GROUPS = frozenset({"rate_per_s", "max_in_flight", "stop_after"})
 KEY = r"^[!-~]{1,255}$"  # what may name a request
-ValidFor = Annotated[float, Field(gt=0, le=commands.VALID_AT_MOST)]
+ValidFor = Annotated[float, Field(gt=0, le=commands.VALID_AT_MOST, strict=True)]
 
 
 class ToolCondition(BaseModel):
     """A look that must answer true right before a command leaves; `field`: what of its answer."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = asked({"tool": "path_info", "arguments": {"path": "/srv/files"}, "field": "exists"})
 
     tool: ToolName
     arguments: JsonObject = Field(default_factory=dict)
@@ -50,19 +52,21 @@ class ToolCondition(BaseModel):
 class NewCommand(BaseModel):
     """What a device should do, or every device of a group, at a pace."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = asked(
+        {"device_id": "workshop-pc", "tool": "create_directory", "arguments": {"path": "/srv/files/Test"}}
+    )
 
     device_id: DeviceId | None = None
     group: Annotated[str, Field(min_length=1, max_length=100)] | None = None
-    rate_per_s: Annotated[float, Field(ge=rollouts.SLOWEST, le=rollouts.FASTEST)] | None = None
-    max_in_flight: Annotated[int, Field(ge=1, le=MOST)] | None = rollouts.MAX_IN_FLIGHT
-    stop_after: Annotated[int, Field(ge=1, le=MOST)] | None = None
+    rate_per_s: Annotated[float, Field(ge=rollouts.SLOWEST, le=rollouts.FASTEST, strict=True)] | None = None
+    max_in_flight: Annotated[Integer, Field(ge=1, le=MOST, strict=True)] | None = rollouts.MAX_IN_FLIGHT
+    stop_after: Annotated[Integer, Field(ge=1, le=MOST, strict=True)] | None = None
     tool: ToolName
     arguments: JsonObject = Field(default_factory=dict)
-    dry_run: bool = False
+    dry_run: StrictBool = False
     valid_s: ValidFor = commands.VALID_FOR
-    timeout_s: Annotated[float, Field(gt=0, le=commands.MAX_TIMEOUT)] | None = None
-    when_online: bool = False
+    timeout_s: Annotated[float, Field(gt=0, le=commands.MAX_TIMEOUT, strict=True)] | None = None
+    when_online: StrictBool = False
     condition: Literal["online"] | ToolCondition | None = None
 
     def as_request(self) -> commands.CommandRequest:
@@ -99,9 +103,9 @@ class NewCommand(BaseModel):
 class NewUndo(BaseModel):
     """How what a command changed should be put back."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = asked({"dry_run": True})
 
-    dry_run: bool = False
+    dry_run: StrictBool = False
     valid_s: ValidFor = commands.VALID_FOR
 
 
@@ -120,7 +124,7 @@ async def _named(
 Named = Annotated[Callable[[BaseModel], Name | None], Depends(_named)]
 
 
-@router.post("", status_code=202)
+@router.post("", status_code=202, responses=refusals(404, 409) | located(202))
 async def submit(
     controller: Controller,
     actor: Asking,
@@ -128,7 +132,7 @@ async def submit(
     response: Response,
     named: Named,
     patience_s: Patience,
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.Command)]:
     """Record a command and decide whether it may leave; a refusal is an outcome, not an error.
 
     The same `Idempotency-Key` with the same body orders it once, however often it comes within a day.
@@ -150,8 +154,9 @@ async def _ordered(
     response: Response,
     once: Callable[[Session], tuple[ToolExecution, bool]],
     patience_s: float,
-) -> dict[str, Any]:
-    row, is_known = await controller.store.write(once)
+) -> Json:
+    with controller.spans.within("policy"):
+        row, is_known = await controller.store.write(once)
     response.headers["Location"] = f"{routing.PREFIX}/commands/{row.id}"
     if is_known:
         response.headers["Idempotency-Replayed"] = "true"
@@ -161,7 +166,9 @@ async def _ordered(
 
 
 @router.post("/explain")
-async def explain(controller: Controller, actor: Asking, wanted: NewCommand) -> dict[str, Any]:
+async def explain(
+    controller: Controller, actor: Asking, wanted: NewCommand
+) -> Annotated[Json, Shown(shapes.Explained)]:
     """What the gate would say of a command to one device at this moment; nothing is recorded and nothing asked."""
     if wanted.device_id is None:
         raise InvalidArguments("group: one device's answer is explained at a time; name a device_id.")
@@ -193,7 +200,7 @@ async def listed(
     device_id: DeviceId | None = None,
     status: Status | None = None,
     parent_id: MessageId | None = None,
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.Commands)]:
     """Commands, newest first; with `parent_id` those of one order to a group.
 
     Of what somebody else ordered, who may only look sees no arguments and no results: they are null.
@@ -215,8 +222,10 @@ async def listed(
     return pages.whole(*await controller.store.read(look))
 
 
-@router.get("/{command_id}")
-async def one(controller: Controller, actor: Asking, command_id: str, patience_s: Patience) -> dict[str, Any]:
+@router.get("/{command_id}", responses=refusals(404))
+async def one(
+    controller: Controller, actor: Asking, command_id: str, patience_s: Patience
+) -> Annotated[Json, Shown(shapes.Command)]:
     """One command; with `Prefer: wait=N` after it settled, or after N seconds."""
 
     def look(session: Session) -> tuple[ToolExecution, dict[str, Any]]:
@@ -233,16 +242,20 @@ async def one(controller: Controller, actor: Asking, command_id: str, patience_s
     return (await controller.store.read(partial(_shown_to, rows=rows, actor=actor)))[0]
 
 
-@router.get("/{command_id}/watch")
+@router.get(
+    "/{command_id}/watch",
+    response_class=Lines,
+    responses=refusals(404) | {200: {"model": shapes.Command}},
+)
 async def watched(
     controller: Controller,
     actor: Asking,
     command_id: str,
     within_s: Annotated[float, Query(gt=0, le=LONGEST_WAIT)] = 60.0,
-) -> StreamingResponse:
+) -> Lines:
     """A line now and one per change, until nothing moves any more or the time is up."""
     await controller.store.read(partial(_seen, command_id=command_id, actor=actor))
-    return StreamingResponse(_lines(controller, actor, command_id, within_s), media_type=NDJSON)
+    return Lines(_lines(controller, actor, command_id, within_s))
 
 
 async def _lines(controller: Parts, actor: Actor, command_id: str, within_s: float) -> AsyncIterator[bytes]:
@@ -271,8 +284,10 @@ def _shown(session: Session, rows: Sequence[ToolExecution], sight: Sight) -> lis
     ]
 
 
-@router.post("/{command_id}/cancel", status_code=202)
-async def cancel(controller: Controller, actor: Asking, command_id: str) -> dict[str, Any]:
+@router.post("/{command_id}/cancel", status_code=202, responses=refusals(404, 409))
+async def cancel(
+    controller: Controller, actor: Asking, command_id: str
+) -> Annotated[Json, Shown(shapes.Command)]:
     """Stop a command, as far as it still can be; with one to a group all of its devices' own."""
     row = await controller.store.write(
         lambda session: rollouts.cancel(session, command_id, actor=actor, now=datetime.now(UTC))
@@ -280,7 +295,7 @@ async def cancel(controller: Controller, actor: Asking, command_id: str) -> dict
     return (await controller.store.read(partial(_shown_to, rows=[row], actor=actor)))[0]
 
 
-@router.post("/{command_id}/undo", status_code=202)
+@router.post("/{command_id}/undo", status_code=202, responses=refusals(404, 409) | located(202))
 async def undo(
     controller: Controller,
     actor: Asking,
@@ -289,7 +304,7 @@ async def undo(
     named: Named,
     patience_s: Patience,
     wanted: NewUndo | None = None,
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.Command)]:
     """Put back what a command changed, by a command of its own; once for an `Idempotency-Key`."""
     how, now = wanted or NewUndo(), datetime.now(UTC)
 

@@ -3,18 +3,21 @@
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import Path, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from pydantic_core import to_json
 
 from broker.identities import IdentityError, NameTaken, UnknownIdentity
 from broker.rights import DEVICES
-from controller.api import routing, views
+from controller.api import routing, shapes, views
 from controller.api.deps import Administering, Asking, Controller
 from controller.api.paging import AnyLimit, Cursor, Filter, Pages
 from controller.api.preconditions import Matching, tag
+from controller.api.shapes import Json, Shown
+from controller.api.shapes.problems import refusals, versioned
+from controller.api.shapes.shown import HASH, asked
 from controller.errors import InvalidArguments, Refused
 from controller.services import commands, devices, invitations, links, revisions
 from controller.services.actors import Actor
@@ -50,26 +53,39 @@ class Names(BaseModel):
 class NewDevice(Names):
     """A place to prepare. With `public_key` (Ed25519, base64url) the device is enrolled at once."""
 
+    model_config = asked(
+        {
+            "device_id": "workshop-pc",
+            "name": "Workshop",
+            "groups": ["workshop"],
+            "allowed_paths": ["/srv/files"],
+        }
+    )
+
     device_id: DeviceId
     public_key: Annotated[str, Field(max_length=64)] | None = None
-    adopt: bool = False  # accept the tools of its first profile without a look
+    adopt: StrictBool = False  # accept the tools of its first profile without a look
 
 
 class Change(Names):
     """What to change; lists named in `unlimited` no longer narrow."""
 
-    unlimited: frozenset[Literal["allowed_tools", "allowed_paths", "allowed_apps"]] = frozenset()
+    model_config = asked({"name": "Workshop", "policy": "observe", "unlimited": ["allowed_apps"]})
+
+    unlimited: Annotated[
+        list[Literal["allowed_tools", "allowed_paths", "allowed_apps"]], Field(max_length=3)
+    ] = []
 
 
 class Adoption(BaseModel):
     """The tools that somebody looked at: name and hash, as `GET` showed them. Null takes what there is."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = asked({"tools": {"list_directory": HASH}})
 
     tools: Annotated[dict[ToolName, str], Field(max_length=200)] | None = None
 
 
-@router.get("", response_model=dict[str, Any])
+@router.get("", response_model=Annotated[Json, Shown(shapes.Devices)])
 async def listed(
     controller: Controller,
     actor: Asking,
@@ -94,8 +110,10 @@ async def listed(
     return pages.sent(*await controller.looks.share(key, told))
 
 
-@router.post("", status_code=201)
-async def add(controller: Controller, actor: Administering, wanted: NewDevice) -> dict[str, Any]:
+@router.post("", status_code=201, responses=refusals(409))
+async def add(
+    controller: Controller, actor: Administering, wanted: NewDevice
+) -> Annotated[Json, Shown(shapes.DeviceAdded)]:
     """Prepare a place and an identity on the broker; the password is said here and never again."""
     if actor.key is not None and not actor.key.covers(wanted.device_id):
         raise Refused(f"The API key is for some devices only, and {wanted.device_id} is none of them.")
@@ -161,10 +179,10 @@ def place(wanted: Names, device_id: str, *, adopt: bool) -> devices.NewDevice:
     )
 
 
-@router.get("/{device_id}")
+@router.get("/{device_id}", responses=refusals(404) | versioned())
 async def one(
     controller: Controller, actor: Asking, device_id: DeviceIdPath, response: Response
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.DeviceLinked)]:
     """One device, with its tools, what is allowed on it, and what it hangs on.
 
     Its ETag is the version of its place: what the device itself says all the time is no part of that.
@@ -179,7 +197,7 @@ async def one(
     return views.device_whole(row) | views.links(found)
 
 
-@router.post("/{device_id}/adopt")
+@router.post("/{device_id}/adopt", responses=refusals(404, 409, 412, 428) | versioned())
 async def adopt(
     controller: Controller,
     actor: Administering,
@@ -187,7 +205,7 @@ async def adopt(
     match: Matching,
     response: Response,
     wanted: Adoption | None = None,
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.DeviceWhole)]:
     """Accept the tools that the device offers now, if they are the ones that were looked at."""
     seen = wanted.tools if wanted else None
 
@@ -200,14 +218,16 @@ async def adopt(
     return views.device_whole(row)
 
 
-@router.post("/{device_id}/resume")
-async def resume(controller: Controller, actor: Administering, device_id: DeviceIdPath) -> dict[str, Any]:
+@router.post("/{device_id}/resume", responses=refusals(404, 409))
+async def resume(
+    controller: Controller, actor: Administering, device_id: DeviceIdPath
+) -> Annotated[Json, Shown(shapes.DeviceWhole)]:
     """Let a device in that was shut out because it sent too much, before its time."""
     await controller.warden.let_in(device_id, actor)
     return views.device_whole(await controller.store.ask(lambda session: devices.get(session, device_id)))
 
 
-@router.patch("/{device_id}")
+@router.patch("/{device_id}", responses=refusals(404, 412, 428) | versioned())
 async def change(
     controller: Controller,
     actor: Administering,
@@ -215,7 +235,7 @@ async def change(
     wanted: Change,
     match: Matching,
     response: Response,
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.DeviceWhole)]:
     """Change names, policy profile or lists, and leave the others."""
     change = devices.PolicyChange(
         name=wanted.name,
@@ -226,7 +246,7 @@ async def change(
         allowed_tools=frozen(wanted.allowed_tools),
         allowed_paths=frozen(wanted.allowed_paths),
         allowed_apps=frozen(wanted.allowed_apps),
-        unlimited=wanted.unlimited,
+        unlimited=frozenset(wanted.unlimited),
     )
 
     def narrow(session: Session) -> Device:
@@ -246,7 +266,7 @@ def narrowed(session: Session, device_id: str, change: devices.PolicyChange, *, 
     return row
 
 
-@router.delete("/{device_id}", status_code=204)
+@router.delete("/{device_id}", status_code=204, responses=refusals(404, 412, 428))
 async def remove(
     controller: Controller, actor: Administering, device_id: DeviceIdPath, match: Matching
 ) -> None:

@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Protocol
 
 from fastapi import Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from controller.api import routing, views
+from controller.api import routing, shapes, views
 from controller.api.deps import Asking, Controller, Parts
 from controller.api.paging import Cursor, Pages
 from controller.api.routes.devices import DeviceIdPath
+from controller.api.shapes import Json, Shown
+from controller.api.shapes.problems import refusals
+from controller.api.shapes.shown import ID, asked
 from controller.services import attention, events
 from controller.services.actors import Actor
 from controller.services.attention import EventName
@@ -30,7 +33,7 @@ EventId = Annotated[MessageId, Path()]
 class OneEvent(BaseModel):
     """An event by its device and its id."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = asked({"device_id": "workshop-pc", "event_id": ID.format(4)})
 
     device_id: DeviceId
     event_id: MessageId
@@ -39,7 +42,7 @@ class OneEvent(BaseModel):
 class SomeEvents(BaseModel):
     """Events that somebody looked at together."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = asked({"events": [{"device_id": "workshop-pc", "event_id": ID.format(4)}]})
 
     events: Annotated[list[OneEvent], Field(min_length=1, max_length=attention.MOST)]
 
@@ -48,7 +51,7 @@ class SomeEvents(BaseModel):
         return [EventName(each.device_id, each.event_id) for each in self.events]
 
 
-@router.get("")
+@router.get("", responses=refusals(404))
 async def listed(
     controller: Controller,
     actor: Asking,
@@ -61,7 +64,7 @@ async def listed(
     *,
     unresolved: bool = False,
     acknowledged: bool | None = None,
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.Events)]:
     """What devices noticed, newest first.
 
     `unresolved`: only what is not over; `acknowledged`: what somebody took note of, or with false nobody.
@@ -83,31 +86,35 @@ async def listed(
     return pages.shown(await controller.store.read(look), views.event)
 
 
-@router.post("/acknowledge")
-async def acknowledge_some(controller: Controller, actor: Asking, wanted: SomeEvents) -> dict[str, Any]:
+@router.post("/acknowledge", responses=refusals(404))
+async def acknowledge_some(
+    controller: Controller, actor: Asking, wanted: SomeEvents
+) -> Annotated[Json, Shown(shapes.EventsMarked)]:
     """Take note of events; of all of them, or of none."""
     return {"items": await _marked(controller, actor, attention.acknowledge, wanted.names())}
 
 
-@router.post("/resolve")
-async def resolve_some(controller: Controller, actor: Asking, wanted: SomeEvents) -> dict[str, Any]:
+@router.post("/resolve", responses=refusals(404))
+async def resolve_some(
+    controller: Controller, actor: Asking, wanted: SomeEvents
+) -> Annotated[Json, Shown(shapes.EventsMarked)]:
     """Say that events are over; all of them, or none."""
     return {"items": await _marked(controller, actor, attention.resolve, wanted.names())}
 
 
-@router.post("/{device_id}/{event_id:path}/acknowledge")
+@router.post("/{device_id}/{event_id:path}/acknowledge", responses=refusals(404))
 async def acknowledge(
     controller: Controller, actor: Asking, device_id: DeviceIdPath, event_id: EventId
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.Event)]:
     """Take note of an event. Who did so first stays."""
     names = [EventName(device_id, event_id)]
     return (await _marked(controller, actor, attention.acknowledge, names))[0]
 
 
-@router.post("/{device_id}/{event_id:path}/resolve")
+@router.post("/{device_id}/{event_id:path}/resolve", responses=refusals(404))
 async def resolve(
     controller: Controller, actor: Asking, device_id: DeviceIdPath, event_id: EventId
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.Event)]:
     """Say that an event is over. Who did so first stays, the device itself too."""
     return (await _marked(controller, actor, attention.resolve, [EventName(device_id, event_id)]))[0]
 
@@ -118,9 +125,7 @@ class _Mark(Protocol):
     ) -> list[EventRow]: ...
 
 
-async def _marked(
-    controller: Parts, actor: Actor, mark: _Mark, names: Sequence[EventName]
-) -> list[dict[str, Any]]:
+async def _marked(controller: Parts, actor: Actor, mark: _Mark, names: Sequence[EventName]) -> list[Json]:
     rows = await controller.store.write(
         lambda session: mark(session, names, actor=actor, now=datetime.now(UTC))
     )

@@ -4,22 +4,25 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from controller.api import routing
 from controller.api.deps import Administering, Controller
+from controller.api.shapes.problems import refusals
+from controller.api.shapes.shown import asked
 from controller.services import examinations
 from schemas.ids import DeviceId, MessageId
+from schemas.wire import Integer
 
 router = routing.router("devices", below="/devices")
 
-Count = Annotated[int, Field(ge=0, le=1000)]
+Count = Annotated[Integer, Field(ge=0, le=1000, strict=True)]
 
 
 class Examined(BaseModel):
     """How an examination went. `events`: what the device told of messages that it refused in it."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = asked({"passed": 31, "broken": 0, "not_tried": 2})
 
     passed: Count
     broken: Count
@@ -27,7 +30,7 @@ class Examined(BaseModel):
     events: Annotated[list[MessageId], Field(max_length=100)] = []
 
 
-@router.post("/{device_id}/examined", status_code=204)
+@router.post("/{device_id}/examined", status_code=204, responses=refusals(404))
 async def examined(
     controller: Controller, actor: Administering, device_id: Annotated[DeviceId, Path()], said: Examined
 ) -> None:

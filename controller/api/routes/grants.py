@@ -1,14 +1,17 @@
 """Roles on single devices and groups, beside the one that a user has on all."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from controller.api import routing, views
+from controller.api import routing, shapes, views
 from controller.api.deps import Administering, Controller
 from controller.api.routes.users import UsernamePath
+from controller.api.shapes import Json, Shown
+from controller.api.shapes.problems import refusals
+from controller.api.shapes.shown import asked
 from controller.services import users
 from controller.services.accounts import grants
 from controller.services.accounts.grants import Place
@@ -22,23 +25,23 @@ Kind = Annotated[Literal["device", "group"], Path()]
 Name = Annotated[str, Path(min_length=1, max_length=100, description="A device id, or the name of a group.")]
 
 
-class Granted(BaseModel):
+class NewGrant(BaseModel):
     """What somebody may reach there."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = asked({"role": "operator"})
 
     role: Annotated[Role, Field(examples=["operator"])]
 
 
-@router.put("/{kind}/{name:path}")
+@router.put("/{kind}/{name:path}", responses=refusals(404, 409))
 async def give(
     controller: Controller,
     actor: Administering,
     username: UsernamePath,
     kind: Kind,
     name: Name,
-    wanted: Granted,
-) -> dict[str, Any]:
+    wanted: NewGrant,
+) -> Annotated[Json, Shown(shapes.GrantGiven)]:
     """Let somebody reach a device, or those of a group, as a viewer or an operator of it."""
 
     def work(session: Session) -> GrantRow:
@@ -49,7 +52,7 @@ async def give(
     return views.grant(await controller.store.write(work)) | {"username": username}
 
 
-@router.delete("/{kind}/{name:path}", status_code=204)
+@router.delete("/{kind}/{name:path}", status_code=204, responses=refusals(404))
 async def take(
     controller: Controller, actor: Administering, username: UsernamePath, kind: Kind, name: Name
 ) -> None:

@@ -2,14 +2,16 @@
 
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 from broker.identities import KEPT, IdentityError, NameTaken, NotWritten, UnknownIdentity
 from broker.rights import DEVICES, Role
-from controller.api import routing, views
+from controller.api import routing, shapes, views
 from controller.api.deps import Administering, Controller
 from controller.api.routes.devices import DeviceIdPath
 from controller.api.routes.users import UsernamePath
+from controller.api.shapes import Json, Shown
+from controller.api.shapes.problems import refusals
 from controller.errors import Conflict, Incomplete, Refused
 from controller.services import audit, devices, revocation
 from controller.store.store import StoreFailed
@@ -17,8 +19,10 @@ from controller.store.store import StoreFailed
 router = routing.router("devices")
 
 
-@router.post("/devices/{device_id}/revoke")
-async def revoke(controller: Controller, actor: Administering, device_id: DeviceIdPath) -> dict[str, Any]:
+@router.post("/devices/{device_id}/revoke", responses=refusals(404, 409))
+async def revoke(
+    controller: Controller, actor: Administering, device_id: DeviceIdPath
+) -> Annotated[Json, Shown(shapes.DeviceRevoked)]:
     """Let a device in no more: its session and its rights end, its place stays.
 
     Can be repeated, also after a part of it failed.
@@ -74,8 +78,10 @@ def _not_out(device_id: str, error: IdentityError, unrecorded: StoreFailed | Non
     )
 
 
-@router.post("/devices/{device_id}/rotate")
-async def rotate(controller: Controller, actor: Administering, device_id: DeviceIdPath) -> dict[str, Any]:
+@router.post("/devices/{device_id}/rotate", responses=refusals(404, 409))
+async def rotate(
+    controller: Controller, actor: Administering, device_id: DeviceIdPath
+) -> Annotated[Json, Shown(shapes.DeviceRotated)]:
     """Replace a device's password; the new one is said here and never again. Its session ends.
 
     A device that was revoked is let in again with it.
@@ -106,14 +112,16 @@ async def rotate(controller: Controller, actor: Administering, device_id: Device
 
 
 @router.get("/identities", tags=["system"])
-async def listed(controller: Controller, _actor: Administering) -> dict[str, Any]:
+async def listed(controller: Controller, _actor: Administering) -> Annotated[Json, Shown(shapes.Identities)]:
     """Everybody who has a name at the broker."""
     everybody = {} if controller.administration is None else await controller.administration.all()
     return {"items": [{"username": name, "role": role.value} for name, role in everybody.items()]}
 
 
-@router.post("/identities/{username}/rotate", tags=["system"])
-async def rotate_own(controller: Controller, actor: Administering, username: UsernamePath) -> dict[str, Any]:
+@router.post("/identities/{username}/rotate", tags=["system"], responses=refusals(404, 409))
+async def rotate_own(
+    controller: Controller, actor: Administering, username: UsernamePath
+) -> Annotated[Json, Shown(shapes.IdentityRotated)]:
     """Replace a password that Orion's own programs use; nothing that is sent to them is lost.
 
     On our broker nobody needs to be told: each program reads it where it is kept. Another broker's

@@ -2,16 +2,19 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from broker.administration import Administration
 from broker.identities import NameTaken
 from broker.rights import DEVICES
-from controller.api import routing
+from controller.api import routing, shapes
 from controller.api.deps import Administering, Controller
 from controller.api.routes.devices import DeviceIdPath, Names, place, usable_key
+from controller.api.shapes import Json, Shown
+from controller.api.shapes.problems import refusals
+from controller.api.shapes.shown import asked
 from controller.errors import Conflict
 from controller.services import devices, invitations
 from controller.store import authority
@@ -27,22 +30,24 @@ LONGEST = timedelta(days=7)
 class Invitation(Names):
     """What the device's place is to be like, if it has none, and how long the code is good."""
 
-    valid_s: Annotated[float, Field(ge=10, le=LONGEST.total_seconds())] = 900.0
-    adopt: bool = False  # accept the tools of its first profile without a look
+    model_config = asked({"name": "Workshop", "groups": ["workshop"], "valid_s": 900.0})
+
+    valid_s: Annotated[float, Field(ge=10, le=LONGEST.total_seconds(), strict=True)] = 900.0
+    adopt: StrictBool = False  # accept the tools of its first profile without a look
 
 
 class Enrolment(BaseModel):
     """A device's public key, Ed25519 in base64url."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = asked({"public_key": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"})
 
     public_key: Annotated[str, Field(max_length=64)]
 
 
-@router.post("/{device_id}/invite", status_code=201)
+@router.post("/{device_id}/invite", status_code=201, responses=refusals(404, 409))
 async def invite(
     controller: Controller, actor: Administering, device_id: DeviceIdPath, wanted: Invitation
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.Invited)]:
     """Make a join code; it is said here and never again. An earlier one for the device is void."""
     administration = _administration(controller)
     settings = controller.settings
@@ -73,10 +78,10 @@ async def invite(
     }
 
 
-@router.post("/{device_id}/enrol")
+@router.post("/{device_id}/enrol", responses=refusals(404, 409))
 async def enrol(
     controller: Controller, actor: Administering, device_id: DeviceIdPath, wanted: Enrolment
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.Enrolled)]:
     """Take in a device's key at once, with a new password: for whoever has the device at hand."""
     administration = controller.administration
     key = usable_key(wanted.public_key)

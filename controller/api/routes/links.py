@@ -5,8 +5,10 @@ from typing import Annotated, Any
 
 from fastapi import Path
 
-from controller.api import routing, views
+from controller.api import routing, shapes, views
 from controller.api.deps import Administering, Asking, Controller
+from controller.api.shapes import Json, Shown
+from controller.api.shapes.problems import refusals
 from controller.services import links
 from controller.services.links import Kind
 from controller.services.sight import Sight
@@ -19,10 +21,10 @@ Id = Annotated[DeviceId, Path()]
 Other = Annotated[DeviceId, Path(description="What it hangs on.")]
 
 
-@router.put("/links/{kind}/{other_id}")
+@router.put("/links/{kind}/{other_id}", responses=refusals(404, 409))
 async def link(
     controller: Controller, actor: Administering, device_id: Id, kind: Kind, other_id: Other
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.LinksOf)]:
     """Say that a device depends on another one, or is a part of it; once more changes nothing."""
 
     def work(session: Session) -> dict[str, Any]:
@@ -33,7 +35,7 @@ async def link(
     return await controller.store.write(work)
 
 
-@router.delete("/links/{kind}/{other_id}", status_code=204)
+@router.delete("/links/{kind}/{other_id}", status_code=204, responses=refusals(404))
 async def unlink(
     controller: Controller, actor: Administering, device_id: Id, kind: Kind, other_id: Other
 ) -> None:
@@ -43,8 +45,10 @@ async def unlink(
     )
 
 
-@router.get("/impact")
-async def impact(controller: Controller, actor: Asking, device_id: Id) -> dict[str, Any]:
+@router.get("/impact", responses=refusals(404))
+async def impact(
+    controller: Controller, actor: Asking, device_id: Id
+) -> Annotated[Json, Shown(shapes.Impact)]:
     """What stops working when the device does, the nearest first; each with what it hangs on itself."""
     found = await controller.store.read(
         lambda session: links.impact(session, device_id, sight=Sight(session, actor))

@@ -5,11 +5,14 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Path, Query
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue
 
-from controller.api import routing, views
+from controller.api import routing, shapes, views
 from controller.api.deps import Asking, Controller
 from controller.api.paging import Cursor, Pages
+from controller.api.shapes import Json, Shown
+from controller.api.shapes.problems import refusals
+from controller.api.shapes.shown import asked
 from controller.services import memories
 from controller.services.actors import Actor
 from controller.services.memories import NewMemory, Place, Scope
@@ -26,17 +29,17 @@ Limit = Annotated[int, Query(ge=1, le=memories.MAX_ROWS)]
 class Remembered(BaseModel):
     """Something to be remembered under the key in the path. Without an owner it is the caller's own."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = asked({"value": "Friday", "tags": ["backup"]})
 
     value: JsonValue
     scope: Scope = Scope.USER
     owner: Annotated[str, Field(max_length=64)] | None = None
     category: str | None = None
     tags: list[str] = []
-    expires_in_s: Annotated[float, Field(gt=0, le=MAX_LIFE)] | None = None
+    expires_in_s: Annotated[float, Field(gt=0, le=MAX_LIFE, strict=True)] | None = None
 
 
-@router.get("")
+@router.get("", responses=refusals(404))
 async def listed(
     controller: Controller,
     actor: Asking,
@@ -47,7 +50,7 @@ async def listed(
     q: Annotated[str | None, Query(max_length=200)] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.Memories)]:
     """What the caller may see, the latest first; `q`: what holds all of these words."""
     place = None if scope is None else _place(scope, owner, actor)
     how: dict[str, Any] = {"actor": actor, "now": datetime.now(UTC), "place": place}
@@ -59,10 +62,10 @@ async def listed(
     return pages.shown(await controller.store.read(wanted), views.memory)
 
 
-@router.get("/{key:path}")
+@router.get("/{key:path}", responses=refusals(404))
 async def one(
     controller: Controller, actor: Asking, key: Key, scope: Scope = Scope.USER, owner: Owner = None
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.Memory)]:
     """What one key holds."""
     place = _place(scope, owner, actor)
     row = await controller.store.read(
@@ -71,8 +74,10 @@ async def one(
     return views.memory(row)
 
 
-@router.put("/{key:path}")
-async def put(controller: Controller, actor: Asking, key: Key, wanted: Remembered) -> dict[str, Any]:
+@router.put("/{key:path}", responses=refusals(404, 409))
+async def put(
+    controller: Controller, actor: Asking, key: Key, wanted: Remembered
+) -> Annotated[Json, Shown(shapes.Memory)]:
     """Remember it, in the place of what the key held."""
     now = datetime.now(UTC)
     new = NewMemory(
@@ -87,7 +92,7 @@ async def put(controller: Controller, actor: Asking, key: Key, wanted: Remembere
     return views.memory(row)
 
 
-@router.delete("/{key:path}", status_code=204)
+@router.delete("/{key:path}", status_code=204, responses=refusals(404))
 async def forget(
     controller: Controller, actor: Asking, key: Key, scope: Scope = Scope.USER, owner: Owner = None
 ) -> None:

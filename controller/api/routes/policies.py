@@ -1,14 +1,17 @@
 """What is allowed on a device, as a thing of its own: read, and replaced as a whole by who has seen it."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from controller.api import routing, views
+from controller.api import routing, shapes, views
 from controller.api.deps import Administering, Asking, Controller
 from controller.api.preconditions import Matching, Seen, tag, unchanged
 from controller.api.routes.devices import DeviceIdPath, Texts, frozen, narrowed
+from controller.api.shapes import Json, Shown
+from controller.api.shapes.problems import UNCHANGED, refusals, versioned
+from controller.api.shapes.shown import asked
 from controller.services import devices, revisions
 from controller.services.policy import PolicyProfile
 from controller.store.store import Session
@@ -21,7 +24,9 @@ router = routing.router("devices", below="/devices/{device_id}/policy")
 class Policy(BaseModel):
     """All that an owner says is allowed; a list that is null does not narrow, an empty one allows nothing."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = asked(
+        {"policy": "assist", "allowed_tools": None, "allowed_paths": ["/srv/files"], "allowed_apps": []}
+    )
 
     policy: PolicyProfile
     allowed_tools: Annotated[list[ToolName], Field(max_length=200)] | None
@@ -44,10 +49,14 @@ class Policy(BaseModel):
         )
 
 
-@router.get("", response_model=None)
+@router.get(
+    "",
+    response_model=Annotated[Json, Shown(shapes.Policy)],
+    responses=refusals(404) | versioned() | UNCHANGED,
+)
 async def shown(
     controller: Controller, _actor: Asking, device_id: DeviceIdPath, seen: Seen, response: Response
-) -> dict[str, Any] | Response:
+) -> Json | Response:
     """What is allowed on a device; `effective`: what holds with what the device itself allows."""
     row = await controller.store.ask(lambda session: devices.get(session, device_id))
     version = revisions.of_policy(row)
@@ -57,7 +66,7 @@ async def shown(
     return views.policy(row)
 
 
-@router.put("")
+@router.put("", responses=refusals(404, 412, 428) | versioned())
 async def replaced(
     controller: Controller,
     actor: Administering,
@@ -65,7 +74,7 @@ async def replaced(
     wanted: Policy,
     match: Matching,
     response: Response,
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.Policy)]:
     """Put another policy in the place of the one that was seen."""
 
     def put(session: Session) -> Device:

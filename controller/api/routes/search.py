@@ -2,14 +2,16 @@
 
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query
 from pydantic import AwareDatetime
 
-from controller.api import routing, views
+from controller.api import routing, shapes, views
 from controller.api.deps import Asking, Controller
 from controller.api.paging import Cursor, Pages
+from controller.api.shapes import Json, Shown
+from controller.api.shapes.problems import refusals
 from controller.services import search
 from schemas.ids import DeviceId
 
@@ -20,7 +22,7 @@ Kinds = Annotated[list[search.Kind] | None, Query(alias="kind", max_length=len(s
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 
-@router.get("/search")
+@router.get("/search", responses=refusals(404))
 async def found(
     controller: Controller,
     actor: Asking,
@@ -32,7 +34,7 @@ async def found(
     until: AwareDatetime | None = None,
     limit: Limit = 20,
     cursor: Cursor = None,
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.Hits)]:
     """What holds all of these words in some form, the newest first; `next`: the cursor of the page behind."""
     query = search.Query(q, tuple(kind or ()), device_id, since, until)
     page = await controller.store.read(

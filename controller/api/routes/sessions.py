@@ -2,13 +2,15 @@
 
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Path, Query
 
-from controller.api import routing, views
+from controller.api import routing, shapes, views
 from controller.api.deps import Asking, Controller
 from controller.api.paging import Cursor, Pages
+from controller.api.shapes import Json, Shown
+from controller.api.shapes.problems import refusals
 from controller.services import conversations
 from controller.services.actors import Actor
 from controller.services.pages import Page
@@ -32,14 +34,14 @@ async def listed(
     *,
     mine: bool = False,
     active: bool = False,
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.Conversations)]:
     """Conversations, the last begun first; an admin sees everybody's. `active`: not ended yet."""
     whose = actor.user if mine else user
     wanted = partial(conversations.listed, actor=actor, user=whose, active=active, limit=limit, cursor=cursor)
     return pages.shown(await controller.store.read(wanted), views.conversation)
 
 
-@router.get("/{session_id}")
+@router.get("/{session_id}", responses=refusals(404))
 async def one(
     controller: Controller,
     actor: Asking,
@@ -47,7 +49,7 @@ async def one(
     pages: Pages,
     limit: Limit = 100,
     cursor: Cursor = None,
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.ConversationWhole)]:
     """One conversation with its last messages, the oldest of them first; `next` leads to earlier ones."""
     row, messages = await controller.store.read(
         partial(_with_messages, session_id=session_id, actor=actor, limit=limit, cursor=cursor)
@@ -57,8 +59,10 @@ async def one(
     return views.conversation(row) | {"messages": said, "next": messages.next}
 
 
-@router.post("/{session_id}/end")
-async def end(controller: Controller, actor: Asking, session_id: SessionId) -> dict[str, Any]:
+@router.post("/{session_id}/end", responses=refusals(404))
+async def end(
+    controller: Controller, actor: Asking, session_id: SessionId
+) -> Annotated[Json, Shown(shapes.Conversation)]:
     """End a conversation; what was said stays on record."""
     row = await controller.store.write(
         lambda session: conversations.end(session, session_id, actor=actor, now=datetime.now(UTC))

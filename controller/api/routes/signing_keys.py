@@ -4,10 +4,13 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, StrictBool, model_validator
 
-from controller.api import routing
+from controller.api import routing, shapes
 from controller.api.deps import Administering, Controller
+from controller.api.shapes import Json, Shown
+from controller.api.shapes.problems import refusals
+from controller.api.shapes.shown import asked
 from controller.errors import Incomplete
 from controller.services import audit
 from controller.store.keyring import OVERLAP, SETTLE
@@ -24,11 +27,11 @@ class Rotation(BaseModel):
     `at_once`: the present key is in wrong hands and counts no more.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = asked({"overlap_s": 604800.0})
 
-    settle_s: Annotated[float, Field(ge=0, le=30 * DAY)] = SETTLE.total_seconds()
-    overlap_s: Annotated[float, Field(ge=60, le=365 * DAY)] = OVERLAP.total_seconds()
-    at_once: bool = False
+    settle_s: Annotated[float, Field(ge=0, le=30 * DAY, strict=True)] = SETTLE.total_seconds()
+    overlap_s: Annotated[float, Field(ge=60, le=365 * DAY, strict=True)] = OVERLAP.total_seconds()
+    at_once: StrictBool = False
 
     @model_validator(mode="after")
     def _at_once_waits_for_nothing(self) -> Self:
@@ -38,7 +41,7 @@ class Rotation(BaseModel):
 
 
 @router.get("")
-async def listed(controller: Controller, _actor: Administering) -> dict[str, Any]:
+async def listed(controller: Controller, _actor: Administering) -> Annotated[Json, Shown(shapes.SigningKeys)]:
     """The public keys that devices believe, and which of them signs now."""
     signs = controller.keyring.signer.key_id
     return {
@@ -46,8 +49,10 @@ async def listed(controller: Controller, _actor: Administering) -> dict[str, Any
     }
 
 
-@router.post("/rotate", status_code=201)
-async def rotate(controller: Controller, actor: Administering, wanted: Rotation) -> dict[str, Any]:
+@router.post("/rotate", status_code=201, responses=refusals(409))
+async def rotate(
+    controller: Controller, actor: Administering, wanted: Rotation
+) -> Annotated[Json, Shown(shapes.KeyMade)]:
     """Make the next key and announce it to every device."""
     made = await asyncio.to_thread(
         controller.keyring.rotate,

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Query
 
-from controller.api import routing
+from controller.api import routing, shapes
 from controller.api.deps import Controller, SeeingAll
+from controller.api.shapes import Json, Shown
+from controller.api.shapes.problems import refusals
 from controller.services import orders, stats
 from controller.services.stats import Window
 from schemas.ids import DeviceId
@@ -16,7 +18,6 @@ from schemas.wire import Instant, format_instant
 
 router = routing.router("stats", below="/stats")
 
-Json = dict[str, Any]
 At = Annotated[Instant | None, Query()]
 
 
@@ -37,12 +38,12 @@ class Scope:
 Asked = Annotated[Scope, Depends()]
 
 
-@router.get("/tools")
+@router.get("/tools", responses=refusals(404))
 async def tools(
     controller: Controller,
     _actor: SeeingAll,
     asked: Asked,
-) -> Json:
+) -> Annotated[Json, Shown(shapes.ToolFigures)]:
     """The tools that were used, the most used first; `since`: thirty days before `until`, `until`: now, unless said."""
     window = asked.window()
     wanted = partial(stats.usage, window=window, device_id=asked.device_id, limit=asked.limit)
@@ -54,12 +55,12 @@ async def tools(
     }
 
 
-@router.get("/devices")
+@router.get("/devices", responses=refusals(404))
 async def devices(
     controller: Controller,
     _actor: SeeingAll,
     asked: Asked,
-) -> Json:
+) -> Annotated[Json, Shown(shapes.DeviceFigures)]:
     """What each device did, those with most commands first; `…_by_period` counts in the pieces that `periods` begin."""
     window = asked.window()
     wanted = partial(stats.activity, window=window, device_id=asked.device_id, limit=asked.limit)
@@ -70,13 +71,13 @@ async def devices(
     }
 
 
-@router.get("/failures")
+@router.get("/failures", responses=refusals(404))
 async def failures(
     controller: Controller,
     _actor: SeeingAll,
     asked: Asked,
     more_than: Annotated[int, Query(ge=0, le=1_000_000)] = stats.REPEATED,
-) -> Json:
+) -> Annotated[Json, Shown(shapes.Failures)]:
     """What failed more than so often on one device, with one tool and in the same words, the most often first."""
     window = asked.window()
     wanted = partial(

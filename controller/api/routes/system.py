@@ -6,15 +6,18 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, StrictBool
 
 from broker.administration import Administration
 from broker.identities import IdentityError, UnknownIdentity
 from broker.rights import Role
-from controller.api import routing
+from controller.api import routing, shapes
 from controller.api.deps import Administering, Asking, Controller
+from controller.api.shapes import Json, Shown
+from controller.api.shapes.problems import refusals
+from controller.api.shapes.shown import asked
 from controller.errors import Conflict
 from controller.services import audit, devices, health
 from controller.store import engine
@@ -30,7 +33,7 @@ VERSION = metadata.version("orion-control-plane")  # read once: it is in a file
 class NewDebugUser(BaseModel):
     """Somebody who may read every message and publish none."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = asked({"username": "debug.user"})
 
     username: Username = "debug.user"
 
@@ -38,20 +41,20 @@ class NewDebugUser(BaseModel):
 class Cleaning(BaseModel):
     """Whether to look only."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = asked({"dry_run": True})
 
-    dry_run: bool = False
+    dry_run: StrictBool = False
 
 
 @router.get("/health")
-async def well(controller: Controller) -> dict[str, Any]:
+async def well(controller: Controller) -> Annotated[Json, Shown(shapes.Health)]:
     """Whether the controller can do its work; needs no token and tells nothing else."""
     connected = controller.devices_door.connected
     return {"status": "ready" if connected else "degraded", "broker": "connected" if connected else "lost"}
 
 
 @router.get("/system/version")
-async def version(controller: Controller, _actor: Asking) -> dict[str, Any]:
+async def version(controller: Controller, _actor: Asking) -> Annotated[Json, Shown(shapes.Release)]:
     """Which release this is, which API it speaks, and which controller of an installation."""
     return {
         "version": VERSION,
@@ -61,13 +64,13 @@ async def version(controller: Controller, _actor: Asking) -> dict[str, Any]:
 
 
 @router.get("/system/database")
-async def database(controller: Controller, _actor: Administering) -> dict[str, Any]:
+async def database(controller: Controller, _actor: Administering) -> Annotated[Json, Shown(shapes.Database)]:
     """Which database the controller works with, without the password."""
     return {"url": engine.shown(controller.store.url)}
 
 
 @router.get("/system/doctor")
-async def doctor(controller: Controller, _actor: Administering) -> dict[str, Any]:
+async def doctor(controller: Controller, _actor: Administering) -> Annotated[Json, Shown(shapes.Doctor)]:
     """What the controller knows of its own state; the command line adds the machine's side."""
     settings = controller.settings
     now = datetime.now(UTC)
@@ -109,7 +112,9 @@ async def _database(store: Store) -> dict[str, Any]:
 
 
 @router.post("/system/clean")
-async def clean(controller: Controller, actor: Administering, wanted: Cleaning) -> dict[str, Any]:
+async def clean(
+    controller: Controller, actor: Administering, wanted: Cleaning
+) -> Annotated[Json, Shown(shapes.Cleaned)]:
     """Delete what is kept no longer, or say how much that would be."""
     if wanted.dry_run:
         return {"dry_run": True, "rows": await controller.cleaner.count()}
@@ -130,10 +135,10 @@ async def _identities(administration: Administration | None) -> dict[str, Any]:
         return {"count": None, "bound": administration.bound, "faults": [str(error)]}
 
 
-@router.post("/debug-users", status_code=201)
+@router.post("/debug-users", status_code=201, responses=refusals(409))
 async def add_debug_user(
     controller: Controller, actor: Administering, wanted: NewDebugUser
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.DebugUser)]:
     """Let somebody subscribe to everything; the password is said here and never again."""
     if controller.administration is None:
         raise Conflict("This broker is administered elsewhere; make the user there.")
@@ -149,7 +154,7 @@ async def add_debug_user(
     }
 
 
-@router.delete("/debug-users/{username}", status_code=204)
+@router.delete("/debug-users/{username}", status_code=204, responses=refusals(404, 409))
 async def remove_debug_user(controller: Controller, actor: Administering, username: str) -> None:
     """Take a debugging user away; other names are not touched."""
     if controller.administration is None:

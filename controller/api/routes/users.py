@@ -6,14 +6,17 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 
 from broker.identities import NameTaken, UnknownIdentity
 from broker.rights import USERS
 from broker.rights import Role as BrokerRole
-from controller.api import routing, views
+from controller.api import routing, shapes, views
 from controller.api.deps import Administering, Controller, Parts, Personally
 from controller.api.paging import AnyLimit, Cursor, Pages
+from controller.api.shapes import Json, Shown
+from controller.api.shapes.problems import refusals
+from controller.api.shapes.shown import CHOSEN, asked
 from controller.errors import Conflict, InvalidArguments, Refused
 from controller.services import users
 from controller.services.accounts import grants, passwords
@@ -33,7 +36,7 @@ UsernamePath = Annotated[Username, Path()]
 class NewUser(BaseModel):
     """Somebody to be let in."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = asked({"username": "ada", "role": "operator"})
 
     username: Username
     role: UserRole
@@ -42,7 +45,7 @@ class NewUser(BaseModel):
 class NewPassword(BaseModel):
     """Another password to sign in with. None makes one for one sign-in. `current`: needed from who is no administrator."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = asked({"password": CHOSEN}, hide_input_in_errors=True)
 
     password: Secret | None = None
     current: Secret | None = None
@@ -51,7 +54,7 @@ class NewPassword(BaseModel):
 class RoleChange(BaseModel):
     """What somebody may reach from now on."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = asked({"role": "viewer"})
 
     role: UserRole
 
@@ -63,7 +66,7 @@ async def listed(
     pages: Pages,
     limit: AnyLimit = None,
     cursor: Cursor = None,
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.Users)]:
     """Users by name; all of them without `limit`."""
 
     def look(session: Session) -> tuple[Page[User], dict[str, list[GrantRow]]]:
@@ -74,8 +77,10 @@ async def listed(
     return pages.shown(rows, lambda row: views.user(row, granted.get(row.username, ())))
 
 
-@router.post("", status_code=201)
-async def add(controller: Controller, actor: Administering, wanted: NewUser) -> dict[str, Any]:
+@router.post("", status_code=201, responses=refusals(409))
+async def add(
+    controller: Controller, actor: Administering, wanted: NewUser
+) -> Annotated[Json, Shown(shapes.UserConnected)]:
     """Let somebody in; the password is said here and never again."""
     name, role = wanted.username, wanted.role
     row = await controller.store.write(
@@ -90,16 +95,18 @@ async def add(controller: Controller, actor: Administering, wanted: NewUser) -> 
     return await _view(controller, row) | _connection(controller, name, password)
 
 
-@router.get("/{username}")
-async def one(controller: Controller, _actor: Administering, username: UsernamePath) -> dict[str, Any]:
+@router.get("/{username}", responses=refusals(404))
+async def one(
+    controller: Controller, _actor: Administering, username: UsernamePath
+) -> Annotated[Json, Shown(shapes.User)]:
     """One user."""
     return await _view(controller, await controller.store.ask(partial(users.get, username=username)))
 
 
-@router.patch("/{username}")
+@router.patch("/{username}", responses=refusals(404, 409))
 async def change_role(
     controller: Controller, actor: Administering, username: UsernamePath, wanted: RoleChange
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.UserConnected)]:
     """Give somebody another role, and with it a new password: the old session ends."""
     row = await controller.store.write(
         lambda session: users.change_role(session, username, wanted.role, actor=actor, now=datetime.now(UTC))
@@ -111,8 +118,10 @@ async def change_role(
     return await _view(controller, row) | _connection(controller, username, password)
 
 
-@router.post("/{username}/rotate")
-async def rotate(controller: Controller, actor: Administering, username: UsernamePath) -> dict[str, Any]:
+@router.post("/{username}/rotate", responses=refusals(404, 409))
+async def rotate(
+    controller: Controller, actor: Administering, username: UsernamePath
+) -> Annotated[Json, Shown(shapes.UserConnected)]:
     """Replace somebody's password; the new one is said here and never again.
 
     Raises:
@@ -137,10 +146,10 @@ async def rotate(controller: Controller, actor: Administering, username: Usernam
     return await _view(controller, row) | _connection(controller, username, password)
 
 
-@router.put("/{username}/password")
+@router.put("/{username}/password", responses=refusals(404, 429))
 async def change_password(
     controller: Controller, actor: Personally, username: UsernamePath, wanted: NewPassword
-) -> dict[str, Any]:
+) -> Annotated[Json, Shown(shapes.PasswordChanged)]:
     """Give somebody another password to sign in with; what is open by the old one is over.
 
     Raises:
@@ -160,8 +169,10 @@ async def change_password(
     return await _view(controller, row) | ({} if made is None else {"password": made})
 
 
-@router.post("/{username}/disable")
-async def disable(controller: Controller, actor: Administering, username: UsernamePath) -> dict[str, Any]:
+@router.post("/{username}/disable", responses=refusals(404, 409))
+async def disable(
+    controller: Controller, actor: Administering, username: UsernamePath
+) -> Annotated[Json, Shown(shapes.User)]:
     """Let somebody in nowhere until they are enabled again; what they have open is over."""
     row = await controller.store.write(
         lambda session: users.disable(session, username, actor=actor, now=datetime.now(UTC))
@@ -170,8 +181,10 @@ async def disable(controller: Controller, actor: Administering, username: Userna
     return await _view(controller, row)
 
 
-@router.post("/{username}/enable")
-async def enable(controller: Controller, actor: Administering, username: UsernamePath) -> dict[str, Any]:
+@router.post("/{username}/enable", responses=refusals(404, 409))
+async def enable(
+    controller: Controller, actor: Administering, username: UsernamePath
+) -> Annotated[Json, Shown(shapes.UserConnected)]:
     """Let somebody in again. At the broker they get a new password, said here and never again."""
     row = await controller.store.write(
         lambda session: users.enable(session, username, actor=actor, now=datetime.now(UTC))
@@ -183,7 +196,7 @@ async def enable(controller: Controller, actor: Administering, username: Usernam
     return await _view(controller, row) | _connection(controller, username, password)
 
 
-@router.delete("/{username}", status_code=204)
+@router.delete("/{username}", status_code=204, responses=refusals(404, 409))
 async def remove(controller: Controller, actor: Administering, username: UsernamePath) -> None:
     """Take somebody's name away; their session ends."""
     await controller.store.ask(partial(users.removable, username=username))

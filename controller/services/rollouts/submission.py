@@ -13,7 +13,7 @@ from sqlmodel import Session
 from controller.errors import Conflict
 from controller.services import approvals, arguments, audit, commands, settling, targets
 from controller.services.actors import Actor
-from controller.services.commands import CommandRequest
+from controller.services.commands import CommandRequest, Origin
 from controller.services.orders import Status
 from controller.services.policy import Verdict
 from controller.services.rollouts import members, progress
@@ -49,15 +49,14 @@ def submit(session: Session, request: GroupRequest, *, actor: Actor, now: dateti
         Conflict: it has more devices than one order may go to, or than fit on one card.
     """
     found = members.of(session, request.group, actor=actor)
-    parent = _parent(request, found, actor=actor, now=now)
+    origin = Origin.here()
+    parent = _parent(request, found, actor=actor, now=now, origin=origin)
     children: list[ToolExecution] = []
     with session.no_autoflush:  # hundreds of rows leave in one statement, not one by one
         session.add(parent)
         for device in found:
             order = replace(request.order, device_id=device.device_id)
-            child = commands.judge(
-                session, order, device=device, actor=actor, now=now, trace_id=parent.trace_id
-            )
+            child = commands.judge(session, order, device=device, actor=actor, now=now, origin=origin)
             child.parent_id, child.expires_at = parent.id, parent.expires_at
             children.append(child)
     _decide(session, parent, children, request.pace, actor=actor, now=now)
@@ -67,7 +66,9 @@ def submit(session: Session, request: GroupRequest, *, actor: Actor, now: dateti
     return parent
 
 
-def _parent(request: GroupRequest, found: Sequence[Device], *, actor: Actor, now: datetime) -> ToolExecution:
+def _parent(
+    request: GroupRequest, found: Sequence[Device], *, actor: Actor, now: datetime, origin: Origin
+) -> ToolExecution:
     order = request.order
     lasts = timedelta(seconds=order.valid_s) if order.when_online else LASTS
     return ToolExecution(
@@ -85,7 +86,9 @@ def _parent(request: GroupRequest, found: Sequence[Device], *, actor: Actor, now
         role=actor.role.value,
         via=actor.via.value,
         api_key_id=actor.key.key_id if actor.key else None,
-        trace_id=new_id().replace("-", ""),
+        trace_id=origin.trace_id,
+        asked_in=origin.asked_in,
+        plan_id=origin.plan_id,
         decision=Verdict.DENY.value,
         risk=Risk.LOW.value,
         when_online=order.when_online,

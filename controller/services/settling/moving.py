@@ -13,10 +13,11 @@ from controller.services import audit, cards, conditions, devices, requests, tar
 from controller.services.conditions import Condition
 from controller.services.orders import Status
 from controller.services.policy import Verdict
-from controller.services.requests import CommandRequest
+from controller.services.requests import CommandRequest, Origin
 from controller.services.settling.judging import actor_of, asker, objection
 from controller.store import house, notices
 from controller.store.tables import Device, ToolExecution
+from schemas import traces
 from schemas.errors import ErrorBody, ErrorCode
 from schemas.wire import JsonObject
 
@@ -135,7 +136,9 @@ def _ask_first(
         valid_s=min(requests.VALID_FOR, left),
         session_id=row.session_id,
     )
-    asking = requests.judge(session, question, device=device, actor=actor, now=now, trace_id=row.trace_id)
+    asked_in = traces.of_command(row.trace_id, row.id).span_id
+    origin = Origin(row.plan_id or row.trace_id, row.trace_id, asked_in)
+    asking = requests.judge(session, question, device=device, actor=actor, now=now, origin=origin)
     asking.timeout_s = min(asking.timeout_s, left)  # a later answer is of no use
     row.condition = condition.to_json() | {"checked_by": asking.id}
     row.follows = asking.id

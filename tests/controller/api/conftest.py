@@ -20,6 +20,7 @@ from controller.assistant.chat import Assistant
 from controller.assistant.offline import Planner
 from controller.assistant.providers.ollama import Ollama, OllamaConfig
 from controller.cleaner import Cleaner
+from controller.instruments import Instruments
 from controller.mqtt.inbox import Inbox, utc_now
 from controller.mqtt.link import Link
 from controller.mqtt.outbox import Outbox
@@ -33,11 +34,21 @@ from controller.store.keyring import KeyRing
 from controller.store.notices import Notice
 from controller.store.store import Session, Store
 from controller.store.tokenring import TokenRing
+from schemas.spans import Spans
 from schemas.topics import Topics
+from tests.controller.api import documented
 from tests.factories import ADMIN, NOON, a_place, a_presence, a_profile
 
 NO_MODEL = "http://127.0.0.1:9"  # nothing listens there
 NO_BROKER = Endpoint("127.0.0.1", 9, "controller-main", "x")
+
+
+async def _as_described(answer: httpx.Response) -> None:
+    await answer.aread()
+    documented.check(answer)
+
+
+AS_DESCRIBED = {"response": [_as_described]}  # every answer that a test gets is held to the description
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +84,9 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
     await asyncio.to_thread(keyring.open)
     ring = TokenRing(settings.token_keys_path, utc_now, issuer="orion/main")
     await asyncio.to_thread(ring.open)
-    outbox = Outbox(store, topics, instance="main")
-    inbox = Inbox(store, outbox, topics)
+    instruments = Instruments()
+    outbox = Outbox(store, topics, instance="main", instruments=instruments)
+    inbox = Inbox(store, outbox, topics, instruments=instruments)
     link = Link(NO_BROKER, instance="main", topics=topics, inbox=inbox, outbox=outbox)
     warden = Warden(store, inbox.floods, None, pause_s=300.0, gone=outbox.say_gone, back=link.look_again)
     provider = Ollama(OllamaConfig(model="none", host=NO_MODEL))
@@ -82,6 +94,7 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
     def hear(heard: list[Notice]) -> None:
         for notice in heard:
             replies.hear(notice)
+            instruments.hear(notice)
 
     store.listen(hear)
     async with asyncio.TaskGroup() as tasks:
@@ -101,6 +114,8 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
             administration=None,
             token=await asyncio.to_thread(token.ensure, settings.token_path),
             doorkeeper=Doorkeeper(store, ring, clock=time.monotonic, now=utc_now),
+            instruments=instruments,
+            spans=Spans(),
             tasks=tasks,
             quota=Quota(time.monotonic, rate=settings.api_rate, burst=settings.api_burst),
         )
@@ -108,7 +123,7 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
         transport = httpx.ASGITransport(built, raise_app_exceptions=False)
         headers = {"Authorization": f"Bearer {parts.token}"}
         async with httpx.AsyncClient(
-            transport=transport, base_url="http://orion/api/v1/", headers=headers
+            transport=transport, base_url="http://orion/api/v1/", headers=headers, event_hooks=AS_DESCRIBED
         ) as client:
             yield Api(built, store, client, parts.token)
     await provider.close()

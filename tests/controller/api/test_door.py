@@ -14,10 +14,10 @@ import pytest
 
 import controller
 from controller.api import problems, token
-from controller.api.access.doorkeeper import Unauthorized
+from controller.api.access.bearers import Unauthorized
 from controller.api.edge.answers import Answers
 from controller.api.edge.bodies import Bodies
-from controller.api.problems import MEDIA_TYPE
+from controller.api.shapes.problems import MEDIA_TYPE
 from controller.errors import OrionError
 from controller.services import commands
 from controller.store.failures import StoreBusy, StoreUnsure
@@ -31,7 +31,14 @@ for module in pkgutil.walk_packages(controller.__path__, "controller."):  # each
     if ".migrations." not in module.name:
         importlib.import_module(module.name)
 # what needs no token, and what it answers to nothing at all
-OPEN_TO_ALL = {"/api/v1/health": 200, "/api/v1/auth/token": 422, "/api/v1/auth/revoke": 422}
+OPEN_TO_ALL = {
+    "/api/v1/health": 200,
+    "/healthz": 200,
+    "/readyz": 503,
+    "/api/v1/asyncapi.json": 200,
+    "/api/v1/auth/token": 422,
+    "/api/v1/auth/revoke": 422,
+}
 
 
 def every_error(kind: type[OrionError] = OrionError) -> list[type[OrionError]]:
@@ -146,6 +153,10 @@ async def refused(api: Api, body: bytes, **headers: str) -> httpx.Response:
         json.dumps(BODY | {"valid_s": 0}).encode(),
         json.dumps(BODY | {"valid_s": 1e9}).encode(),
         json.dumps(BODY | {"timeout_s": -1}).encode(),
+        json.dumps(BODY | {"timeout_s": "5"}).encode(),
+        json.dumps(BODY | {"valid_s": True}).encode(),
+        json.dumps(BODY | {"dry_run": 0}).encode(),
+        json.dumps(BODY | {"when_online": "yes"}).encode(),
         b'{"device_id": "laptop", "tool": "t", "arguments": ' + b'{"a":' * 400 + b"1" + b"}" * 400 + b"}",
         b"[" * 100_000,
         b'{"device_id": ' + b"1" * 5_000 + b"}",

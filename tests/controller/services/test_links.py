@@ -12,6 +12,7 @@ from controller.assistant.language import Language
 from controller.errors import Conflict, InvalidArguments, LinksInACircle, Refused, UnknownDevice, UnknownLink
 from controller.services import audit, devices, inquiries, links
 from controller.services.actors import Actor, Role
+from controller.services.commands import Origin
 from controller.services.links import MAX_LINKS, Kind
 from controller.store.tables import DeviceLink
 from schemas.commands import Via
@@ -175,7 +176,7 @@ def test_whoever_asks_in_words_is_told_the_devices(session: Session) -> None:
         request = a_request(
             "device_impact", device_id=device_id, arguments={"device_id": device_id}, question=True
         )
-        row = inquiries.answer(session, request, actor=VIEWER, now=NOON, trace_id="t")
+        row = inquiries.answer(session, request, actor=VIEWER, now=NOON, origin=Origin.here())
         return answers.receipt(row, language)
 
     assert asked("nas", "nl") == "Zonder nas werkt dit niet:\n  tv (tv) → nas\n  remote (remote) → tv"

@@ -7,6 +7,7 @@ from sqlmodel import Session
 
 from controller.services import audit, conversations, inquiries, memories
 from controller.services.actors import Actor, Role
+from controller.services.commands import Origin
 from controller.services.memories import NewMemory, Place, Scope, Source
 from controller.services.recollection import MAX_FORGOTTEN, MAX_RECALLED
 from controller.store.tables import ToolExecution
@@ -24,7 +25,7 @@ def call(session: Session, tool: str, *, actor: Actor = OPERATOR, **fields: Any)
         if name in fields
     }
     request = a_request(tool, device_id="", arguments=fields, **more)
-    return inquiries.answer(session, request, actor=actor, now=later(1), trace_id="t")
+    return inquiries.answer(session, request, actor=actor, now=later(1), origin=Origin.here())
 
 
 def kept(session: Session, actor: Actor = OPERATOR) -> list[tuple[Any, str]]:

@@ -6,7 +6,7 @@ from alembic import op
 from controller.store.types import UtcTime
 
 revision = "0023"
-down_revision = "0020"
+down_revision = "0021"
 
 
 def upgrade() -> None:

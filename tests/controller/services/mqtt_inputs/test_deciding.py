@@ -9,6 +9,7 @@ from controller.services.cards import ApprovalStatus
 from controller.services.orders import Status
 from controller.services.policy import PolicyProfile
 from controller.store.tables import Device, MqttInput
+from schemas import context, traces
 from schemas.assistant import Request
 from schemas.devices import Risk
 from tests.controller.services.mqtt_inputs.inputs import DELETE, a_decision, card_of, decide, rule, said
@@ -120,6 +121,20 @@ def test_a_yes_counts_for_all_that_it_lets_go_not_only_for_what_was_asked(
 
     assert result["error"]["code"] == "permission_denied"
     assert card.status == ApprovalStatus.PENDING
+
+
+def test_what_somebody_else_ordered_under_the_same_trace_is_no_part_of_the_plan(
+    session: Session, laptop: Device
+) -> None:
+    laptop.policy = PolicyProfile.MANAGE.value
+    doubtful = a_request(doubts=("a typo was mended",))  # low, and asked about
+    with context.about(traces.begun()):
+        card = card_of(session, doubtful)
+        card_of(session, DELETE)
+    rule(session, cap=Risk.LOW, decisions=True)
+
+    assert decide(session, a_decision(card))["status"] == "approved"
+    assert len(approvals.plan_of(session, card.id)) == 1
 
 
 def test_a_refused_decision_is_audited(session: Session) -> None:

@@ -4,6 +4,7 @@ from sqlmodel import Session
 
 from controller.services import audit, commands, devices, inquiries
 from controller.services.actors import Actor, Role, through
+from controller.services.commands import Origin
 from controller.services.orders import Status
 from controller.store.tables import Device
 from schemas.commands import Via
@@ -15,7 +16,7 @@ def test_the_controller_answers_for_its_registry_and_keeps_a_record(session: Ses
     devices.store_heartbeat(session, "laptop", a_heartbeat(cpu_percent=7.0), now=later(1))
     request = commands.CommandRequest("", "list_devices", {})
 
-    row = inquiries.answer(session, request, actor=ADMIN, now=later(2), trace_id="t")
+    row = inquiries.answer(session, request, actor=ADMIN, now=later(2), origin=Origin.here())
 
     assert row.status == Status.SUCCEEDED
     assert row.result == {
@@ -40,8 +41,8 @@ def test_the_state_of_one_device_or_of_none(session: Session, laptop: Device) ->
     known = commands.CommandRequest("laptop", "device_status", {})
     unknown = commands.CommandRequest("nowhere", "device_status", {"x": float("nan")})
 
-    row = inquiries.answer(session, known, actor=ADMIN, now=NOON, trace_id="t")
-    missing = inquiries.answer(session, unknown, actor=ADMIN, now=NOON, trace_id="t")
+    row = inquiries.answer(session, known, actor=ADMIN, now=NOON, origin=Origin.here())
+    missing = inquiries.answer(session, unknown, actor=ADMIN, now=NOON, origin=Origin.here())
 
     assert (row.result or {})["status"] == "online"
     assert (missing.status, (missing.error or {})["code"]) == (Status.FAILED, "unknown_device")

@@ -1,16 +1,10 @@
-"""The programs' log lines: on stderr, a time, a level, a fact. One line each, whatever is in it."""
+"""A log can be read: what is said again and again is written once a minute."""
 
 import logging
-import sys
 from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
 
-LINE = "%(asctime)s.%(msecs)03d %(levelname)-7s %(message)s"
-# Libraries that tell at `info` what is of no use to an operator.
-QUIET = ("httpx", "httpcore", "alembic", "uvicorn", "asyncio", "mqtt")
-# It warns of each sweep that waits for the one before; the next makes up for it.
-QUIETER = ("apscheduler",)
 AGAIN_AFTER = 60.0  # seconds until a warning is written again word for word
 MOST_KNOWN = 500  # warnings of which it is known when they were written
 
@@ -42,25 +36,3 @@ class Once(logging.Filter):
         if left_out:
             record.msg, record.args = f"{said[2]} ({left_out} more of this were left out)", None
         return True
-
-
-class _OneLine(logging.Formatter):
-    """A message in one line; a traceback, which is ours, keeps its lines."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
-        lines = super().formatMessage(record).splitlines()
-        return "\n    ".join("".join(each if each.isprintable() else "?" for each in line) for line in lines)
-
-
-def configure(level: str) -> None:
-    """Log to stderr from now on."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(Once())
-    handler.setFormatter(_OneLine(LINE, "%H:%M:%S"))
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level.upper())
-    for name in QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for name in QUIETER:
-        logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,0 +1,55 @@
+"""Each request belongs to a trace: the caller's, where it names one to the letter, else one of its own.
+
+The trace marks log lines, errors, the audit and the commands that the request submits. It is a label: a
+caller who names another's trace stands beside it in a timeline, under their own name, and nothing more.
+"""
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from controller.api.metering import known_method, route_of
+from schemas import traces
+from schemas.spans import Spans
+from schemas.traces import Trace
+
+ANSWERED = "Trace-Id"  # on every answer
+FAULT = 500  # the least status that says that the fault is ours
+
+
+class Traced:
+    """An application whose requests are traced; it is around everything else, so that no error is missed."""
+
+    def __init__(self, app: ASGIApp, spans: Spans) -> None:
+        self._app = app
+        self._spans = spans
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        caller = _caller(scope)
+        trace = traces.begun() if caller is None else caller.below()
+
+        parent = None if caller is None else caller.span_id
+        method = known_method(scope)
+        with self._spans.of(trace, parent, method, "server") as told:
+
+            async def telling(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    MutableHeaders(scope=message)[ANSWERED] = trace.trace_id
+                    told["http.response.status_code"] = status = message["status"]
+                    if status >= FAULT:
+                        told["failed"] = f"HTTP {status}"
+                await send(message)
+
+            try:
+                await self._app(scope, receive, telling)
+            finally:
+                route = route_of(scope)
+                told |= {"name": f"{method} {route}", "http.request.method": method, "http.route": route}
+
+
+def _caller(scope: Scope) -> Trace | None:
+    """The caller's piece of work; of two that contradict each other none counts."""
+    said = [value for name, value in scope["headers"] if name == traces.HEADER.encode()]
+    return traces.parse(said[0].decode("latin-1")) if len(said) == 1 else None

@@ -1,0 +1,8 @@
+"""The AsyncAPI 3.0 document of what travels over MQTT: the same contract as `docs/wire.md`, for programs.
+
+It is written from the models, the topics and the table of channels; `orion asyncapi` prints it.
+"""
+
+from schemas.document.asyncapi.document import document
+
+__all__ = ["document"]

@@ -1,0 +1,306 @@
+"""API keys: they open what they say, on the devices they name, for as long as they are good, and nothing more."""
+
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+
+from controller.services import devices, users
+from controller.services.accounts import apikeys
+from controller.services.users import UserRole
+from controller.store.store import Session
+from controller.store.tables import ApiKey
+from tests.controller.api.conftest import Api
+from tests.controller.api.fleet import OTHER, OWN, a_fleet, a_key, ordered, row_of, token_of
+from tests.controller.api.people import as_somebody, somebody
+from tests.controller.api.test_rights import LEAST, OPEN, PLACEHOLDERS
+from tests.factories import ADMIN, NOON
+
+TASK = {"tool": "create_directory", "arguments": {"path": "Test"}}
+WANTED = {"name": "grafana", "scopes": ["devices:read"]}
+
+
+async def made(api: Api, **wanted: Any) -> dict[str, Any]:
+    """A key that anna makes for a program of hers; the answer."""
+    async with as_somebody(api, await token_of(api, "anna")) as anna:
+        answer = await anna.post("keys", json=WANTED | wanted)
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def test_a_key_is_shown_once_and_only_its_hash_is_kept(api: Api) -> None:
+    await a_fleet(api)
+    shown = await made(api)
+    key = shown.pop("key")
+
+    async with as_somebody(api, key) as program:
+        assert (await program.get("devices")).status_code == 200
+    await api.store.write(lambda _: None)  # behind what was noted of its use
+    listed = (await api.http.get("keys")).json()["items"]
+    assert listed == [shown | {"last_used_at": listed[0]["last_used_at"]}]
+    assert listed[0]["last_used_at"] is not None
+    kept = await api.store.read(lambda session: session.get_one(ApiKey, shown["key_id"]).model_dump())
+    assert key.rpartition("_")[2] not in str(kept)
+    audit = (await api.http.get("audit", params={"action": "key."})).text
+    assert "key.created" in audit
+    assert key not in audit
+
+
+def forget_keys(session: Session) -> None:
+    for row in apikeys.listed(session):
+        session.delete(row)
+
+
+async def test_each_route_is_opened_by_its_scope_and_by_no_other(api: Api) -> None:
+    await a_fleet(api)
+    await token_of(api, "anna")
+    for route in sorted(each for each, least in LEAST.items() if least != OPEN and each != "GET /auth/me"):
+        method, path = route.split()
+        where = path.format(**PLACEHOLDERS | {"device_id": "nobody"}).lstrip("/")
+        verb = "read" if method == "GET" else "write"
+        key = await a_key(api, "anna", *(f"{noun}:{verb}" for noun in apikeys.NOUNS))
+        async with as_somebody(api, key) as program:
+            answer = await program.request(method, where, json=[] if method != "GET" else None)
+            opened = "does not open" not in answer.text
+        other = await a_key(api, "anna", "search:read" if "search" not in path else "stats:read")
+        async with as_somebody(api, other) as program:
+            answer = await program.request(method, where, json=[] if method != "GET" else None)
+            assert answer.status_code == 403, (route, answer.text)
+            assert "does not open" in answer.json()["detail"], (route, answer.text)
+        await api.store.write(forget_keys)
+        assert opened == (route not in PERSONS), route
+
+
+PERSONS = {"POST /auth/first", "POST /keys", "DELETE /keys/{key_id}", "PUT /users/{username}/password"}
+
+
+async def test_who_may_write_may_read_and_not_the_other_way(api: Api) -> None:
+    await a_fleet(api)
+    await token_of(api, "anna")
+    order = {"device_id": OWN, **TASK}
+    for scope, read, write in (("commands:write", 200, 202), ("commands:read", 200, 403)):
+        async with as_somebody(api, await a_key(api, "anna", scope)) as program:
+            assert (await program.get("commands")).status_code == read
+            assert (await program.post("commands", json=order)).status_code == write
+
+
+async def test_a_key_for_some_devices_does_not_know_of_others(api: Api) -> None:
+    await a_fleet(api)
+    await token_of(api, "anna")
+    elsewhere = await ordered(api, OTHER)
+    key = await a_key(api, "anna", *apikeys.SCOPES, devices=("print*", "lab-?"))
+    async with as_somebody(api, key) as program:
+        listed = (await program.get("devices")).json()["items"]
+        assert [each["device_id"] for each in listed] == [OWN]
+        for method, where in (
+            ("GET", f"devices/{OTHER}"),
+            ("PATCH", f"devices/{OTHER}"),
+            ("DELETE", f"devices/{OTHER}"),
+            ("POST", f"devices/{OTHER}/adopt"),
+            ("POST", f"devices/{OTHER}/invite"),
+            ("PUT", f"devices/{OWN}/links/depends_on/{OTHER}"),
+            ("GET", f"commands/{elsewhere}"),
+            ("POST", f"commands/{elsewhere}/cancel"),
+        ):
+            answer = await program.request(method, where, json={} if method != "GET" else None)
+            assert answer.status_code == 404, (method, where, answer.text)
+        refused = await program.post("commands", json={"device_id": OTHER, **TASK})
+        assert refused.json()["error"]["code"] == "unknown_device"
+        assert (await program.post("devices", json={"device_id": "another"})).status_code == 403
+        assert (await program.post("devices", json={"device_id": "lab-1"})).status_code == 201
+        for where in ("users", "audit", "stats/tools", "search?q=x", "memory", "system/doctor", "identities"):
+            assert (await program.get(where)).status_code == 403, where
+        ordering = await program.post("commands", json={"device_id": OWN, **TASK})
+        assert ordering.json()["decision"] == "allow"
+        assert [each["device_id"] for each in (await program.get("commands")).json()["items"]] == [OWN, OTHER]
+
+
+@pytest.mark.parametrize("sentence", ["make a folder Test on printer", "maak een map Test op printer"])
+async def test_a_sentence_does_not_do_what_the_key_does_not_open(api: Api, sentence: str) -> None:
+    await a_fleet(api)
+    await token_of(api, "anna")
+    async with as_somebody(api, await a_key(api, "anna", "assistant:write")) as program:
+        done = await program.post("ask", json={"text": sentence})
+        listed = await program.post("ask", json={"text": "which devices are there?"})
+        kept = await program.post("ask", json={"text": "remember that the key is under the mat"})
+    rows = (await api.http.get("commands")).json()["items"]
+
+    assert [(row["tool"], row["status"]) for row in rows] == [
+        ("remember", "denied"),
+        ("list_devices", "denied"),
+        ("create_directory", "denied"),
+    ]
+    assert rows[2]["reasons"] == ["The API key does not open commands:write."]
+    assert OTHER not in listed.text
+    assert kept.status_code == done.status_code == 200
+    assert (await api.http.get("memory")).json()["items"] == []
+
+
+async def test_a_key_cannot_make_itself_a_wider_one(api: Api) -> None:
+    await a_fleet(api)
+    await token_of(api, "anna")
+    async with as_somebody(api, await a_key(api, "anna")) as program:
+        for method, where, body in (
+            ("POST", "keys", WANTED),
+            ("DELETE", "keys/x", None),
+            ("PUT", "users/anna/password", {}),
+            ("POST", "auth/first", None),
+        ):
+            answer = await program.request(method, where, json=body)
+            assert (answer.status_code, answer.json()["detail"]) == (
+                403,
+                "An API key does not open this: sign in.",
+            )
+
+
+async def test_a_key_opens_no_more_than_its_user_may(api: Api) -> None:
+    await a_fleet(api)
+    await token_of(api, "kim")
+    async with as_somebody(api, await a_key(api, "kim")) as program:
+        assert [each["device_id"] for each in (await program.get("devices")).json()["items"]] == [OWN]
+        assert (await program.get("users")).status_code == 403
+        await api.store.write(partial(users.disable, username="kim", actor=ADMIN, now=NOON))
+        assert (await program.get("devices")).status_code == 401
+
+
+async def test_a_key_that_is_over_opens_nothing(api: Api) -> None:
+    await a_fleet(api)
+    await token_of(api, "anna")
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    for over in ("expires_at", "revoked_at"):
+        key = await a_key(api, "anna")
+
+        def end(session: Session, name: str = over, key_id: str = key.split("_")[1]) -> None:
+            setattr(session.get_one(ApiKey, key_id), name, past)
+
+        await api.store.write(end)
+        async with as_somebody(api, key) as program:
+            assert (await program.get("devices")).status_code == 401
+
+
+@pytest.mark.parametrize("spoiled", ["secret", "id", "short", "case", "other", "prefix"])
+async def test_what_is_nearly_a_key_opens_nothing(api: Api, spoiled: str) -> None:
+    await a_fleet(api)
+    await token_of(api, "anna")
+    prefix, key_id, secret = (await a_key(api, "anna")).split("_", 2)
+    another = (await a_key(api, "anna")).split("_", 2)[1]
+    shown = {
+        "secret": f"{prefix}_{key_id}_{secret[:-1]}{'A' if secret[-1] != 'A' else 'E'}",
+        "id": f"{prefix}_{key_id[::-1]}_{secret}",
+        "short": f"{prefix}_{key_id}_{secret[:-1]}",
+        "case": f"{prefix}_{key_id}_{secret.swapcase()}",
+        "other": f"{prefix}_{another}_{secret}",
+        "prefix": f"orio_{key_id}_{secret}",
+    }[spoiled]
+    async with as_somebody(api, shown) as program:
+        assert (await program.get("devices")).status_code == 401
+
+
+async def test_what_was_ordered_with_a_key_does_not_leave_once_it_is_revoked(api: Api) -> None:
+    await a_fleet(api)
+    await token_of(api, "anna")
+    key = await a_key(api, "anna")
+    async with as_somebody(api, key) as program:
+        asked = await program.post(
+            "commands", json={"device_id": OWN, "tool": "delete_path", "arguments": {"path": "Test"}}
+        )
+    assert asked.json()["decision"] == "ask"
+    assert (await api.http.delete(f"keys/{key.split('_')[1]}")).status_code == 204
+
+    await api.http.post(f"approvals/{asked.json()['approval_id']}/decision", json={"decision": "approve"})
+
+    row = await row_of(api, asked.json()["command_id"])
+    assert (row.status, row.error_message) == (
+        "denied",
+        "anna's API key asked for this and is not let in any more.",
+    )
+
+
+async def test_what_a_key_did_is_on_record_as_its(api: Api) -> None:
+    await a_fleet(api)
+    await token_of(api, "anna")
+    key = await a_key(api, "anna")
+    async with as_somebody(api, key) as program:
+        await program.post("commands", json={"device_id": OWN, **TASK})
+        await program.patch(f"devices/{OWN}", json={"name": "the printer"})
+
+    rows = (await api.http.get("audit", params={"limit": 5})).json()["items"]
+    by_key = {each["action"] for each in rows if (each["detail"] or {}).get("api_key") == key.split("_")[1]}
+    assert by_key == {"decision.allow", "device.policy"}
+
+
+async def test_keys_are_seen_and_revoked_by_whose_they_are_and_by_an_admin(api: Api) -> None:
+    await a_fleet(api)
+    vera, otto = await token_of(api, "vera"), await token_of(api, "otto")
+    key_id = (await a_key(api, "otto", "devices:read")).split("_")[1]
+    async with as_somebody(api, vera) as client:
+        assert (await client.get("keys")).json()["items"] == []
+        for method in ("GET", "DELETE"):
+            assert (await client.request(method, f"keys/{key_id}")).status_code == 404
+        assert (await client.post("keys", json=WANTED | {"username": "otto"})).status_code == 403
+    async with as_somebody(api, otto) as client:
+        assert [each["key_id"] for each in (await client.get("keys")).json()["items"]] == [key_id]
+        assert (await client.get(f"keys/{key_id}")).json()["opens"] is True
+        assert (await client.delete(f"keys/{key_id}")).status_code == 204
+        assert (await client.get(f"keys/{key_id}")).json()["opens"] is False
+    hers = await api.http.post("keys", json=WANTED | {"username": "vera"})
+    assert (hers.status_code, hers.json()["username"]) == (201, "vera")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"scopes": []},
+        {"scopes": ["everything"]},
+        {"scopes": ["devices"]},
+        {"scopes": ["devices:read", "devices:rule"]},
+        {"devices": ["Lab"]},
+        {"devices": ["../x"]},
+        {"devices": [""]},
+        {"name": ""},
+        {"name": "x" * 65},
+        {"expires_in_s": 0},
+        {"expires_in_s": 1e12},
+        {"username": "nobody at all"},
+        {"more": 1},
+    ],
+)
+async def test_what_is_no_key_is_refused(api: Api, odd: dict[str, Any]) -> None:
+    await api.store.write(partial(users.ensure_admin, now=NOON))
+
+    answer = await api.http.post("keys", json=WANTED | odd)
+
+    assert answer.status_code == 422, answer.text
+
+
+async def test_a_user_has_so_many_keys_and_no_more(api: Api) -> None:
+    await somebody(api, "mia", UserRole.OPERATOR)
+    for _ in range(apikeys.MOST):
+        await a_key(api, "mia", "devices:read")
+
+    answer = await api.http.post("keys", json=WANTED | {"username": "mia"})
+
+    assert answer.status_code == 409
+    assert "orion keys list" in answer.json()["detail"]
+
+
+async def test_a_program_of_nobody_has_no_key(api: Api) -> None:
+    await api.store.write(
+        partial(users.add, username="hub", role=UserRole.HOME_ASSISTANT, actor=ADMIN, now=NOON)
+    )
+
+    assert (await api.http.post("keys", json=WANTED | {"username": "hub"})).status_code == 403
+    assert (await api.http.post("keys", json=WANTED | {"username": "nobody"})).status_code == 404
+
+
+async def test_keys_go_with_their_user(api: Api) -> None:
+    await a_fleet(api)
+    await somebody(api, "mia", UserRole.OPERATOR)
+    async with as_somebody(api, await a_key(api, "mia", "devices:read")) as program:
+        assert (await program.get("devices")).status_code == 200
+        await api.store.write(partial(users.remove, username="mia", actor=ADMIN, now=NOON))
+        assert (await program.get("devices")).status_code == 401
+    assert (await api.http.get("keys")).json()["items"] == []
+    assert await api.store.read(lambda session: len(devices.every(session))) == 2
