@@ -108,7 +108,8 @@ class Application(FastAPI):
         self.state.probes = Probes(
             parts.store, parts.assistant, reached=lambda: parts.devices_door.connected, tasks=parts.tasks
         )
-        return Traced(Metered(super().build_middleware_stack(), parts.instruments), parts.spans)
+        bounded = layers.around(super().build_middleware_stack(), parts.settings, time.monotonic)
+        return Traced(Metered(bounded, parts.instruments), parts.spans)
 
 
 def build(parts: Parts) -> FastAPI:
@@ -123,7 +124,6 @@ def build(parts: Parts) -> FastAPI:
     app.state.parts = parts
     description.install(app)
     problems.install(app)
-    layers.install(app, parts.settings, time.monotonic)
     return app
 
 

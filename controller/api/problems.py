@@ -14,7 +14,6 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from broker.identities import BrokerUnreachable, IdentityError, NameTaken, NotWritten, UnknownIdentity
-from controller.api import headers
 from controller.api.access.bearers import Unauthorized
 from controller.api.access.buckets import TooOften
 from controller.api.access.doorkeeper import GrantRefused
@@ -147,10 +146,7 @@ def _methods(request: Request) -> set[str]:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    said = "Something went wrong here; the log says what."
-    # answered outside of every layer: nobody else puts these on
-    always = headers.ALWAYS | headers.UNLESS_SAID | headers.NOT_KEPT
-    return problem(500, ErrorCode.INTERNAL, said, headers=always)
+    return problem(500, ErrorCode.INTERNAL, "Something went wrong here; the log says what.")
 
 
 async def exact_json(request: Request) -> None:

@@ -15,7 +15,7 @@ from schemas.wire import MAX_PAYLOAD
 WITHIN = 30.0  # seconds for all of it
 PAUSE = 10.0  # seconds between two parts of it
 DRAINED = 16 * MAX_PAYLOAD  # bytes of what is too much that are read, so that its sender hears why
-MAX_HEADERS = 32 * 1024  # bytes; the server bounds only those that come in many parts
+MAX_HEADERS = 64 * 1024  # bytes; the server bounds only those that come in many parts
 NEED_LENGTH = frozenset({"POST", "PUT", "PATCH"})
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from controller.api.access.buckets import PRIVILEGE, Buckets
 from controller.api.edge.answers import Answers
+from controller.api.edge.asgi import App
 from controller.api.edge.bodies import Bodies
 from controller.api.edge.hosts import Hosts, own_names
 from controller.api.edge.rates import Rates
@@ -25,20 +25,18 @@ ASKED = (
 SHOWN = ("ETag", "Idempotency-Replayed", "Link", "Location", "Orion-Api", "Preference-Applied", "Retry-After")
 
 
-def install(app: FastAPI, settings: ControllerSettings, clock: Callable[[], float]) -> None:
-    """Put them around an application. `clock`: seconds that only grow."""
-    app.add_middleware(Bodies)
+def around(app: App, settings: ControllerSettings, clock: Callable[[], float]) -> App:
+    """An application with the layers around it. `clock`: seconds that only grow."""
     rate, burst = settings.api_rate * PRIVILEGE, settings.api_burst * PRIVILEGE
-    app.add_middleware(Rates, buckets=Buckets(clock, rate=rate, burst=burst))
+    bounded: App = Rates(Bodies(app), buckets=Buckets(clock, rate=rate, burst=burst))
     if settings.cors_origins:
         # a page sets the token itself, so no cookie is let through; what it may ask first is not counted
-        app.add_middleware(
-            CORSMiddleware,
+        bounded = CORSMiddleware(
+            bounded,
             allow_origins=settings.cors_origins,
             allow_methods=METHODS,
             allow_headers=ASKED,
             expose_headers=SHOWN,
             allow_credentials=False,
         )
-    app.add_middleware(Hosts, names=own_names(settings.http_host, settings.http_names))
-    app.add_middleware(Answers)
+    return Answers(Hosts(bounded, names=own_names(settings.http_host, settings.http_names)))

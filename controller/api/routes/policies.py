@@ -21,7 +21,7 @@ from schemas.ids import ToolName
 router = routing.router("devices", below="/devices/{device_id}/policy")
 
 
-class Policy(BaseModel):
+class NewPolicy(BaseModel):
     """All that an owner says is allowed; a list that is null does not narrow, an empty one allows nothing."""
 
     model_config = asked(
@@ -71,7 +71,7 @@ async def replaced(
     controller: Controller,
     actor: Administering,
     device_id: DeviceIdPath,
-    wanted: Policy,
+    wanted: NewPolicy,
     match: Matching,
     response: Response,
 ) -> Annotated[Json, Shown(shapes.Policy)]:

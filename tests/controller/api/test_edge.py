@@ -42,8 +42,7 @@ async def around(clock: Hour, client: str = "192.0.2.7", **settings: Any) -> Asy
 
     problems.install(app)
     known = ControllerSettings(data_dir="/nowhere", endpoint=NO_BROKER, database_url="sqlite://", **settings)
-    layers.install(app, known, clock)
-    transport = httpx.ASGITransport(app, client=(client, 1))
+    transport = httpx.ASGITransport(layers.around(app, known, clock), client=(client, 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as asking:
         yield asking
 
