@@ -30,7 +30,7 @@ An error is an `application/problem+json` with a `code` for programs and a sente
 give it as `cursor` to read on, or follow the `Link` with `rel="next"`. `Prefer: wait=10` waits up to so many seconds for a
 command to end; `Idempotency-Key` orders once, however often the request comes within a day. A device is changed by who says
 in `If-Match` which version they saw. Times are RFC 3339, in UTC.
-What travels over MQTT is described by [AsyncAPI](/docs/async)."""
+Every answer names its trace in `Trace-Id`: the one that `traceparent` (W3C) of the request belongs to, or one of its own. What travels over MQTT is described by [AsyncAPI](/docs/async)."""
 TAGS = {
     "auth": "Coming in and going.",
     "assistant": "Say something in your own words.",

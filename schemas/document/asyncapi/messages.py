@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from schemas import traces
 from schemas.commands import Command, Reply
 from schemas.document.asyncapi import prose
 from schemas.document.channels import CHANNELS, Seal
@@ -79,8 +80,8 @@ def _headers(kind: type[WireModel], seal: Seal) -> Json:
         properties[PROOF_PROPERTY] = {"type": "string", "description": prose.PROOF}
         required.append(PROOF_PROPERTY)
     if kind is Command:
-        properties["traceparent"] = {"type": "string", "pattern": TRACE, "description": prose.TRACEPARENT}
-        required.append("traceparent")
+        properties[traces.HEADER] = {"type": "string", "pattern": TRACE, "description": prose.TRACEPARENT}
+        required.append(traces.HEADER)
     if not properties:
         return {}
     return {"type": "object", "properties": properties} | ({"required": required} if required else {})
