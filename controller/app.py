@@ -12,6 +12,7 @@ from functools import partial
 from controller.api import app as http
 from controller.api import token
 from controller.api.access import opening
+from controller.api.access.buckets import Quota
 from controller.api.access.deviceflow import DeviceFlow
 from controller.api.access.doorkeeper import Doorkeeper
 from controller.api.deps import Parts
@@ -228,6 +229,7 @@ async def _serve(
                 ),
                 elsewhere=elsewhere,
                 tasks=tasks,
+                quota=Quota(time.monotonic, rate=settings.api_rate, burst=settings.api_burst),
             )
             server = await asyncio.to_thread(http.serving, parts)
             working = [

@@ -6,6 +6,7 @@
     · UnknownGroup
     · UnknownCommand
     · UnknownApproval
+    · UnknownEvent
     · UnknownSession
     · UnknownMemory
     · UnknownUser
@@ -23,8 +24,11 @@
     · ToolsChanged
     · NotShutOut
     · LinksInACircle
+    · StillAtWork
+    · Outdated
   - InvalidArguments
     · InvalidCursor
+    · MatchNeeded
   - Refused
     · TooManyWaiting
   - ProviderError
@@ -97,6 +101,13 @@ class UnknownApproval(NotFound):
 
     def __init__(self, approval_id: str) -> None:
         super().__init__(f"There is no approval {approval_id!r}.")
+
+
+class UnknownEvent(NotFound):
+    """The device has told of no such event."""
+
+    def __init__(self, device_id: str, event_id: str) -> None:
+        super().__init__(f"There is no event {event_id!r} of {device_id!r}.")
 
 
 class UnknownSession(NotFound):
@@ -220,6 +231,24 @@ class LinksInACircle(Conflict):
         super().__init__(f"That would be a circle: {circle}. Take one of these links away first.")
 
 
+class StillAtWork(Conflict):
+    """The same request is at work at this moment."""
+
+    code = ErrorCode.BUSY
+
+    def __init__(self) -> None:
+        super().__init__("The same request is still at work: ask again in a moment.")
+
+
+class Outdated(Conflict):
+    """It is not what somebody looked at any more."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "It was changed meanwhile, and nothing was done: look at it again, and repeat what still fits."
+        )
+
+
 class InvalidArguments(OrionError):
     """What was given is not what was asked for."""
 
@@ -231,6 +260,13 @@ class InvalidCursor(InvalidArguments):
 
     def __init__(self) -> None:
         super().__init__("That is no cursor of this list; take `next` of the page before, or leave it out.")
+
+
+class MatchNeeded(InvalidArguments):
+    """A change was asked for without saying of what."""
+
+    def __init__(self) -> None:
+        super().__init__("If-Match is missing: the ETag of what you looked at, or * for whatever there is.")
 
 
 class Refused(OrionError):

@@ -65,6 +65,10 @@ class ControllerSettings(BaseModel):
     trusted_proxies: tuple[
         IPv4Network | IPv6Network, ...
     ] = ()  # whose word on a caller's address is believed
+    http_names: tuple[str, ...] = ()  # that it is asked by, beside its own
+    cors_origins: tuple[str, ...] = ()  # whose pages may ask
+    api_rate: Annotated[float, Field(ge=0)] = 100.0  # requests a second that a user may make for long; 0: any
+    api_burst: Annotated[int, Field(ge=1)] = 400  # and at once
     ca_path: Path | None = None  # the broker's certificate authority, for devices that join
     join_port: Annotated[int, Field(ge=0, le=65_535)] = 0  # where they find the broker; 0: nobody can join
     cert_port: Annotated[int, Field(ge=0, le=65_535)] = 0  # where certificates let in; 0: nowhere

@@ -49,6 +49,7 @@ NOUNS = {
     "commands": "commands",
     "run": "run",
     "undo": "undo",
+    "why": "why",
     "trace": "trace",
     "approvals": "approvals",
     "memory": "memory",

@@ -71,15 +71,28 @@ class Client:
 
     def get(self, path: str, *, wait_s: float = 0, **query: object) -> Json:
         """Read something; with `wait_s` once it settled, or after so long."""
-        return self._call("GET", _with_query(path, query), None, wait_s)
+        return self._call("GET", _with_query(path, query), None, {}, wait_s)[0]
 
-    def post(self, path: str, body: Json | None = None, *, wait_s: float = 0) -> Json:
-        """Make or decide something."""
-        return self._call("POST", path, {} if body is None else body, wait_s)
+    def look(self, path: str) -> tuple[Json, str]:
+        """Read something that is to be changed, and which version it is: the `match` of a change of that alone."""
+        return self._call("GET", path, None, {})
 
-    def patch(self, path: str, body: Json) -> Json:
+    def post(
+        self,
+        path: str,
+        body: Json | None = None,
+        *,
+        wait_s: float = 0,
+        once: str | None = None,
+        match: str | None = None,
+    ) -> Json:
+        """Make or decide something. `once`: a name of this request, by which it may be sent again and is done once."""
+        more = {"Idempotency-Key": once, "If-Match": match}
+        return self._call("POST", path, {} if body is None else body, more, wait_s)[0]
+
+    def patch(self, path: str, body: Json, *, match: str | None = None) -> Json:
         """Change something."""
-        return self._call("PATCH", path, body, 0)
+        return self._call("PATCH", path, body, {"If-Match": match})[0]
 
     def form(self, path: str, fields: Mapping[str, str]) -> Json:
         """Send a form, as whoever shows no token; for coming in and going."""
@@ -88,11 +101,11 @@ class Client:
 
     def put(self, path: str, body: Json) -> Json:
         """Keep something in the place of what was there."""
-        return self._call("PUT", path, body, 0)
+        return self._call("PUT", path, body, {})[0]
 
-    def delete(self, path: str, **query: object) -> None:
+    def delete(self, path: str, *, match: str | None = None, **query: object) -> None:
         """Take something away."""
-        self._call("DELETE", _with_query(path, query), None, 0)
+        self._call("DELETE", _with_query(path, query), None, {"If-Match": match})
 
     def is_ready(self) -> bool:
         """Whether the controller is up and has reached its broker. Needs no token."""
@@ -144,10 +157,16 @@ class Client:
             while line := response.readline(MAX_LINE):
                 yield _decoded(line)
 
-    def _call(self, method: str, path: str, body: Json | None, wait_s: float) -> Json:
-        headers = {"Prefer": f"wait={max(1, round(wait_s))}"} if wait_s else {}
-        with self._asked(method, path, body, headers, ANSWER_WITHIN + wait_s) as response:
-            return _decoded(response.read(MAX_BODY)) if response.status != HTTPStatus.NO_CONTENT else {}
+    def _call(
+        self, method: str, path: str, body: Json | None, more: Mapping[str, str | None], wait_s: float = 0
+    ) -> tuple[Json, str]:
+        said = {name: value for name, value in more.items() if value is not None}
+        if wait_s:
+            said["Prefer"] = f"wait={max(1, round(wait_s))}"
+        with self._asked(method, path, body, said, ANSWER_WITHIN + wait_s) as response:
+            version = response.getheader("ETag") or "*"
+            found = {} if response.status == HTTPStatus.NO_CONTENT else _decoded(response.read(MAX_BODY))
+            return found, version
 
     @contextmanager
     def _asked(

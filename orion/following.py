@@ -4,13 +4,13 @@ What was submitted goes on without us: whoever stops looking is told so, and how
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import uuid
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 import typer
 
-from orion.client import Client, ClientError, Json, NoAnswer, Refused
+from orion.client import Client, ClientError, Json, NoAnswer, NotRunning, Refused
 from orion.exits import INTERRUPTED, Exit
 from orion.terminal import Terminal
 
@@ -19,6 +19,8 @@ LOOK = 60.0  # seconds of one request
 BACK_WITHIN = 20.0  # seconds that a controller may be away: one that died is started again
 PAUSE = 0.3  # seconds between two tries
 
+# what ails the controller or its database may pass, and so does having asked too often
+PASSING = frozenset({HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600)})
 MOVING = frozenset({"queued", "sent", "accepted"})
 ENDS = ("succeeded", "failed", "rejected", "denied", "expired", "cancelled", "interrupted")
 
@@ -62,24 +64,53 @@ def follow(client: Client, command: Json, tell: Callable[[Json], None], *, quiet
                 if not moves(command):
                     return command
         except ClientError as error:
-            if isinstance(error, Refused) and error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-                raise  # it would say so again; what ails the controller or its database may pass
+            if isinstance(error, Refused) and error.status not in PASSING:
+                raise  # it would say so again
             if time.monotonic() - heard > BACK_WITHIN:
                 raise _away(command, error) from error
         time.sleep(PAUSE)
     return command
 
 
-@contextmanager
-def submitting() -> Iterator[None]:
-    """Where an answer may be lost on its way: whether anything was recorded is then not known."""
-    lost = "It may have been recorded before that: `orion commands list` shows it."
+def submitted(client: Client, path: str, body: Json) -> Json:
+    """The command that was made of an order. It goes out again while its answer is lost, and is made once.
+
+    Raises:
+        NoAnswer: what came of it is not known, also after a while.
+        ClientError: the controller refuses it, or is not there.
+    """
+    once = uuid.uuid4().hex
+    lost: ClientError | None = None
+    ends = time.monotonic() + BACK_WITHIN
     try:
-        yield
+        while True:
+            try:
+                return client.post(path, body, once=once)
+            except ClientError as error:
+                if _is_lost(error):
+                    lost = error
+                elif lost is None or not isinstance(error, NotRunning):
+                    raise
+            if time.monotonic() > ends:
+                raise _unknown(str(lost)) from lost
+            time.sleep(PAUSE)
     except KeyboardInterrupt:
-        raise NoAnswer(f"Stopped. {lost}", code="interrupted", exit_code=Exit.UNKNOWN) from None
-    except NoAnswer as error:
-        raise NoAnswer(f"{error} {lost}", code="interrupted", exit_code=Exit.UNKNOWN) from error
+        raise _unknown("Stopped.") from None
+
+
+def _is_lost(error: ClientError) -> bool:
+    """Whether it may be recorded: the answer did not come, or the controller itself could not tell."""
+    if isinstance(error, Refused):
+        return error.code == "interrupted" or (error.code == "busy" and error.status == HTTPStatus.CONFLICT)
+    return isinstance(error, NoAnswer)
+
+
+def _unknown(said: str) -> NoAnswer:
+    return NoAnswer(
+        f"{said} It may have been recorded before that: `orion commands list` shows it.",
+        code="interrupted",
+        exit_code=Exit.UNKNOWN,
+    )
 
 
 def stopped_looking(terminal: Terminal, command: Json) -> typer.Exit:

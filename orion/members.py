@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from orion import exits, receipts
+from orion import exits, pages, receipts
 from orion.client import Client, Json
 from orion.exits import Exit
 from orion.following import ENDS, MOVING, moves
@@ -15,10 +15,8 @@ COLUMNS = ("device", "status", "outcome", "command")
 
 def example(client: Client, group: str) -> str | None:
     """One device of a group, to read the words of a call by its tools; None when there is none."""
-    devices = [each for each in client.get("/devices")["items"] if group in each["groups"]]
-    adopted = [each for each in devices if each["adopted"]]
-    found: str | None = next((each["device_id"] for each in adopted), None)
-    return found
+    devices = pages.every(client, "/devices", group=group)
+    return next((str(each["device_id"]) for each in devices if each["adopted"]), None)
 
 
 def every(client: Client, parent: Json, *, status: str | None = None) -> list[Json]:

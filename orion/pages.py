@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from orion.client import ClientError, Json
+from orion.client import Client, ClientError, Json
 from orion.exits import Exit
 from orion.terminal import Terminal
 from orion.verbs import Invocation
@@ -38,7 +38,7 @@ def show(
 ) -> Exit:
     """A list of the API as a table. `in_words`: a row as a person reads it; `if_filled`: no empty columns."""
     terminal = invocation.terminal
-    pages = _pages(invocation, path, query, limit=AT_ONCE if everything else limit, cursor=cursor)
+    pages = _turned(invocation.client, path, query, limit=AT_ONCE if everything else limit, cursor=cursor)
     first = next(pages)
     if everything and terminal.json:
         return _streamed(terminal, first, pages)
@@ -55,17 +55,23 @@ def show(
     return Exit.DONE
 
 
+def every(client: Client, path: str, **query: Any) -> Iterator[Json]:
+    """All rows of a list of the API, however long it is; a page is asked for as it is needed."""
+    for page in _turned(client, path, query, limit=AT_ONCE, cursor=None):
+        yield from page["items"]
+
+
 def hint(terminal: Terminal, cursor: str | None) -> None:
     """Say that there is more than was shown, and how to see it."""
     if cursor is not None:
         terminal.say(f"… and there is more: --all, or the next ones with --cursor {cursor}", "dim")
 
 
-def _pages(
-    invocation: Invocation, path: str, query: dict[str, Any], *, limit: int, cursor: str | None
+def _turned(
+    client: Client, path: str, query: dict[str, Any], *, limit: int, cursor: str | None
 ) -> Iterator[Json]:
     while True:
-        page = invocation.client.get(path, limit=limit, cursor=cursor, **query)
+        page = client.get(path, limit=limit, cursor=cursor, **query)
         yield page
         if (cursor := page["next"]) is None:
             return

@@ -77,7 +77,7 @@ def await_online(client: Client, settings: Settings) -> Json:
             if all(tool["adopted"] for tool in device["tools"]):
                 return device
             # a newer version of our own program offers other tools
-            return client.post(f"/devices/{settings.device_id}/adopt")
+            return client.post(f"/devices/{settings.device_id}/adopt", match="*")
         time.sleep(LOOK_EVERY)
     raise Failure(f"The node did not come online within {ONLINE_WITHIN:.0f} s; its log lines say why.")
 

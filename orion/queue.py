@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from orion import receipts
+from orion import pages, receipts
 from orion.client import Client, Json
 
 MOST = 10_000  # of each status
@@ -20,7 +20,7 @@ def rows(client: Client, device_id: str | None, *, now: datetime) -> list[Json]:
         found += [each for each in page["items"] if each["rollout"] is None]
     if not found:
         return []
-    devices = {each["device_id"]: each for each in client.get("/devices")["items"]}
+    devices = {each["device_id"]: each for each in pages.every(client, "/devices")}
     found.sort(key=lambda each: (each["issued_at"], each["command_id"]))
     return [
         each

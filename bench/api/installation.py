@@ -43,6 +43,7 @@ async def installation(data_dir: Path) -> AsyncIterator[Installation]:
         "MQTT_PORT": str(free_port()),
         "MQTT_TLS_PORT": "0",
         "DEVICE_ID": NODE,
+        "API_RATE": "0",  # it is the speed that is measured
         "BACKUP_HOURS": "0",
         "LOG_LEVEL": "warning",
     }

@@ -5,6 +5,7 @@ import errno
 import logging
 import os
 import socket
+import time
 from collections.abc import Iterator
 
 import uvicorn
@@ -13,6 +14,9 @@ from starlette.types import ASGIApp
 
 from controller.api import description, problems
 from controller.api.deps import Parts
+from controller.api.edge import layers
+from controller.api.edge.asgi import App
+from controller.api.edge.connections import Connection
 from controller.api.metering import Metered
 from controller.api.readiness import Probes
 from controller.api.routes import (
@@ -37,7 +41,9 @@ from controller.api.routes import (
     memory,
     metrics,
     oauth,
+    offers,
     oidc,
+    policies,
     probes,
     provider_identities,
     search,
@@ -55,12 +61,15 @@ logger = logging.getLogger(__name__)
 
 STOP_WITHIN = 2  # seconds that open requests get at the end
 BACKLOG = 128  # callers that wait to be let in
-KINDS = (  # of routes, as the API's description lists them
+KINDS = (  # of routes, as the API's description lists them; what is asked most is found first
+    devices,
+    commands,
     oauth,
     oidc,
     auth,
     ask,
-    devices,
+    policies,
+    offers,
     links,
     history,
     identities,
@@ -68,7 +77,6 @@ KINDS = (  # of routes, as the API's description lists them
     joining,
     certificates,
     signing_keys,
-    commands,
     approvals,
     traces,
     memory,
@@ -108,7 +116,8 @@ class Application(FastAPI):
         self.state.probes = Probes(
             parts.store, parts.assistant, reached=lambda: parts.devices_door.connected, tasks=parts.tasks
         )
-        return Traced(Metered(super().build_middleware_stack(), parts.instruments), parts.spans)
+        bounded = layers.around(super().build_middleware_stack(), parts.settings, time.monotonic)
+        return Traced(Metered(bounded, parts.instruments), parts.spans)
 
 
 def build(parts: Parts) -> FastAPI:
@@ -116,6 +125,7 @@ def build(parts: Parts) -> FastAPI:
     app = Application(
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # it would send whoever asks to whatever host they named
         openapi_url=None,  # `docs` gives it, off the event loop
         routes=[route for kind in KINDS for route in kind.router.routes],
     )
@@ -163,10 +173,11 @@ def listen(listener: socket.socket) -> None:
 class Server(uvicorn.Server):
     """Uvicorn without signal handlers: `app` decides when it stops."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: App, *, connection: type[Connection] = Connection) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
+                http=connection,
                 log_config=None,
                 access_log=False,
                 lifespan="off",

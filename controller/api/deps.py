@@ -1,21 +1,27 @@
-"""What a route is given: the parts of the controller, and who is asking."""
+"""What a route is given: the parts of the controller, and who is asking.
+
+Each of these is `async`, though few wait: what is not is called in a thread, which costs more than all it does.
+"""
 
 import asyncio
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Protocol
 
-from fastapi import Depends, Header, Query, Request
+from fastapi import Depends, Header, Request
 
 from broker.administration import Administration
 from controller.api.access import proxies, scopes
 from controller.api.access.bearers import Unauthorized
+from controller.api.access.buckets import Quota
 from controller.api.access.deviceflow import DeviceFlow
 from controller.api.access.doorkeeper import Doorkeeper
 from controller.api.access.elsewhere import Elsewhere
+from controller.api.access.turns import Turns
+from controller.api.looks import Looks
 from controller.assistant.chat import Assistant
 from controller.errors import Refused
 from controller.instruments import Instruments
@@ -23,7 +29,6 @@ from controller.services import users
 from controller.services.actors import Actor, Role
 from controller.services.cuts import SignedCut
 from controller.services.heads import Head, SignedHead
-from controller.services.pages import MAX_CURSOR
 from controller.services.replies import Replies
 from controller.services.sight import Sight
 from controller.settings import ControllerSettings
@@ -118,9 +123,12 @@ class Parts:
     device_flow: DeviceFlow
     elsewhere: Elsewhere | None  # None: people sign in by password alone
     tasks: asyncio.TaskGroup  # for work that outlives its request
+    quota: Quota
+    turns: Turns = field(default_factory=Turns)
+    looks: Looks = field(default_factory=Looks)
 
 
-def parts(request: Request) -> Parts:
+async def parts(request: Request) -> Parts:
     """The controller behind this request."""
     found: Parts = request.app.state.parts
     return found
@@ -150,6 +158,7 @@ async def actor(
         Unauthorized: no token, or one that opens nothing here and now.
         Refused: it is an API key, and it does not open this route.
         UnknownDevice: the path names a device that they do not see.
+        TooOften: they ask more often than they may.
     """
     scheme, _, given = authorization.partition(" ")
     if scheme.lower() != "bearer":
@@ -157,9 +166,11 @@ async def actor(
     via = Via.CLI if orion_via == Via.CLI.value else Via.API
     if secrets.compare_digest(given.encode(), controller.token.encode()):
         context.mark(user=users.ADMIN)
+        controller.quota.spend(None)
         return Actor(users.ADMIN, Role.ADMIN, via)
     found = await controller.doorkeeper.actor_of(given, via)
     context.mark(user=found.user)
+    controller.quota.spend(found.user)
     if found.key is not None:
         scopes.check(request, found.key)
     named = [request.path_params[name] for name in DEVICE_NAMES if name in request.path_params]
@@ -177,7 +188,7 @@ def _check_seen(session: Session, *, actor: Actor, named: Sequence[str]) -> None
 Asking = Annotated[Actor, Depends(actor)]  # anybody who may come in
 
 
-def everywhere(actor: Asking) -> Actor:
+async def everywhere(actor: Asking) -> Actor:
     """Whoever asks, who sees every device.
 
     Raises:
@@ -188,7 +199,7 @@ def everywhere(actor: Asking) -> Actor:
     return actor
 
 
-def administrator(actor: Asking) -> Actor:
+async def administrator(actor: Asking) -> Actor:
     """Whoever asks, who may change what others may.
 
     Raises:
@@ -199,7 +210,7 @@ def administrator(actor: Asking) -> Actor:
     return actor
 
 
-def person(actor: Asking) -> Actor:
+async def person(actor: Asking) -> Actor:
     """Whoever asks, and not one of their programs: what it may is not that program's to widen.
 
     Raises:
@@ -213,4 +224,3 @@ def person(actor: Asking) -> Actor:
 SeeingAll = Annotated[Actor, Depends(everywhere)]
 Personally = Annotated[Actor, Depends(person)]
 Administering = Annotated[Actor, Depends(administrator)]
-Cursor = Annotated[str | None, Query(max_length=MAX_CURSOR)]  # `next` of the page before

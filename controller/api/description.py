@@ -27,12 +27,15 @@ VERSION = "1"
 ABOUT = """Say what should happen on your computers and workshop machines, and have it happen safely.
 
 An error is an `application/problem+json` with a `code` for programs and a sentence for people. A list ends with `next`:
-give it as `cursor` to read on. `Prefer: wait=10` waits up to so many seconds for a command to end. Times are RFC 3339, in UTC.
+give it as `cursor` to read on, or follow the `Link` with `rel="next"`. `Prefer: wait=10` waits up to so many seconds for a
+command to end; `Idempotency-Key` orders once, however often the request comes within a day. A device is changed by who says
+in `If-Match` which version they saw. Times are RFC 3339, in UTC.
 Every answer names its trace in `Trace-Id`: the one that `traceparent` (W3C) of the request belongs to, or one of its own. What travels over MQTT is described by [AsyncAPI](/docs/async)."""
 TAGS = {
     "auth": "Coming in and going.",
     "assistant": "Say something in your own words.",
     "devices": "Devices: their places, tools, limits and links, and how they get in.",
+    "tools": "What devices can do.",
     "signing-keys": "What the controller signs with.",
     "commands": "Orders to devices: submit, wait, look, cancel, undo.",
     "approvals": "What waits for a person's word.",
@@ -54,6 +57,7 @@ EXAMPLES = {  # of what stands in a path
     "command_id": "0199f6a2-7c00-7000-8000-000000000001",
     "approval_id": "0199f6a2-7c00-7000-8000-000000000002",
     "session_id": "0199f6a2-7c00-7000-8000-000000000003",
+    "event_id": "0199f6a2-7c00-7000-8000-000000000004",
     "key_id": "0199f6a2-7c00-7000-8000-000000000006",
     "username": "ada",
     "key": "backup day",

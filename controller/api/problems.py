@@ -2,7 +2,8 @@
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
+from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -10,21 +11,25 @@ from fastapi.responses import JSONResponse
 from pydantic_core import from_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Match
+from starlette.routing import Match, Route
 
 from broker.identities import BrokerUnreachable, IdentityError, NameTaken, NotWritten, UnknownIdentity
 from controller.api.access.bearers import Unauthorized
+from controller.api.access.buckets import TooOften
 from controller.api.access.elsewhere import ProviderAway
 from controller.api.access.refusals import BadRequest, GrantRefused
 from controller.api.access.throttle import TooManyTries
+from controller.api.headers import NOT_KEPT
 from controller.api.shapes.problems import MEDIA_TYPE
 from controller.assistant.chat import TextTooLong
 from controller.errors import (
     Conflict,
     Incomplete,
     InvalidArguments,
+    MatchNeeded,
     NotFound,
     OrionError,
+    Outdated,
     ProviderError,
     Refused,
     TooManyWaiting,
@@ -33,17 +38,16 @@ from controller.store.keyring import KeysNotWritten
 from controller.store.store import StoreBusy, StoreFailed, StoreRefused
 from schemas import context
 from schemas.errors import ErrorCode
-from schemas.wire import MAX_PAYLOAD
 
 logger = logging.getLogger(__name__)
 
 FORM = "application/x-www-form-urlencoded"
 REALM = "orion"
 _SHOULD = re.compile(r"^(Input|String|Value|List|URL) should")
-NOT_KEPT = {"Cache-Control": "no-store"}  # what went wrong is true for now; and RFC 6749, 5.1
-OURS = {"Orion-Api": "1"}  # on every answer: a client can tell us from whoever else has the port
 STATUSES: dict[type[OrionError], int] = {
     NotFound: 404,
+    Outdated: 412,
+    MatchNeeded: 428,
     Conflict: 409,
     InvalidArguments: 422,
     Refused: 403,
@@ -60,6 +64,7 @@ STATUSES: dict[type[OrionError], int] = {
     BadRequest: 400,  # the same
     TooManyTries: 429,
     TooManyWaiting: 429,
+    TooOften: 429,
     OrionError: 500,
 }
 
@@ -83,25 +88,30 @@ def problem(
     }
     if (trace_id := context.trace_id()) is not None:
         body["trace_id"] = trace_id
-    return JSONResponse(body, status, headers={**OURS, **NOT_KEPT, **(headers or {})}, media_type=MEDIA_TYPE)
+    return JSONResponse(body, status, headers={**NOT_KEPT, **(headers or {})}, media_type=MEDIA_TYPE)
+
+
+def of(error: OrionError, shown: str = "") -> JSONResponse:
+    """An error of ours as it is sent. `shown`: the Authorization that came with the request."""
+    said, more = {}, {}
+    match error:
+        case Unauthorized():
+            said = {"WWW-Authenticate": _challenge(shown)}
+        case TooManyTries() | TooManyWaiting() | TooOften():
+            said = {"Retry-After": str(error.retry_after)}
+        case GrantRefused() | BadRequest():
+            more = {"error": error.error}
+    return problem(status_of(error), error.code.value, str(error), headers=said, **more)
 
 
 async def _ours(request: Request, error: Exception) -> Response:
     found = error if isinstance(error, OrionError) else OrionError(str(error))
-    headers, more = {}, {}
-    match found:
-        case Unauthorized():
-            headers = {"WWW-Authenticate": _challenge(request)}
-        case TooManyTries() | TooManyWaiting():
-            headers = {"Retry-After": str(found.retry_after)}
-        case GrantRefused() | BadRequest():
-            more = {"error": found.error}
-    return problem(status_of(found), found.code.value, str(found), headers=headers, **more)
+    return of(found, request.headers.get("authorization", ""))
 
 
-def _challenge(request: Request) -> str:
+def _challenge(authorization: str) -> str:
     """What whoever is not let in is told (RFC 6750, 3): whether a token is missing, or was none of ours."""
-    scheme, _, shown = request.headers.get("authorization", "").partition(" ")
+    scheme, _, shown = authorization.partition(" ")
     is_shown = scheme.lower() == "bearer" and shown.strip() != ""
     return f'Bearer realm="{REALM}"' + (', error="invalid_token"' if is_shown else "")
 
@@ -131,35 +141,30 @@ async def _invalid(_request: Request, error: Exception) -> Response:
 
 
 async def _http(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    code = ErrorCode.NOT_FOUND if status == 404 else ErrorCode.INVALID_ARGUMENTS
-    headers = {"Allow": ", ".join(sorted(_methods(request)))} if status == 405 else None
-    return problem(status, code, str(getattr(error, "detail", error)), headers=headers)
+    if not isinstance(error, HTTPException):
+        return problem(500, ErrorCode.INTERNAL, str(error))
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = {"Allow": ", ".join(sorted(_methods(request)))}
+        if request.method == "OPTIONS":
+            return Response(status_code=HTTPStatus.NO_CONTENT, headers=allowed)
+        said = f"{request.method} is not for this; what is: {allowed['Allow']}."
+        return problem(error.status_code, ErrorCode.INVALID_ARGUMENTS, said, headers=allowed)
+    code = ErrorCode.NOT_FOUND if error.status_code == HTTPStatus.NOT_FOUND else ErrorCode.INVALID_ARGUMENTS
+    return problem(error.status_code, code, str(error.detail), headers=error.headers)
 
 
 def _methods(request: Request) -> set[str]:
-    """What may be done with a path; each route knows its own method alone."""
-    found: set[str] = set()
+    """What may be done at the path of a request: a router tells those of one route only."""
+    found = {"OPTIONS"}
     for route in request.app.routes:
-        if route.matches(request.scope)[0] is not Match.NONE:
-            found |= getattr(route, "methods", None) or set()
-    return found
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return found | ({"HEAD"} if "GET" in found else set())
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return problem(500, ErrorCode.INTERNAL, "Something went wrong here; the log says what.")
-
-
-async def _bounded(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
-    length = request.headers.get("content-length")
-    if length is None and request.method in ("POST", "PUT", "PATCH"):
-        return problem(411, ErrorCode.INVALID_ARGUMENTS, "A body needs a Content-Length.")
-    if length is not None and (not length.isdecimal() or len(length) > 9 or int(length) > MAX_PAYLOAD):
-        return problem(413, ErrorCode.PAYLOAD_TOO_LARGE, f"A body may have at most {MAX_PAYLOAD} bytes.")
-    answer = await proceed(request)
-    answer.headers.update(OURS)
-    return answer
 
 
 async def exact_json(request: Request) -> None:
@@ -183,10 +188,9 @@ async def exact_json(request: Request) -> None:
 
 
 def install(app: FastAPI) -> None:
-    """Translate every error of the application at its edge, and bound what comes in."""
+    """Translate every error of the application at its edge."""
     app.add_exception_handler(OrionError, _ours)
     app.add_exception_handler(IdentityError, _identity)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unexpected)
-    app.middleware("http")(_bounded)

@@ -24,7 +24,9 @@ from controller.services.requests import (
     CommandRequest,
     Origin,
     code,
+    explain,
     judge,
+    layers,
 )
 from controller.services.sight import Sight
 from controller.store import notices
@@ -44,8 +46,10 @@ __all__ = [
     "cancel",
     "cancel_wanted",
     "code",
+    "explain",
     "get",
     "judge",
+    "layers",
     "listed",
     "on_the_way",
     "stoppable",

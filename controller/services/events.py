@@ -102,11 +102,12 @@ def recent(
     event_type: str | None = None,
     severity: Severity | None = None,
     unresolved: bool = False,
+    acknowledged: bool | None = None,
     sight: Sight | None = None,
 ) -> Page[EventRow]:
-    """The newest events, newest first; `unresolved`: only those that are not over.
+    """The newest events, newest first; of the devices that somebody sees, or of all for the controller itself.
 
-    Of the devices that somebody sees, or of all for the controller itself.
+    `unresolved`: only those that are not over; `acknowledged`: those that somebody took note of, or nobody.
 
     Raises:
         InvalidCursor: it is none of this list.
@@ -122,4 +123,6 @@ def recent(
         query = query.where(EventRow.severity == severity.value)
     if unresolved:
         query = query.where(not_(col(EventRow.resolved)))  # in the words of the index that has only these
+    if acknowledged is not None:  # as its index has it
+        query = query.where(col(EventRow.acknowledged) if acknowledged else not_(col(EventRow.acknowledged)))
     return pages.page(session, query, _ORDER, limit=limit, cursor=cursor)

@@ -1,4 +1,4 @@
-"""Lists a page at a time, the newest first: a page begins behind the last row of the one before it.
+"""Lists a page at a time, most of them the newest first: a page begins behind the last row of the one before it.
 
 A cursor is the place of that row in the order of its list, so what comes meanwhile moves nothing:
 no row is shown twice, and none that was there is left out. It names its list, and serves no other.
@@ -6,7 +6,7 @@ no row is shown twice, and none that was there is left out. It names its list, a
 
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -38,16 +38,22 @@ class Page(list[Row]):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """How a list is sorted: by these columns, falling. Together they tell any two rows apart."""
+    """How a list is sorted: by these columns, falling unless it is `rising`. Together they tell any two rows apart."""
 
     name: str
     columns: tuple[Column[Any], ...]
+    rising: bool = False
 
     @classmethod
-    def of(cls, name: str, table: str, *columns: str) -> "Order":
+    def of(cls, name: str, table: str, *columns: str, rising: bool = False) -> "Order":
         """The order of one table's rows by the columns of these names."""
         found = METADATA.tables[table].columns
-        return cls(name, tuple(found[each] for each in columns))
+        return cls(name, tuple(found[each] for each in columns), rising)
+
+    @property
+    def words(self) -> list[ColumnElement[Any]]:
+        """The order as a query says it."""
+        return [each.asc() if self.rising else each.desc() for each in self.columns]
 
     def behind(self, cursor: str) -> ColumnElement[bool]:
         """The rows that come after the one of this cursor.
@@ -57,22 +63,35 @@ class Order:
         """
         place = _opened(self, cursor)
         bound = [literal(value, each.type) for value, each in zip(place, self.columns, strict=True)]
-        return tuple_(*self.columns) < tuple_(*bound) if len(bound) > 1 else self.columns[0] < bound[0]
+        mine, its = (tuple_(*self.columns), tuple_(*bound)) if len(bound) > 1 else (self.columns[0], bound[0])
+        return mine > its if self.rising else mine < its
 
 
 def page(
-    session: Session, query: SelectOfScalar[Row], order: Order, *, limit: int, cursor: str | None = None
+    session: Session,
+    query: SelectOfScalar[Row],
+    order: Order,
+    *,
+    limit: int | None,
+    cursor: str | None = None,
 ) -> Page[Row]:
-    """The rows of a query in this order, at most `limit`; with a cursor those behind it.
+    """The rows of a query in this order, at most `limit` (None: all); with a cursor those behind it.
 
     Raises:
         InvalidCursor: it is none of this list.
     """
     if cursor is not None:
         query = query.where(order.behind(cursor))
-    rows = session.exec(query.order_by(*(each.desc() for each in order.columns)).limit(limit + 1)).all()
+    query = query.order_by(*order.words)
+    if limit is not None:
+        query = query.limit(limit + 1)
+    return cut(session.exec(query).all(), order, limit=limit)
+
+
+def cut(rows: Sequence[Row], order: Order, *, limit: int | None) -> Page[Row]:
+    """A page of rows that are in this order already: of those there are one more than fit, if there are more."""
     found = Page(rows[:limit])
-    if len(rows) > limit:
+    if limit is not None and len(rows) > limit:
         found.next = _sealed(order, rows[limit - 1])
     return found
 
@@ -88,9 +107,8 @@ def newest_of_each(
         InvalidCursor: it is none of this list.
     """
     behind = [] if cursor is None else [order.behind(cursor)]
-    falling = [each.desc() for each in order.columns]
     each_newest = [
-        select(*order.columns).where(kind, *behind).order_by(*falling).limit(limit + 1).subquery()
+        select(*order.columns).where(kind, *behind).order_by(*order.words).limit(limit + 1).subquery()
         for kind in kinds
     ]
     if not each_newest:

@@ -72,6 +72,17 @@ class CommandRequest:
     reasoning: str | None = None
 
 
+def explain(
+    session: Session, request: CommandRequest, *, device: Device | None, actor: Actor
+) -> tuple[Decision, JsonObject]:
+    """What the gate would say of a command at this moment, with its arguments as they would be shown. Records nothing."""
+    target = _target(device, request, actor)
+    decision, _ = _decided(session, request, target, actor)
+    offered = target.tools.get(request.tool)
+    shown = arguments.recordable(decision.arguments)
+    return decision, shown if offered is None else arguments.redacted(offered.tool.parameters, shown)
+
+
 def judge(
     session: Session,
     request: CommandRequest,
@@ -82,19 +93,30 @@ def judge(
     origin: Origin,
 ) -> ToolExecution:
     """Record one command with what the gate says of it. Asks the store nothing."""
-    seen = device is not None and actor.role_on(device.device_id, device.groups) is not Role.GUEST
-    # of a device that they do not see not even the shape of its tools is told
-    target = targets.of(device) if device and seen else targets.unknown(request.device_id)
-    at_most = house.of(session).mqtt_max_risk
-    decision = permissions.decide(actor, target, _proposal(request), mqtt_max_risk=at_most)
-    if request.condition is not None and decision.verdict is not Verdict.DENY:
-        layer, resolved = conditions.judge(actor, target, request.condition, mqtt_max_risk=at_most)
-        decision = decision.joined(layer)
-        request = replace(request, condition=resolved)
+    target = _target(device, request, actor)
+    decision, request = _decided(session, request, target, actor)
     row = _record(request, target, decision, actor=actor, now=now, origin=origin)
     session.add(row)
     audit.record(session, f"decision.{decision.verdict.value}", now=now, actor=actor, command=row)
     return row
+
+
+def _target(device: Device | None, request: CommandRequest, actor: Actor) -> Target:
+    """The device as the gate sees it: of one that somebody does not see not even the shape of its tools is told."""
+    seen = device is not None and actor.role_on(device.device_id, device.groups) is not Role.GUEST
+    return targets.of(device) if device and seen else targets.unknown(request.device_id)
+
+
+def _decided(
+    session: Session, request: CommandRequest, target: Target, actor: Actor
+) -> tuple[Decision, CommandRequest]:
+    """What the gate says, and the request with its condition as it is kept."""
+    at_most = house.of(session).mqtt_max_risk
+    decision = permissions.decide(actor, target, _proposal(request), mqtt_max_risk=at_most)
+    if request.condition is None or decision.verdict is Verdict.DENY:
+        return decision, request
+    layer, resolved = conditions.judge(actor, target, request.condition, mqtt_max_risk=at_most)
+    return decision.joined(layer), replace(request, condition=resolved)
 
 
 def _proposal(request: CommandRequest) -> Proposal:
@@ -140,11 +162,7 @@ def _record(
         plan_id=origin.plan_id,
         decision=decision.verdict.value,
         reasons=decision.reasons,
-        layers=[
-            {"layer": layer.name, "verdict": layer.verdict.value, "reason": layer.reason}
-            | ({"code": layer.code.value} if layer.code else {})
-            for layer in decision.layers
-        ],
+        layers=layers(decision),
         risk=decision.risk.value,
         when_online=request.when_online,
         condition=request.condition.to_json() if request.condition else None,
@@ -155,6 +173,15 @@ def _record(
         issued_at=now,
         expires_at=now + timedelta(seconds=request.valid_s),
     )
+
+
+def layers(decision: Decision) -> list[JsonObject]:
+    """What each layer of the gate said, as it is recorded and shown."""
+    found: list[JsonObject] = []
+    for layer in decision.layers:
+        said: JsonObject = {"layer": layer.name, "verdict": layer.verdict.value, "reason": layer.reason}
+        found.append(said if layer.code is None else said | {"code": layer.code.value})
+    return found
 
 
 def _named_to_undo(tool: str, call: JsonObject) -> str | None:

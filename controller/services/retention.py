@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, SQLColumnExpression, Table, and_, delete, func, select, tuple_
 from sqlmodel import Session, col
 
-from controller.services import orders
+from controller.services import orders, repeats
 from controller.services.memories import finding
 from controller.store.tables import (
     METADATA,
@@ -23,6 +23,7 @@ from controller.store.tables import (
     Message,
     Metric,
     MetricProgress,
+    RequestKey,
     ToolExecution,
 )
 
@@ -63,6 +64,7 @@ def rules(keep: Keep) -> list[Rule]:
     kept = ((0, RAW_FOR), (FINE, FINE_FOR), (COARSE, COARSE_FOR))
     found = [_of_metrics(seconds, age) for seconds, age in kept]
     found.append(_rule("memory", MemoryRow, finding.over, col(MemoryRow.expires_at)))
+    found.append(_rule("request_keys", RequestKey, repeats.over, col(RequestKey.at)))
     if (age := keep.commands) is not None:
         found.append(_rule("commands", ToolExecution, _older_commands(age), col(ToolExecution.expires_at)))
     if (age := keep.events) is not None:
@@ -102,7 +104,7 @@ def _delete(session: Session, rule: Rule, *, now: datetime, at_most: int) -> int
 
 def _rule(
     name: str,
-    model: type[ToolExecution | EventRow | MemoryRow | Message | Metric],
+    model: type[ToolExecution | EventRow | MemoryRow | Message | Metric | RequestKey],
     is_over: Callable[[datetime], ColumnElement[bool]],
     by_age: SQLColumnExpression[Any],
 ) -> Rule:

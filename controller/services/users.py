@@ -11,9 +11,10 @@ from enum import StrEnum
 from sqlmodel import Session, col, select, update
 
 from controller.errors import AlreadyExists, Conflict, Refused, UnknownUser
-from controller.services import audit, devices, names
+from controller.services import audit, devices, names, pages
 from controller.services.accounts import signins
 from controller.services.actors import Actor, Role
+from controller.services.pages import Order, Page
 from controller.store.tables import ToolExecution, User
 from schemas.commands import Via
 from schemas.wire import JsonObject
@@ -21,6 +22,8 @@ from schemas.wire import JsonObject
 ADMIN = "admin"  # there from the first start on; the bearer of the token file speaks as it
 # that one, the controller itself, and those that only a broker knows
 RESERVED = re.compile(r"admin|system|(controller|join)-.*|(probe|debug)(\..*)?", re.IGNORECASE)
+
+_ORDER = Order.of("users", "users", "username", rising=True)
 
 
 class UserRole(StrEnum):
@@ -70,9 +73,13 @@ def get(session: Session, username: str) -> User:
     return row
 
 
-def listed(session: Session) -> list[User]:
-    """All users by name."""
-    return list(session.exec(select(User).order_by(col(User.username))))
+def listed(session: Session, *, limit: int | None = None, cursor: str | None = None) -> Page[User]:
+    """Users by name; all of them without a limit.
+
+    Raises:
+        InvalidCursor: it is none of this list.
+    """
+    return pages.page(session, select(User), _ORDER, limit=limit, cursor=cursor)
 
 
 def change_role(session: Session, username: str, role: UserRole, *, actor: Actor, now: datetime) -> User:

@@ -28,6 +28,7 @@ _RESOLVES = text("resolves IS NOT NULL")
 _OPEN, _OPEN_SQLITE = text("NOT resolved"), text("resolved = 0")  # as each database is asked for them
 _LIVE, _LIVE_SQLITE = text("is_active"), text("is_active = 1")
 _OVER, _OVER_SQLITE = text("resolved"), text("resolved = 1")
+_NOTED, _NOTED_SQLITE = text("acknowledged"), text("acknowledged = 1")
 _NO_COMMAND = text("trace_id IS NOT NULL AND command_id IS NULL")
 _ENDED = text("finished_at IS NOT NULL")
 
@@ -366,6 +367,12 @@ class EventRow(SQLModel, table=True):
             sqlite_where=_OPEN_SQLITE,
             postgresql_where=_OPEN,
         ),
+        Index(
+            "ix_events_acknowledged",
+            "received_at",
+            sqlite_where=_NOTED_SQLITE,
+            postgresql_where=_NOTED,
+        ),
         Index("ix_events_over", "created_at", sqlite_where=_OVER_SQLITE, postgresql_where=_OVER),
     )
 
@@ -380,7 +387,9 @@ class EventRow(SQLModel, table=True):
     created_at: datetime = _time(nullable=False, index=True)
     received_at: datetime = _time(nullable=False, index=True)
     acknowledged_at: datetime | None = _time()
+    acknowledged_by: str | None = None
     resolved_at: datetime | None = _time()
+    resolved_by: str | None = None  # a user; None: its device said so
 
 
 class Metric(SQLModel, table=True):
@@ -555,6 +564,18 @@ class Attempt(SQLModel, table=True):
     destination: str
     user_code: str  # of the program that they are to let in
     expires_at: datetime = _time(nullable=False, index=True)
+
+
+class RequestKey(SQLModel, table=True):
+    """What a program names a request by, so that it orders once however often it comes. The name itself is not kept."""
+
+    __tablename__ = "request_keys"
+
+    username: str = Field(primary_key=True)
+    hash: str = Field(primary_key=True)  # SHA-256 of the name, hexadecimal
+    fingerprint: str  # HMAC-SHA-256 of what was asked for, by that name
+    command_id: str  # what was made of it
+    at: datetime = _time(nullable=False, index=True)
 
 
 class MqttInput(SQLModel, table=True):

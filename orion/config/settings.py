@@ -10,6 +10,7 @@ import socket
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
@@ -37,6 +38,17 @@ def default_data_dir() -> Path:
 
 def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
+
+
+def _origin(text: str) -> str:
+    """One origin as a browser says it: no path, no pattern, no user."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or "*" in text or "@" in text:
+        raise ValueError("no origin")
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError("no origin")
+    _ = parts.port  # raises what is no port
+    return f"{parts.scheme}://{parts.netloc}".lower()
 
 
 Folder = Annotated[Path, AfterValidator(_absolute)]
@@ -182,6 +194,29 @@ class Settings(BaseModel):
         "Proxies before the HTTP API whose `X-Forwarded-For` or `Forwarded` says who calls.",
         default_text="none",
         divider=",",
+    )
+    http_names: tuple[str, ...] = _setting(
+        (),
+        "names, in a variable divided by commas",
+        "More names that the HTTP API is asked by, beside localhost and this computer's own: those of a proxy.",
+        default_text="none",
+        divider=",",
+    )
+    cors_origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = _setting(
+        (),
+        "origins like https://panel.example.org, in a variable divided by commas",
+        "Whose pages may ask the HTTP API from a browser.",
+        default_text="none",
+        divider=",",
+    )
+    api_rate: Annotated[float, Field(ge=0)] = _setting(
+        100.0,
+        "a number; 0 is no limit",
+        "Requests a user may make to the HTTP API for long; ten times as many from one address.",
+        unit="1/s",
+    )
+    api_burst: Annotated[int, Field(ge=1)] = _setting(
+        400, "a whole number, at least 1", "How many requests of a user may come at once."
     )
     database_url: Annotated[str, AfterValidator(urls.of_a_database)] = _setting(
         None,

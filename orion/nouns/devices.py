@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from orion import receipts
+from orion import pages, receipts
 from orion.client import Json, segment
 from orion.exits import Exit
 from orion.nouns import access, history, links, places
@@ -15,7 +15,7 @@ from orion.verbs import Invocation, noun, verb
 def register(app: typer.Typer) -> None:
     """Add the noun."""
     group = noun(app, "devices", "Computers and machines: look, add, adopt, allow, remove.")
-    verb(group, "list", example="orion devices list --json")(listed)
+    verb(group, "list", example="orion devices list --group lab --status online")(listed)
     verb(group, "show", example="orion devices show laptop")(show)
     places.register(group)
     verb(group, "adopt", example="orion devices adopt lamp-1")(adopt)
@@ -28,8 +28,19 @@ def register(app: typer.Typer) -> None:
     )
 
 
-def listed(invocation: Invocation) -> None:
-    """All devices."""
+def listed(
+    invocation: Invocation,
+    status: Annotated[
+        str | None,
+        typer.Option("--status", metavar="STATUS", help="With this status only, as online or stale."),
+    ] = None,
+    group: Annotated[str | None, typer.Option("--group", metavar="NAME", help="Of this group only.")] = None,
+    area: Annotated[str | None, typer.Option("--area", metavar="NAME", help="In this area only.")] = None,
+    text: Annotated[
+        str | None, typer.Option("--find", metavar="TEXT", help="With this in the id, a name or the host's.")
+    ] = None,
+) -> None:
+    """All devices, or those that are looked for."""
     columns = {
         "device_id": "id",
         "name": "name",
@@ -40,11 +51,15 @@ def listed(invocation: Invocation) -> None:
         "os": "system",
         "last_seen_at": "last seen",
     }
-    found = invocation.client.get("/devices")
-    if invocation.terminal.answer(found):
+    sought = {"status": status, "group": group, "area": area, "q": text}
+    found = list(pages.every(invocation.client, "/devices", **sought))
+    if invocation.terminal.answer({"items": found}):
         return
-    rows = [each | {"status": receipts.standing(each), "signing": _signing(each)} for each in found["items"]]
-    invocation.terminal.items(rows, columns, none="There are no devices yet: orion devices add ID")
+    rows = [each | {"status": receipts.standing(each), "signing": _signing(each)} for each in found]
+    none = "There are no devices yet: orion devices add ID"
+    if any(each is not None for each in sought.values()):
+        none = "No device is like that."
+    invocation.terminal.items(rows, columns, none=none)
 
 
 def _signing(device: Json) -> str:
@@ -68,13 +83,13 @@ def adopt(
 ) -> Exit:
     """Show the tools that a device offers now, and accept them."""
     client, terminal = invocation.client, invocation.terminal
-    seen = client.get(f"/devices/{segment(device_id)}")
+    seen, version = client.look(f"/devices/{segment(device_id)}")
     if not terminal.json:
         _write_tools(invocation, seen["tools"])
     if seen["tools"] and terminal.asks and not yes and not terminal.confirm("Accept these tools?"):
         terminal.say("Nothing was changed")
         return Exit.FAILED
-    adopted = client.post(f"/devices/{segment(device_id)}/adopt", {"tools": _hashes(seen)})
+    adopted = client.post(f"/devices/{segment(device_id)}/adopt", {"tools": _hashes(seen)}, match=version)
     if not terminal.answer(adopted):
         terminal.say(f"Accepted {len(adopted['tools'])} tools of {device_id}")
     return Exit.DONE
@@ -86,13 +101,14 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> Exit:
     """Take a device's place and its password away. What it did stays on record."""
-    terminal = invocation.terminal
+    terminal, path = invocation.terminal, f"/devices/{segment(device_id)}"
+    _, version = invocation.client.look(path)
     if terminal.asks and not yes:
         links.warn(invocation.client, terminal, device_id)
         if not terminal.confirm(f"Remove {device_id}?"):
             terminal.say("Nothing was changed")
             return Exit.FAILED
-    invocation.client.delete(f"/devices/{segment(device_id)}")
+    invocation.client.delete(path, match=version)
     if not terminal.answer({"device_id": device_id, "removed": True}):
         terminal.say(f"Removed {device_id}")
     return Exit.DONE
@@ -128,7 +144,9 @@ def policy(
         body["unlimited"] = [f"allowed_{each}" for each in no_limit]
     client, terminal = invocation.client, invocation.terminal
     path = f"/devices/{segment(device_id)}"
-    device = client.patch(path, body) if body else client.get(path)
+    device, version = client.look(path)
+    if body:
+        device = client.patch(path, body, match=version)
     if not terminal.answer(device):
         _write_policy(invocation, device)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from orion import receipts
+from orion import pages, receipts
 from orion.client import ClientError
 from orion.config.settings import Settings
 from orion.exits import Exit
@@ -162,7 +162,7 @@ def _there(invocation: Invocation) -> Iterator[Check]:
         asked_at = datetime.now(UTC)
         told = client.get("/system/doctor")
         answered_at = datetime.now(UTC)
-        devices = client.get("/devices")["items"] if told["devices"] is not None else None
+        devices = list(pages.every(client, "/devices")) if told["devices"] is not None else None
     except ClientError as error:
         yield _finding("controller", str(error), good=False, remedy="orion up, or orion controller")
         return

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from orion import words
+from orion import pages, words
 from orion.client import Json, segment
 from orion.exits import Exit
 from orion.terminal.values import moment
@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 def listed(invocation: Invocation) -> None:
     """Your keys, the newest first; an administrator sees everybody's."""
-    found = invocation.client.get("/keys")
+    found = {"items": list(pages.every(invocation.client, "/keys"))}
     if invocation.terminal.answer(found):
         return
     columns = {

@@ -99,7 +99,7 @@ def run(
     else:
         whom = {"group": group, **{name: value for name, value in limits.items() if value is not None}}
         example = members.example(client, group)
-    properties = _properties(client, example, tool)
+    properties = properties_of(client, example, tool)
     body: Json = whom | {
         "tool": tool,
         "arguments": words.arguments(_asked(terminal, given, properties), properties),
@@ -110,9 +110,8 @@ def run(
     if expires is not None:
         body["valid_s"] = words.duration(expires)
     if condition is not None:
-        body["condition"] = words.condition(condition, lambda name: _properties(client, example, name))
-    with following.submitting():
-        command = client.post("/commands", body)
+        body["condition"] = words.condition(condition, lambda name: properties_of(client, example, name))
+    command = following.submitted(client, "/commands", body)
     return concluded(client, terminal, command, wait=wait)
 
 
@@ -179,7 +178,7 @@ def _asked(terminal: Terminal, given: Sequence[str], properties: Mapping[str, An
     return found
 
 
-def _properties(client: Client, device_id: str | None, tool: str) -> Mapping[str, Any]:
+def properties_of(client: Client, device_id: str | None, tool: str) -> Mapping[str, Any]:
     """What the tool's schema says of its arguments; nothing where that is not known.
 
     An unknown device or tool is for the controller to refuse, and to record.

@@ -40,8 +40,8 @@ def undo(
         looked = _looked(client, terminal, command_id, valid)
         if looked is not None:
             return looked
-    with following.submitting():
-        command = client.post(f"/commands/{segment(command_id)}/undo", {"dry_run": dry_run, **valid})
+    path = f"/commands/{segment(command_id)}/undo"
+    command = following.submitted(client, path, {"dry_run": dry_run, **valid})
     return concluded(client, terminal, command, wait=wait)
 
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from orion import pages
 from orion.client import Json, segment
 from orion.exits import Exit
 from orion.nouns import signin
@@ -54,7 +55,7 @@ def register(app: typer.Typer) -> None:
 
 def listed(invocation: Invocation) -> None:
     """All users."""
-    found = invocation.client.get("/users")
+    found = {"items": list(pages.every(invocation.client, "/users"))}
     if invocation.terminal.answer(found):
         return
     columns = {

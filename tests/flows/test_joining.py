@@ -254,7 +254,7 @@ async def test_a_code_of_a_place_that_is_gone_does_not_open_what_has_its_name_no
     code = await site.invite("boss")
     taken = await site.orion.http.post("users", json={"username": "boss", "role": "admin"})
     assert taken.status_code == 409
-    assert (await site.orion.http.delete("devices/boss")).status_code == 204
+    assert (await site.orion.http.delete("devices/boss", headers={"If-Match": "*"})).status_code == 204
     made = (await site.orion.http.post("users", json={"username": "boss", "role": "admin"})).json()["mqtt"]
 
     with pytest.raises(JoinFailed):
@@ -277,7 +277,7 @@ async def test_a_name_that_only_the_broker_knows_is_not_given_away(site: Site) -
     assert not (await site.orion.http.get("devices/watcher")).json()["signed"]
     for path in ("devices/watcher/rotate", "devices/watcher/revoke"):
         await site.orion.http.post(path)
-    assert (await site.orion.http.delete("devices/watcher")).status_code == 204
+    assert (await site.orion.http.delete("devices/watcher", headers={"If-Match": "*"})).status_code == 204
     async with joined(replace(site.broker.controller, username="watcher", password=made["password"])):
         pass
 

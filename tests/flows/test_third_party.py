@@ -58,7 +58,7 @@ async def test_until_it_is_adopted_nothing_is_sent(orion: Installation) -> None:
 
     _, report = await orion.ask("Maak een map Metingen op pump")
     assert report["outcome"] == "refused"
-    await orion.http.post("devices/pump/adopt")
+    await orion.http.post("devices/pump/adopt", headers={"If-Match": "*"})
     _, report = await orion.ask("Maak een map Metingen op pump")
 
     assert report["outcome"] == "calls"
@@ -67,7 +67,7 @@ async def test_until_it_is_adopted_nothing_is_sent(orion: Installation) -> None:
 
 
 async def test_a_removed_device_is_shut_out(orion: Installation, pump: Pump) -> None:
-    await orion.http.delete("devices/pump")
+    await orion.http.delete("devices/pump", headers={"If-Match": "*"})
 
     async with asyncio.timeout(5):
         while pump.client.is_connected():

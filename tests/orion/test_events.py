@@ -78,3 +78,19 @@ def test_a_severity_that_there_is_not_is_a_usage_error(reported: Installation) -
 
     assert done.returncode == 2
     assert "critical" in done.stderr
+
+
+def test_people_take_note_of_events_and_end_them(reported: Installation) -> None:
+    def listed(*words: str) -> set[str]:
+        return {
+            each["event_id"] for each in reported.data("events", "list", "--device", "oven", *words)["items"]
+        }
+
+    (noted,) = reported.data("events", "ack", "oven", "heat-1")["items"]
+    assert (noted["event_id"], noted["acknowledged_by"], noted["resolved"]) == ("heat-1", "admin", False)
+    assert listed("--new") == {"disk-1", "disk-2"}
+    assert "Took note of 2 events of oven" in reported.orion("events", "ack", "oven").stderr
+    assert "Nothing of oven is new." in reported.orion("events", "ack", "oven").stderr
+    assert "Resolved 1 event of oven" in reported.orion("events", "resolve", "oven").stderr
+    assert listed("--open") == set()
+    assert reported.orion("events", "resolve", "oven", "nothing").returncode == 1

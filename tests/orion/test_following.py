@@ -3,8 +3,10 @@
 import json
 import signal
 import socket
+import socketserver
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import psutil
 import pytest
 
 from orion import following, progress
-from orion.client import Client, ClientError, NoAnswer
+from orion.client import Client, ClientError, NoAnswer, NotRunning, Refused
 from orion.exits import Exit
 from tests.orion.installation import Installation, running, until
 from tests.orion.lamp import Lamp, a_place, lit_up
@@ -88,26 +90,76 @@ def test_a_controller_that_dies_meanwhile_is_waited_for(tmp_path: Path) -> None:
             assert "light on lamp: succeeded" in looking.seen
 
 
-def test_an_order_whose_answer_is_lost_may_have_been_recorded(tmp_path: Path) -> None:
-    token = tmp_path / "controller" / "token"
-    token.parent.mkdir()
-    token.write_text("secret", encoding="ascii")
-    with socket.create_server(("127.0.0.1", 0)) as server:
+@contextmanager
+def losing(port: int, answers: int) -> Iterator[tuple[int, list[bytes]]]:
+    """A port that leads to another one and loses the first answers; and the requests that came."""
+    requests: list[bytes] = []
 
-        def hang_up() -> None:
-            connection, _ = server.accept()
-            connection.recv(4096)
-            connection.close()
+    class Relay(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            request = self.request.recv(65_536)
+            requests.append(request)
+            with socket.create_connection(("127.0.0.1", port)) as onward:
+                onward.sendall(request.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+                answer = b""
+                while part := onward.recv(65_536):
+                    answer += part
+            if len(requests) > answers:
+                self.request.sendall(answer)
 
-        thread = threading.Thread(target=hang_up)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Relay) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        client = Client("127.0.0.1", server.getsockname()[1], token)
-
-        with pytest.raises(NoAnswer, match="orion commands list") as error, following.submitting():
-            client.post("/commands", {})
-
+        yield server.server_address[1], requests
+        server.shutdown()
         thread.join()
+
+
+ORDER = {"device_id": "lamp", "tool": "light", "arguments": {"on": True}}
+
+
+def test_an_order_whose_answer_is_lost_goes_out_again_and_is_made_once(
+    installation: Installation, lamp: Lamp
+) -> None:
+    token = installation.home / "data" / "controller" / "token"
+    before = len(installation.data("commands", "list", "--device", "lamp")["items"])
+
+    with losing(installation.http_port, 2) as (port, requests):
+        made = following.submitted(Client("127.0.0.1", port, token), "/commands", ORDER)
+
+    assert len(requests) == 3
+    found = installation.data("commands", "list", "--device", "lamp")["items"]
+    assert len(found) == before + 1
+    assert found[0]["command_id"] == made["command_id"]
+    lamp.may_end.set()
+
+
+def test_an_order_whose_answers_stay_away_may_have_been_recorded(
+    installation: Installation, lamp: Lamp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "BACK_WITHIN", 0.0)
+    token = installation.home / "data" / "controller" / "token"
+
+    with (
+        losing(installation.http_port, 1) as (port, _),
+        pytest.raises(NoAnswer, match="orion commands list") as error,
+    ):
+        following.submitted(Client("127.0.0.1", port, token), "/commands", ORDER)
+
     assert error.value.exit_code is Exit.UNKNOWN
+    lamp.may_end.set()
+
+
+def test_an_order_that_was_refused_or_never_left_does_not_go_out_again(
+    installation: Installation, tmp_path: Path
+) -> None:
+    token = installation.home / "data" / "controller" / "token"
+
+    with losing(installation.http_port, 0) as (port, requests), pytest.raises(Refused):
+        following.submitted(Client("127.0.0.1", port, token), "/commands", {"tool": "light"})
+    assert len(requests) == 1
+    with pytest.raises(NotRunning):
+        following.submitted(Client("127.0.0.1", free_port(), token), "/commands", ORDER)
 
 
 def test_a_controller_that_stays_away_is_given_up_with_where_to_look(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from orion.client import Client, Refused
 from tests.orion.installation import Installation
 
 KEYS = [f"page-{number}" for number in range(5)]
@@ -59,3 +60,27 @@ def test_what_is_no_cursor_is_a_usage_error(noted: Installation) -> None:
     done = noted.orion("audit", "list", "--cursor", "nonsense")
 
     assert (done.returncode, "no cursor of this list" in done.stderr) == (2, True)
+
+
+def test_devices_are_looked_for(installation: Installation) -> None:
+    (device,) = [each for each in installation.data("devices", "list")["items"] if each["status"] == "online"]
+
+    found = installation.data("devices", "list", "--status", "online", "--find", device["name"][:3])["items"]
+    none = installation.orion("devices", "list", "--find", "nothing-like-it")
+
+    assert [each["device_id"] for each in found] == [device["device_id"]]
+    assert "No device is like that." in none.stderr + none.stdout
+
+
+def test_a_device_that_was_changed_meanwhile_is_looked_at_again(installation: Installation) -> None:
+    place = installation.data("devices", "add", "raced")["device_id"]
+    token = installation.home / "data" / "controller" / "token"
+    client = Client("127.0.0.1", installation.http_port, token)
+    _, seen = client.look(f"/devices/{place}")
+
+    assert installation.orion("devices", "policy", place, "--name", "First").returncode == 0
+    with pytest.raises(Refused, match="changed meanwhile"):
+        client.patch(f"/devices/{place}", {"name": "Second"}, match=seen)
+
+    assert installation.data("devices", "show", place)["name"] == "First"
+    assert installation.orion("devices", "remove", place, "--yes").returncode == 0

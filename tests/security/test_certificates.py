@@ -62,7 +62,7 @@ def test_a_revoked_certificate(stand: Stand, seen: Seen) -> None:
     first = with_certificate(stand, identity)
     seen.control(comes(first) == "let in")
     first.close()
-    stand.http.delete(f"devices/{device.id}").raise_for_status()
+    stand.http.delete(f"devices/{device.id}", headers={"If-Match": "*"}).raise_for_status()
 
     seen.became(refused(comes(with_certificate(stand, identity))), "it is on the list of the revoked")
 
@@ -79,7 +79,7 @@ def test_a_revoked_certificates_line(stand: Stand, seen: Seen) -> None:
     assert comes(peer) == "let in"
     peer.publish(f"{device.topic}/event", {"word": (word := fresh())})
     seen.control(stand.spy.expect(f"{device.topic}/event", word=word))
-    stand.http.delete(f"devices/{device.id}").raise_for_status()
+    stand.http.delete(f"devices/{device.id}", headers={"If-Match": "*"}).raise_for_status()
     until(lambda: peer.gone, within=2, what="the end of its line")
 
     seen.became("the broker ends it within 2 s")

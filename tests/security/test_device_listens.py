@@ -149,7 +149,7 @@ def test_listening_on(stand: Stand, seen: Seen) -> None:
     thief.peer.subscribe("#")
     thief.fence()
     seen.control(thief.peer.all(f"{thief.topic}/ack"))
-    stand.http.delete(f"devices/{thief.id}").raise_for_status()
+    stand.http.delete(f"devices/{thief.id}", headers={"If-Match": "*"}).raise_for_status()
     mark = thief.peer.mark()
     until(lambda: thief.peer.gone, what="the end of its connection")
     stand.chatter()

@@ -17,7 +17,7 @@ GONE = Attacker.REVOKED
 def test_its_line(stand: Stand, seen: Seen) -> None:
     device = stand.device()
     seen.control(not device.peer.gone)
-    stand.http.delete(f"devices/{device.id}").raise_for_status()
+    stand.http.delete(f"devices/{device.id}", headers={"If-Match": "*"}).raise_for_status()
     until(lambda: device.peer.gone, within=2, what="the end of its line")
     stand.lamp.fence()
 
@@ -34,7 +34,7 @@ def test_its_line(stand: Stand, seen: Seen) -> None:
 def test_its_password(stand: Stand, seen: Seen) -> None:
     device = stand.device(born=False)
     seen.control(let_in(stand.peer(device)) == "let in")
-    stand.http.delete(f"devices/{device.id}").raise_for_status()
+    stand.http.delete(f"devices/{device.id}", headers={"If-Match": "*"}).raise_for_status()
     outcome = let_in(stand.peer(device))
 
     assert outcome != "let in"
@@ -60,7 +60,7 @@ def test_its_last_words(stand: Stand, seen: Seen) -> None:
 
     with_a_will(honest, truth).drop()
     removed = with_a_will(device, word)
-    stand.http.delete(f"devices/{device.id}").raise_for_status()
+    stand.http.delete(f"devices/{device.id}", headers={"If-Match": "*"}).raise_for_status()
     until(lambda: removed.gone, what="the end of its line")
     seen.control(stand.spy.expect(f"{honest.topic}/presence", boot_id=truth))
     for kind in ("presence", "profile"):
@@ -80,7 +80,7 @@ def test_its_queue(stand: Stand, seen: Seen) -> None:
     device = stand.device()
     device.peer.drop()
     stand.overseer.publish(f"{device.topic}/command", old := {"id": fresh()})
-    stand.http.delete(f"devices/{device.id}").raise_for_status()
+    stand.http.delete(f"devices/{device.id}", headers={"If-Match": "*"}).raise_for_status()
     later = Peer(stand.site.port, device.id, stand.place(device.id))
     assert let_in(later) == "let in"
     later.subscribe(f"{device.topic}/command")
@@ -101,7 +101,7 @@ def test_its_queue(stand: Stand, seen: Seen) -> None:
 def test_its_rights(stand: Stand, seen: Seen) -> None:
     device = stand.device()
     seen.control(stand.spy.expect(f"{device.topic}/event", id=device.event()))
-    stand.http.delete(f"devices/{device.id}").raise_for_status()
+    stand.http.delete(f"devices/{device.id}", headers={"If-Match": "*"}).raise_for_status()
     until(lambda: device.peer.gone, what="the end of its line")
     mark = stand.spy.mark()
     for level in range(3):

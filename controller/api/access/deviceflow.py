@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeVar
 from urllib.parse import urlencode
 
-from controller.api.access import throttle
+from controller.api.access.addresses import subscriber
 from controller.api.access.doorkeeper import Doorkeeper, Grant
 from controller.api.access.refusals import GrantRefused
 from controller.api.access.throttle import Throttle
@@ -81,7 +81,7 @@ class DeviceFlow:
         Raises:
             TooManyWaiting: so many wait already.
         """
-        place, now = throttle.network(address), self._now()
+        place, now = subscriber(address), self._now()
         begun = await self._store.write(
             lambda session: devicecodes.begin(session, client=client, address=address, place=place, now=now)
         )

@@ -7,9 +7,9 @@ restart forgives, and costs whoever guesses more time than it gives back.
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
 from math import ceil
 
+from controller.api.access.addresses import subscriber
 from controller.errors import Refused
 from schemas.errors import ErrorCode
 
@@ -84,13 +84,4 @@ class Throttle:
 
 
 def _keys(username: str, address: str) -> tuple[tuple[str, int], tuple[str, int]]:
-    return (f"name {username.casefold()}", FREE), (f"address {network(address)}", ADDRESS_FREE)
-
-
-def network(address: str) -> str:
-    """Whom an address is counted with: of an IPv6 address the network that one subscriber has all of."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return address
-    return str(ip_network((found, 64), strict=False)) if found.version == 6 else address
+    return (f"name {username.casefold()}", FREE), (f"address {subscriber(address)}", ADDRESS_FREE)

@@ -7,8 +7,9 @@ from fastapi import Query
 from pydantic import BaseModel, Field
 
 from controller.api import routing, shapes, views
-from controller.api.deps import Asking, Controller, Cursor
-from controller.api.routes.commands import Prefer, wanted_wait
+from controller.api.deps import Asking, Controller
+from controller.api.paging import Cursor, Pages
+from controller.api.preferences import Patience
 from controller.api.shapes import Json, Shown
 from controller.api.shapes.problems import refusals
 from controller.api.shapes.shown import HASH, asked
@@ -39,6 +40,7 @@ class NewDecision(BaseModel):
 async def listed(
     controller: Controller,
     actor: Asking,
+    pages: Pages,
     status: ApprovalStatus | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     cursor: Cursor = None,
@@ -49,7 +51,7 @@ async def listed(
         sight = Sight(session, actor)
         return approvals.listed(session, status=status, limit=limit, cursor=cursor, sight=sight)
 
-    return views.page(await controller.store.read(look), views.approval)
+    return pages.shown(await controller.store.read(look), views.approval)
 
 
 @router.get("/{approval_id}", responses=refusals(404))
@@ -69,7 +71,7 @@ async def decide(
     actor: Asking,
     approval_id: str,
     wanted: NewDecision,
-    prefer: Prefer = "",
+    patience_s: Patience,
 ) -> Annotated[Json, Shown(shapes.Decided)]:
     """Decide a card; with `Prefer: wait=N` the commands it let go are shown as they ended."""
 
@@ -86,7 +88,7 @@ async def decide(
         return card, approvals.plan_of(session, approval_id)
 
     card, plan = await controller.store.write(decided)
-    rows = await until_settled(controller.store, controller.replies, plan, within_s=wanted_wait(prefer))
+    rows = await until_settled(controller.store, controller.replies, plan, within_s=patience_s)
     language = language_of(" ".join(row.user_query or "" for row in rows))
     return views.approval(card) | {
         "results": [views.command(row) for row in rows],

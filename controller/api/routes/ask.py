@@ -42,7 +42,12 @@ class NewRequest(BaseModel):
 
 @router.post("/ask", response_class=Lines, responses={200: {"model": shapes.Line}})
 async def ask(controller: Controller, actor: Asking, wanted: NewRequest) -> Lines:
-    """Say what should happen; each step is streamed as it is taken."""
+    """Say what should happen; each step is streamed as it is taken.
+
+    Raises:
+        TooOften: enough of one's own turns run, or of everybody's.
+    """
+    controller.turns.begin(actor.user)
     lines: asyncio.Queue[bytes | None] = asyncio.Queue(MAX_WAITING)
     said = Ask(wanted.text, session_id=wanted.session_id, here=wanted.device_id)
     controller.tasks.create_task(_serve(controller, actor, said, lines), name="turn")
@@ -63,6 +68,8 @@ async def _serve(controller: Parts, actor: Actor, said: Ask, lines: asyncio.Queu
         logger.exception("A turn failed")
         body = ErrorBody(code=ErrorCode.INTERNAL, message="Something went wrong here; the log says what.")
         last = {"type": "problem", "error": body.to_json()}
+    finally:
+        controller.turns.end(actor.user)
     lines.put_nowait(json.dumps(last).encode())
     lines.put_nowait(None)
 

@@ -6,7 +6,8 @@ from typing import Annotated
 from fastapi import Query
 
 from controller.api import routing, shapes, views
-from controller.api.deps import Administering, Controller, Cursor
+from controller.api.deps import Administering, Controller
+from controller.api.paging import Cursor, Pages
 from controller.api.shapes import Json, Shown
 from controller.services import audit
 from schemas.ids import DeviceId
@@ -20,6 +21,7 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 async def listed(
     controller: Controller,
     _actor: Administering,
+    pages: Pages,
     limit: Limit = 100,
     cursor: Cursor = None,
     device_id: DeviceId | None = None,
@@ -27,7 +29,7 @@ async def listed(
 ) -> Annotated[Json, Shown(shapes.Audit)]:
     """Who did what, newest first; `action`: how their actions begin."""
     wanted = partial(audit.entries, limit=limit, cursor=cursor, device_id=device_id, action=action)
-    return views.page(await controller.store.read(wanted), views.audit)
+    return pages.shown(await controller.store.read(wanted), views.audit)
 
 
 @router.post("/heads", status_code=201)

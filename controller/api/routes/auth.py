@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 from fastapi import Response
 from pydantic import BaseModel, Field
 
-from controller.api import problems, routing, shapes
+from controller.api import routing, shapes
 from controller.api.deps import Administering, Asking, Caller, Controller, Personally
+from controller.api.headers import NOT_KEPT
 from controller.api.shapes import Json, Shown
 from controller.api.shapes.problems import refusals
 from controller.api.shapes.shown import MOMENT, SAID_ONCE, asked, example
@@ -53,7 +54,7 @@ async def first(
 ) -> First:
     """The first user's password, for one sign-in. It is said here, once in the life of an installation."""
     password = await controller.doorkeeper.first_password()
-    response.headers.update(problems.NOT_KEPT)
+    response.headers.update(NOT_KEPT)
     return First(username=users.ADMIN, password=password)
 
 

@@ -1,26 +1,29 @@
 """Commands: submit, wait, look, cancel, undo."""
 
 import json
-import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any, Literal, Self
 
-from fastapi import Header, Query, Response
+from fastapi import Depends, Header, Query, Request, Response
 from pydantic import BaseModel, Field, StrictBool, model_validator
 
 from controller.api import routing, shapes, views
-from controller.api.deps import Asking, Controller, Cursor, Parts
+from controller.api.deps import Asking, Controller, Parts
 from controller.api.lines import Lines
+from controller.api.paging import Cursor, Pages
+from controller.api.preferences import LONGEST_WAIT, Patience
 from controller.api.shapes import Json, Shown
 from controller.api.shapes.problems import located, refusals
 from controller.api.shapes.shown import asked
-from controller.services import commands, rollouts, undoing
+from controller.errors import InvalidArguments
+from controller.services import commands, devices, repeats, rollouts, undoing
 from controller.services.actors import Actor
 from controller.services.conditions import ONLINE, Condition
 from controller.services.orders import Status
+from controller.services.repeats import Name
 from controller.services.sight import Sight
 from controller.services.waiting import until_settled, watch
 from controller.store.store import Session
@@ -30,16 +33,9 @@ from schemas.wire import Integer, JsonObject
 
 router = routing.router("commands", below="/commands")
 
-LONGEST_WAIT = 300.0  # seconds
 MOST = 10_000  # of one list: as many as one group may have
 FOR_GROUPS = frozenset({"rate_per_s", "max_in_flight", "stop_after"})
-Prefer = Annotated[
-    str,
-    Header(
-        description="`wait=10`: answer once the command has ended, or after so many seconds.",
-        examples=["wait=10"],
-    ),
-]
+KEY = r"^[!-~]{1,255}$"  # what may name a request
 ValidFor = Annotated[float, Field(gt=0, le=commands.VALID_AT_MOST, strict=True)]
 
 
@@ -73,8 +69,20 @@ class NewCommand(BaseModel):
     when_online: StrictBool = False
     condition: Literal["online"] | ToolCondition | None = None
 
-    def wanted_condition(self) -> Condition | None:
-        """As the services know it."""
+    def as_request(self) -> commands.CommandRequest:
+        """As the services know it; to a group it names no device."""
+        return commands.CommandRequest(
+            self.device_id or "",
+            self.tool,
+            self.arguments,
+            dry_run=self.dry_run,
+            valid_s=self.valid_s,
+            timeout_s=self.timeout_s,
+            when_online=self.when_online,
+            condition=self._condition(),
+        )
+
+    def _condition(self) -> Condition | None:
         if isinstance(self.condition, ToolCondition):
             return Condition(self.condition.tool, self.condition.arguments, self.condition.field)
         return ONLINE if self.condition == "online" else None
@@ -101,10 +109,19 @@ class NewUndo(BaseModel):
     valid_s: ValidFor = commands.VALID_FOR
 
 
-def wanted_wait(prefer: str) -> float:
-    """The seconds of `Prefer: wait=10` (RFC 7240); 0 without it."""
-    match = re.search(r"\bwait=(\d{1,4})\b", prefer)
-    return min(float(match[1]), LONGEST_WAIT) if match else 0.0
+async def _named(
+    request: Request, key: Annotated[str | None, Header(alias="Idempotency-Key", pattern=KEY)] = None
+) -> Callable[[BaseModel], Name | None]:
+    def of(wanted: BaseModel) -> Name | None:
+        if key is None:
+            return None
+        asked = [request.url.path, wanted.model_dump(mode="json")]
+        return Name.of(key, json.dumps(asked, sort_keys=True).encode())
+
+    return of
+
+
+Named = Annotated[Callable[[BaseModel], Name | None], Depends(_named)]
 
 
 @router.post("", status_code=202, responses=refusals(404, 409) | located(202))
@@ -113,37 +130,71 @@ async def submit(
     actor: Asking,
     wanted: NewCommand,
     response: Response,
-    prefer: Prefer = "",
+    named: Named,
+    patience_s: Patience,
 ) -> Annotated[Json, Shown(shapes.Command)]:
-    """Record a command and decide whether it may leave; a refusal is an outcome, not an error."""
-    request = commands.CommandRequest(
-        wanted.device_id or "",
-        wanted.tool,
-        wanted.arguments,
-        dry_run=wanted.dry_run,
-        valid_s=wanted.valid_s,
-        timeout_s=wanted.timeout_s,
-        when_online=wanted.when_online,
-        condition=wanted.wanted_condition(),
-    )
+    """Record a command and decide whether it may leave; a refusal is an outcome, not an error.
+
+    The same `Idempotency-Key` with the same body orders it once, however often it comes within a day.
+    """
+    request = wanted.as_request()
     now = datetime.now(UTC)
+    submission: Callable[[Session], ToolExecution]
     if wanted.group is None:
         submission = partial(commands.submit, request=request, actor=actor, now=now)
     else:
         order = rollouts.GroupRequest(wanted.group, request, wanted.pace)
         submission = partial(rollouts.submit, request=order, actor=actor, now=now)
+    once = partial(repeats.once, name=named(wanted), order=submission, actor=actor, now=now)
+    return await _ordered(controller, response, once, patience_s)
+
+
+async def _ordered(
+    controller: Parts,
+    response: Response,
+    once: Callable[[Session], tuple[ToolExecution, bool]],
+    patience_s: float,
+) -> Json:
     with controller.spans.within("policy"):
-        row = await controller.store.write(submission)
-    response.headers["Location"] = f"/api/v1/commands/{row.id}"
-    if seconds := wanted_wait(prefer):
-        row = (await until_settled(controller.store, controller.replies, [row], within_s=seconds))[0]
+        row, is_known = await controller.store.write(once)
+    response.headers["Location"] = f"{routing.PREFIX}/commands/{row.id}"
+    if is_known:
+        response.headers["Idempotency-Replayed"] = "true"
+    if patience_s:
+        row = (await until_settled(controller.store, controller.replies, [row], within_s=patience_s))[0]
     return views.command(row)
+
+
+@router.post("/explain")
+async def explain(
+    controller: Controller, actor: Asking, wanted: NewCommand
+) -> Annotated[Json, Shown(shapes.Explained)]:
+    """What the gate would say of a command to one device at this moment; nothing is recorded and nothing asked."""
+    if wanted.device_id is None:
+        raise InvalidArguments("group: one device's answer is explained at a time; name a device_id.")
+    request = wanted.as_request()
+
+    def look(session: Session) -> dict[str, Any]:
+        device = devices.find(session, request.device_id)
+        decision, shown = commands.explain(session, request, device=device, actor=actor)
+        return {
+            "device_id": request.device_id,
+            "tool": request.tool,
+            "arguments": shown,
+            "decision": decision.verdict.value,
+            "risk": decision.risk.value,
+            "reasons": decision.reasons,
+            "layers": commands.layers(decision),
+        }
+
+    return await controller.store.ask(look)
 
 
 @router.get("")
 async def listed(
     controller: Controller,
     actor: Asking,
+    pages: Pages,
     limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
     cursor: Cursor = None,
     device_id: DeviceId | None = None,
@@ -155,7 +206,7 @@ async def listed(
     Of what somebody else ordered, who may only look sees no arguments and no results: they are null.
     """
 
-    def look(session: Session) -> dict[str, Any]:
+    def look(session: Session) -> tuple[list[dict[str, Any]], str | None]:
         sight = Sight(session, actor)
         rows = commands.listed(
             session,
@@ -166,20 +217,29 @@ async def listed(
             parent_id=parent_id,
             sight=sight,
         )
-        return {"items": _shown(session, rows, sight), "next": rows.next}
+        return _shown(session, rows, sight), rows.next
 
-    return await controller.store.read(look)
+    return pages.whole(*await controller.store.read(look))
 
 
 @router.get("/{command_id}", responses=refusals(404))
 async def one(
-    controller: Controller, actor: Asking, command_id: str, prefer: Prefer = ""
+    controller: Controller, actor: Asking, command_id: str, patience_s: Patience
 ) -> Annotated[Json, Shown(shapes.Command)]:
     """One command; with `Prefer: wait=N` after it settled, or after N seconds."""
-    row = await controller.store.read(partial(_seen, command_id=command_id, actor=actor))
-    if seconds := wanted_wait(prefer):
-        row = (await until_settled(controller.store, controller.replies, [row], within_s=seconds))[0]
-    return (await controller.store.read(partial(_shown_to, rows=[row], actor=actor)))[0]
+
+    def look(session: Session) -> tuple[ToolExecution, dict[str, Any]]:
+        sight = Sight(session, actor)
+        row = commands.get(session, command_id, sight=sight)
+        return row, _shown(session, [row], sight)[0]
+
+    # whoever follows a command asks again and again, from each of their windows
+    key = ("command", command_id, actor)
+    row, view = await controller.looks.share(key, partial(controller.store.read, look))
+    if not patience_s:
+        return view
+    rows = await until_settled(controller.store, controller.replies, [row], within_s=patience_s)
+    return (await controller.store.read(partial(_shown_to, rows=rows, actor=actor)))[0]
 
 
 @router.get(
@@ -241,22 +301,17 @@ async def undo(
     actor: Asking,
     command_id: str,
     response: Response,
+    named: Named,
+    patience_s: Patience,
     wanted: NewUndo | None = None,
-    prefer: Prefer = "",
 ) -> Annotated[Json, Shown(shapes.Command)]:
-    """Put back what a command changed, by a command of its own."""
-    how = wanted or NewUndo()
-    work = partial(
-        undoing.submit,
-        command_id=command_id,
-        actor=actor,
-        now=datetime.now(UTC),
-        dry_run=how.dry_run,
-        valid_s=how.valid_s,
-    )
-    with controller.spans.within("policy"):
-        row = await controller.store.write(lambda session: work(session))
-    response.headers["Location"] = f"/api/v1/commands/{row.id}"
-    if seconds := wanted_wait(prefer):
-        row = (await until_settled(controller.store, controller.replies, [row], within_s=seconds))[0]
-    return views.command(row)
+    """Put back what a command changed, by a command of its own; once for an `Idempotency-Key`."""
+    how, now = wanted or NewUndo(), datetime.now(UTC)
+
+    def submission(session: Session) -> ToolExecution:
+        return undoing.submit(
+            session, command_id, actor=actor, now=now, dry_run=how.dry_run, valid_s=how.valid_s
+        )
+
+    once = partial(repeats.once, name=named(how), order=submission, actor=actor, now=now)
+    return await _ordered(controller, response, once, patience_s)

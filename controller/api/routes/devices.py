@@ -2,21 +2,25 @@
 
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Literal
 
-from fastapi import Path
+from fastapi import Path, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic_core import to_json
 
 from broker.identities import IdentityError, NameTaken, UnknownIdentity
 from broker.rights import DEVICES
 from controller.api import routing, shapes, views
 from controller.api.deps import Administering, Asking, Controller
+from controller.api.paging import AnyLimit, Cursor, Filter, Pages
+from controller.api.preconditions import Matching, tag
 from controller.api.shapes import Json, Shown
-from controller.api.shapes.problems import refusals
+from controller.api.shapes.problems import refusals, versioned
 from controller.api.shapes.shown import HASH, asked
 from controller.errors import InvalidArguments, Refused
-from controller.services import commands, devices, invitations, links
-from controller.services.actors import Actor, Role
+from controller.services import commands, devices, invitations, links, revisions
+from controller.services.actors import Actor
 from controller.services.policy import PolicyProfile
 from controller.services.sight import Sight
 from controller.store.store import Session
@@ -81,11 +85,29 @@ class Adoption(BaseModel):
     tools: Annotated[dict[ToolName, str], Field(max_length=200)] | None = None
 
 
-@router.get("")
-async def listed(controller: Controller, actor: Asking) -> Annotated[Json, Shown(shapes.Devices)]:
-    """The devices that somebody sees."""
-    rows = await controller.store.ask(devices.every)
-    return {"items": [views.device(row) for row in rows if sees(actor, row)]}
+@router.get("", response_model=Annotated[Json, Shown(shapes.Devices)])
+async def listed(
+    controller: Controller,
+    actor: Asking,
+    pages: Pages,
+    status: devices.DeviceStatus | None = None,
+    group: Filter = None,
+    area: Filter = None,
+    q: Filter = None,
+    limit: AnyLimit = None,
+    cursor: Cursor = None,
+) -> Response:
+    """The devices that somebody sees, by id; all of them without `limit`. `q`: somewhere in the id or a name."""
+    wanted = devices.Wanted(status, group, area, q)
+    look = partial(devices.listed, wanted=wanted, actor=actor, limit=limit, cursor=cursor)
+
+    async def told() -> tuple[bytes, str | None]:
+        rows = await controller.store.ask(look)
+        return to_json(views.page(rows, views.device)), rows.next
+
+    # several pages in browsers, several programs: they ask the same all the time
+    key = ("devices", wanted, limit, cursor, None if actor.sees_all else actor)
+    return pages.sent(*await controller.looks.share(key, told))
 
 
 @router.post("", status_code=201, responses=refusals(409))
@@ -150,36 +172,49 @@ def place(wanted: Names, device_id: str, *, adopt: bool) -> devices.NewDevice:
         groups=tuple(wanted.groups or ()),
         area=wanted.area,
         policy=wanted.policy or PolicyProfile.ASSIST,
-        allowed_tools=_frozen(wanted.allowed_tools),
-        allowed_paths=_frozen(wanted.allowed_paths),
-        allowed_apps=_frozen(wanted.allowed_apps),
+        allowed_tools=frozen(wanted.allowed_tools),
+        allowed_paths=frozen(wanted.allowed_paths),
+        allowed_apps=frozen(wanted.allowed_apps),
         adopt_first=adopt,
     )
 
 
-@router.get("/{device_id}", responses=refusals(404))
+@router.get("/{device_id}", responses=refusals(404) | versioned())
 async def one(
-    controller: Controller, actor: Asking, device_id: DeviceIdPath
+    controller: Controller, actor: Asking, device_id: DeviceIdPath, response: Response
 ) -> Annotated[Json, Shown(shapes.DeviceLinked)]:
-    """One device, with its tools, what is allowed on it, and what it hangs on."""
+    """One device, with its tools, what is allowed on it, and what it hangs on.
+
+    Its ETag is the version of its place: what the device itself says all the time is no part of that.
+    """
     row, found = await controller.store.read(
         lambda session: (
             devices.get(session, device_id),
             links.of(session, device_id, sight=Sight(session, actor)),
         )
     )
+    tag(response, revisions.of_place(row))
     return views.device_whole(row) | views.links(found)
 
 
-@router.post("/{device_id}/adopt", responses=refusals(404, 409))
+@router.post("/{device_id}/adopt", responses=refusals(404, 409, 412, 428) | versioned())
 async def adopt(
-    controller: Controller, actor: Administering, device_id: DeviceIdPath, wanted: Adoption | None = None
+    controller: Controller,
+    actor: Administering,
+    device_id: DeviceIdPath,
+    match: Matching,
+    response: Response,
+    wanted: Adoption | None = None,
 ) -> Annotated[Json, Shown(shapes.DeviceWhole)]:
     """Accept the tools that the device offers now, if they are the ones that were looked at."""
     seen = wanted.tools if wanted else None
-    row = await controller.store.write(
-        lambda session: devices.adopt(session, device_id, actor=actor, now=datetime.now(UTC), seen=seen)
-    )
+
+    def accept(session: Session) -> Device:
+        match.check(revisions.of_place(devices.get(session, device_id)))
+        return devices.adopt(session, device_id, actor=actor, now=datetime.now(UTC), seen=seen)
+
+    row = await controller.store.write(accept)
+    tag(response, revisions.of_place(row))
     return views.device_whole(row)
 
 
@@ -192,42 +227,54 @@ async def resume(
     return views.device_whole(await controller.store.ask(lambda session: devices.get(session, device_id)))
 
 
-@router.patch("/{device_id}", responses=refusals(404))
+@router.patch("/{device_id}", responses=refusals(404, 412, 428) | versioned())
 async def change(
-    controller: Controller, actor: Administering, device_id: DeviceIdPath, wanted: Change
+    controller: Controller,
+    actor: Administering,
+    device_id: DeviceIdPath,
+    wanted: Change,
+    match: Matching,
+    response: Response,
 ) -> Annotated[Json, Shown(shapes.DeviceWhole)]:
-    """Change names, policy profile or lists."""
+    """Change names, policy profile or lists, and leave the others."""
     change = devices.PolicyChange(
         name=wanted.name,
-        aliases=_frozen(wanted.aliases),
-        groups=_frozen(wanted.groups),
+        aliases=frozen(wanted.aliases),
+        groups=frozen(wanted.groups),
         area=wanted.area,
         policy=wanted.policy,
-        allowed_tools=_frozen(wanted.allowed_tools),
-        allowed_paths=_frozen(wanted.allowed_paths),
-        allowed_apps=_frozen(wanted.allowed_apps),
+        allowed_tools=frozen(wanted.allowed_tools),
+        allowed_paths=frozen(wanted.allowed_paths),
+        allowed_apps=frozen(wanted.allowed_apps),
         unlimited=frozenset(wanted.unlimited),
     )
 
     def narrow(session: Session) -> Device:
-        now = datetime.now(UTC)
-        row = devices.change(session, device_id, change, actor=actor, now=now)
-        commands.withdraw(session, device_id, now=now)  # what waits is judged by what holds now
-        return row
+        match.check(revisions.of_place(devices.get(session, device_id)))
+        return narrowed(session, device_id, change, actor=actor)
 
     row = await controller.store.write(narrow)
+    tag(response, revisions.of_place(row))
     return views.device_whole(row)
 
 
-@router.delete("/{device_id}", status_code=204, responses=refusals(404))
-async def remove(controller: Controller, actor: Administering, device_id: DeviceIdPath) -> None:
+def narrowed(session: Session, device_id: str, change: devices.PolicyChange, *, actor: Actor) -> Device:
+    """A device's place once it is changed; what waits for the device is judged by what holds now."""
+    now = datetime.now(UTC)
+    row = devices.change(session, device_id, change, actor=actor, now=now)
+    commands.withdraw(session, device_id, now=now)
+    return row
+
+
+@router.delete("/{device_id}", status_code=204, responses=refusals(404, 412, 428))
+async def remove(
+    controller: Controller, actor: Administering, device_id: DeviceIdPath, match: Matching
+) -> None:
     """Take the device's place and its identity away; its connection ends."""
-    await _forget(controller, actor, device_id)
 
-
-async def _forget(controller: Controller, actor: Administering, device_id: str) -> None:
     def take_away(session: Session) -> None:
         now = datetime.now(UTC)
+        match.check(revisions.of_place(devices.get(session, device_id)))
         devices.remove(session, device_id, actor=actor, now=now)
         invitations.void(session, device_id, now=now)
         commands.withdraw(session, device_id, now=now)  # a later device of that id gets nothing of this one
@@ -241,10 +288,6 @@ async def _forget(controller: Controller, actor: Administering, device_id: str) 
         controller.devices_door.forget(device_id)
 
 
-def sees(actor: Actor, row: Device) -> bool:
-    """Whether a device is there for whoever asks."""
-    return actor.role_on(row.device_id, row.groups) is not Role.GUEST
-
-
-def _frozen(texts: list[str] | None) -> tuple[str, ...] | None:
+def frozen(texts: list[str] | None) -> tuple[str, ...] | None:
+    """A list as the services take it."""
     return None if texts is None else tuple(texts)

@@ -3,6 +3,7 @@
 Nobody needs a token for them: they hold no secret, and are read before one has any.
 """
 
+import mimetypes
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,8 @@ from controller.api.deps import Controller
 from controller.api.docs import contract, pages
 from controller.api.shapes import Json, Shown
 from schemas.document.asyncapi import document
+
+mimetypes.init()  # it reads files, which the first who asks for a sheet would wait for
 
 router = APIRouter()
 described = routing.router("system")

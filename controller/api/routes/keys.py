@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from controller.api import routing, shapes, views
 from controller.api.deps import Asking, Controller, Personally
+from controller.api.paging import AnyLimit, Cursor, Pages
 from controller.api.shapes import Json, Shown
 from controller.api.shapes.problems import located, refusals
 from controller.api.shapes.shown import asked
@@ -43,11 +44,13 @@ class KeyWanted(BaseModel):
 
 
 @router.get("")
-async def listed(controller: Controller, actor: Asking) -> Annotated[Json, Shown(shapes.ApiKeys)]:
-    """One's own keys, the newest first; an admin sees everybody's."""
-    whose = None if actor.role is Role.ADMIN else actor.user
-    rows = await controller.store.ask(partial(apikeys.listed, username=whose))
-    return {"items": [views.api_key(row, now=datetime.now(UTC)) for row in rows]}
+async def listed(
+    controller: Controller, actor: Asking, pages: Pages, limit: AnyLimit = None, cursor: Cursor = None
+) -> Annotated[Json, Shown(shapes.ApiKeys)]:
+    """One's own keys, the newest first, all without `limit`; an admin sees everybody's."""
+    whose, now = None if actor.role is Role.ADMIN else actor.user, datetime.now(UTC)
+    look = partial(apikeys.listed, username=whose, limit=limit, cursor=cursor)
+    return pages.shown(await controller.store.ask(look), partial(views.api_key, now=now))
 
 
 @router.post("", status_code=201, responses=refusals(404, 409) | located(201))

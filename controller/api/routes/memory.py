@@ -8,7 +8,8 @@ from fastapi import Path, Query
 from pydantic import BaseModel, Field, JsonValue
 
 from controller.api import routing, shapes, views
-from controller.api.deps import Asking, Controller, Cursor
+from controller.api.deps import Asking, Controller
+from controller.api.paging import Cursor, Pages
 from controller.api.shapes import Json, Shown
 from controller.api.shapes.problems import refusals
 from controller.api.shapes.shown import asked
@@ -42,6 +43,7 @@ class Remembered(BaseModel):
 async def listed(
     controller: Controller,
     actor: Asking,
+    pages: Pages,
     scope: Scope | None = None,
     owner: Owner = None,
     category: Annotated[str | None, Query(max_length=64)] = None,
@@ -57,7 +59,7 @@ async def listed(
         wanted = partial(memories.search, text=q, **how)
     else:
         wanted = partial(memories.listed, category=category, **how)
-    return views.page(await controller.store.read(wanted), views.memory)
+    return pages.shown(await controller.store.read(wanted), views.memory)
 
 
 @router.get("/{key:path}", responses=refusals(404))

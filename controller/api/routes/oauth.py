@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 from fastapi import Form, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from controller.api import problems, routing, shapes
+from controller.api import routing, shapes
 from controller.api.access.refusals import BadRequest
 from controller.api.deps import Caller, Controller
+from controller.api.headers import NOT_KEPT
 from controller.api.oauth import OAuthRoute
 from controller.api.shapes import Json, Shown
 from controller.api.shapes.problems import refusals
@@ -109,7 +110,7 @@ async def token(
 
     A program that waits for a person shows its `device_code`, with the `client_id` that it began with.
     """
-    response.headers.update(problems.NOT_KEPT)
+    response.headers.update(NOT_KEPT)
     doorkeeper = controller.doorkeeper
     if asked.grant_type == "refresh_token":
         if asked.refresh_token is None:
@@ -139,7 +140,7 @@ async def device(
     controller: Controller, caller: Caller, response: Response, asked: Annotated[DeviceRequest, Form()]
 ) -> Codes:
     """Begin to wait for a person, who types the `user_code` at the `verification_uri`."""
-    response.headers.update(problems.NOT_KEPT)
+    response.headers.update(NOT_KEPT)
     return Codes(**asdict(await controller.device_flow.begin(asked.client_id, caller)))
 
 

@@ -6,10 +6,11 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from controller.api import browsers, pages, problems, routing
+from controller.api import browsers, pages, routing
 from controller.api.access.deviceflow import PAGE
 from controller.api.access.elsewhere import Destination, Elsewhere, NoProvider, NotProven, Returning
 from controller.api.deps import Caller, Controller, Parts
+from controller.api.headers import NOT_KEPT
 from controller.api.routes.device_page import BROWSER
 from controller.api.routes.oauth import Tokens
 from controller.api.shapes.problems import refusals
@@ -39,9 +40,7 @@ async def login(
         browser=AWAY.of(request, encrypted=encrypted),
         address=caller,
     )
-    answer = RedirectResponse(
-        leaving.address, 303, headers=problems.NOT_KEPT | {"Referrer-Policy": "no-referrer"}
-    )
+    answer = RedirectResponse(leaving.address, 303, headers=NOT_KEPT | {"Referrer-Policy": "no-referrer"})
     AWAY.give(answer, leaving.browser, encrypted=encrypted)
     return answer
 
@@ -78,7 +77,7 @@ async def callback(
         return page
     grant = await controller.doorkeeper.admit(arrived.username, client=CLIENT, address=caller, how="oidc")
     said = Tokens(**asdict(grant)).model_dump(by_alias=True)
-    return JSONResponse(said, headers=problems.NOT_KEPT | {"X-Content-Type-Options": "nosniff"})
+    return JSONResponse(said, headers=NOT_KEPT | {"X-Content-Type-Options": "nosniff"})
 
 
 def _elsewhere(controller: Parts) -> Elsewhere:

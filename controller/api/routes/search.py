@@ -8,7 +8,8 @@ from fastapi import Query
 from pydantic import AwareDatetime
 
 from controller.api import routing, shapes, views
-from controller.api.deps import Asking, Controller, Cursor
+from controller.api.deps import Asking, Controller
+from controller.api.paging import Cursor, Pages
 from controller.api.shapes import Json, Shown
 from controller.api.shapes.problems import refusals
 from controller.services import search
@@ -25,6 +26,7 @@ Limit = Annotated[int, Query(ge=1, le=200)]
 async def found(
     controller: Controller,
     actor: Asking,
+    pages: Pages,
     q: Text,
     kind: Kinds = None,
     device_id: DeviceId | None = None,
@@ -38,4 +40,4 @@ async def found(
     page = await controller.store.read(
         partial(search.find, query=query, actor=actor, now=datetime.now(UTC), limit=limit, cursor=cursor)
     )
-    return {"items": [views.hit(each) for each in page.hits], "next": page.next}
+    return pages.whole([views.hit(each) for each in page.hits], page.next)

@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import Path, Query
 
 from controller.api import routing, shapes, views
-from controller.api.deps import Asking, Controller, Cursor
+from controller.api.deps import Asking, Controller
+from controller.api.paging import Cursor, Pages
 from controller.api.shapes import Json, Shown
 from controller.api.shapes.problems import refusals
 from controller.services import conversations
@@ -26,6 +27,7 @@ Limit = Annotated[int, Query(ge=1, le=500)]
 async def listed(
     controller: Controller,
     actor: Asking,
+    pages: Pages,
     user: Annotated[str | None, Query(max_length=64)] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -36,17 +38,23 @@ async def listed(
     """Conversations, the last begun first; an admin sees everybody's. `active`: not ended yet."""
     whose = actor.user if mine else user
     wanted = partial(conversations.listed, actor=actor, user=whose, active=active, limit=limit, cursor=cursor)
-    return views.page(await controller.store.read(wanted), views.conversation)
+    return pages.shown(await controller.store.read(wanted), views.conversation)
 
 
 @router.get("/{session_id}", responses=refusals(404))
 async def one(
-    controller: Controller, actor: Asking, session_id: SessionId, limit: Limit = 100, cursor: Cursor = None
+    controller: Controller,
+    actor: Asking,
+    session_id: SessionId,
+    pages: Pages,
+    limit: Limit = 100,
+    cursor: Cursor = None,
 ) -> Annotated[Json, Shown(shapes.ConversationWhole)]:
     """One conversation with its last messages, the oldest of them first; `next` leads to earlier ones."""
     row, messages = await controller.store.read(
         partial(_with_messages, session_id=session_id, actor=actor, limit=limit, cursor=cursor)
     )
+    pages.link(messages.next)
     said = [views.message(each) for each in messages]
     return views.conversation(row) | {"messages": said, "next": messages.next}
 

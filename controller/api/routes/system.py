@@ -5,6 +5,7 @@ import shutil
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
+from importlib import metadata
 from typing import Annotated, Any
 
 from pydantic import BaseModel, StrictBool
@@ -13,7 +14,7 @@ from broker.administration import Administration
 from broker.identities import IdentityError, UnknownIdentity
 from broker.rights import Role
 from controller.api import routing, shapes
-from controller.api.deps import Administering, Controller
+from controller.api.deps import Administering, Asking, Controller
 from controller.api.shapes import Json, Shown
 from controller.api.shapes.problems import refusals
 from controller.api.shapes.shown import asked
@@ -25,6 +26,8 @@ from schemas.ids import Username
 from schemas.wire import format_instant
 
 router = routing.router("system")
+
+VERSION = metadata.version("orion-control-plane")  # read once: it is in a file
 
 
 class NewDebugUser(BaseModel):
@@ -48,6 +51,16 @@ async def well(controller: Controller) -> Annotated[Json, Shown(shapes.Health)]:
     """Whether the controller can do its work; needs no token and tells nothing else."""
     connected = controller.devices_door.connected
     return {"status": "ready" if connected else "degraded", "broker": "connected" if connected else "lost"}
+
+
+@router.get("/system/version")
+async def version(controller: Controller, _actor: Asking) -> Annotated[Json, Shown(shapes.Release)]:
+    """Which release this is, which API it speaks, and which controller of an installation."""
+    return {
+        "version": VERSION,
+        "api": routing.PREFIX.rpartition("/")[2],
+        "instance": controller.settings.instance,
+    }
 
 
 @router.get("/system/database")

@@ -13,6 +13,7 @@ from broker.rights import USERS
 from broker.rights import Role as BrokerRole
 from controller.api import routing, shapes, views
 from controller.api.deps import Administering, Controller, Parts, Personally
+from controller.api.paging import AnyLimit, Cursor, Pages
 from controller.api.shapes import Json, Shown
 from controller.api.shapes.problems import refusals
 from controller.api.shapes.shown import CHOSEN, asked
@@ -20,8 +21,10 @@ from controller.errors import Conflict, InvalidArguments, Refused
 from controller.services import identities, users
 from controller.services.accounts import grants, passwords
 from controller.services.actors import Actor, Role
+from controller.services.pages import Page
 from controller.services.users import UserRole
-from controller.store.tables import User
+from controller.store.store import Session
+from controller.store.tables import GrantRow, Identity, User
 from schemas.ids import Username
 
 router = routing.router("users", below="/users")
@@ -57,12 +60,22 @@ class RoleChange(BaseModel):
 
 
 @router.get("")
-async def listed(controller: Controller, _actor: Administering) -> Annotated[Json, Shown(shapes.Users)]:
-    """All users."""
-    rows, granted, linked = await controller.store.read(
-        lambda session: (users.listed(session), grants.listed(session), identities.listed(session))
-    )
-    return {"items": [views.user(row, granted, linked) for row in rows]}
+async def listed(
+    controller: Controller,
+    _actor: Administering,
+    pages: Pages,
+    limit: AnyLimit = None,
+    cursor: Cursor = None,
+) -> Annotated[Json, Shown(shapes.Users)]:
+    """Users by name; all of them without `limit`."""
+
+    def look(session: Session) -> tuple[Page[User], dict[str, list[GrantRow]], list[Identity]]:
+        rows = users.listed(session, limit=limit, cursor=cursor)
+        granted = grants.of_users(session, [row.username for row in rows])
+        return rows, granted, identities.listed(session)
+
+    rows, granted, linked = await controller.store.read(look)
+    return pages.shown(rows, lambda row: views.user(row, granted.get(row.username, ()), linked))
 
 
 @router.post("", status_code=201, responses=refusals(409))

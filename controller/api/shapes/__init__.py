@@ -4,7 +4,16 @@ An answer is built as plain JSON by `views` and is not checked a second time, wh
 than building it; the tests hold every answer that they see to its model.
 """
 
-from controller.api.shapes.commands import Approval, Approvals, Command, Commands, Decided, Line, Timeline
+from controller.api.shapes.commands import (
+    Approval,
+    Approvals,
+    Command,
+    Commands,
+    Decided,
+    Explained,
+    Line,
+    Timeline,
+)
 from controller.api.shapes.devices import (
     DeviceAdded,
     DeviceLinked,
@@ -12,9 +21,13 @@ from controller.api.shapes.devices import (
     DeviceRotated,
     Devices,
     DeviceWhole,
+    Groups,
     History,
     Impact,
     LinksOf,
+    Policy,
+    Tools,
+    ToolsOf,
 )
 from controller.api.shapes.entering import Certified, Enrolled, Invited, KeyMade, SigningKeys
 from controller.api.shapes.figures import DeviceFigures, Failures, ToolFigures
@@ -41,14 +54,16 @@ from controller.api.shapes.records import (
     Conversations,
     ConversationWhole,
     Cuts,
+    Event,
     Events,
+    EventsMarked,
     Heads,
     Hits,
     Memories,
     Memory,
 )
 from controller.api.shapes.shown import Json, Shown
-from controller.api.shapes.system import Alive, AsyncApi, Cleaned, Database, Doctor, Health, Ready
+from controller.api.shapes.system import Alive, AsyncApi, Cleaned, Database, Doctor, Health, Ready, Release
 
 __all__ = [
     "Alive",
@@ -79,9 +94,13 @@ __all__ = [
     "Devices",
     "Doctor",
     "Enrolled",
+    "Event",
     "Events",
+    "EventsMarked",
+    "Explained",
     "Failures",
     "GrantGiven",
+    "Groups",
     "Heads",
     "Health",
     "History",
@@ -101,11 +120,15 @@ __all__ = [
     "Memory",
     "Nothing",
     "PasswordChanged",
+    "Policy",
     "Ready",
+    "Release",
     "Shown",
     "SigningKeys",
     "Timeline",
     "ToolFigures",
+    "Tools",
+    "ToolsOf",
     "User",
     "UserConnected",
     "Users",

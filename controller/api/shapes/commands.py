@@ -199,6 +199,25 @@ class Command(BaseModel):
     duration_ms: float | None
 
 
+class Explained(BaseModel):
+    """What the gate would say of a command at this moment."""
+
+    model_config = example(
+        {
+            name: _COMMAND[name]
+            for name in ("device_id", "tool", "arguments", "decision", "risk", "reasons", "layers")
+        }
+    )
+
+    device_id: str
+    tool: str
+    arguments: Json
+    decision: Verdict
+    risk: Risk
+    reasons: list[str]
+    layers: list[Layer]
+
+
 class Commands(Page[Command]):
     """Commands, newest first."""
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from controller.api.shapes.entering import KEY
-from controller.api.shapes.shown import HASH, MOMENT, SAID_ONCE, Items, Json, example
+from controller.api.shapes.shown import HASH, MOMENT, SAID_ONCE, Items, Json, Page, example, page
 from controller.services.devices import DeviceStatus
 from controller.services.links import Kind
 from controller.services.policy import PolicyProfile
@@ -230,10 +230,91 @@ class DeviceRevoked(Device):
     can_join: bool
 
 
-class Devices(Items[Device]):
-    """All devices that one sees."""
+class Devices(Page[Device]):
+    """The devices that one sees, by id."""
 
-    model_config = example({"items": [_IN_A_LIST]})
+    model_config = page(_IN_A_LIST)
+
+
+class Effective(BaseModel):
+    """What holds with what the device itself allows."""
+
+    tools: list[str]
+    paths: list[str]
+    apps: list[str]
+
+
+class Policy(BaseModel):
+    """What is allowed on a device: what its owner said, and what follows. A list that is null does not narrow."""
+
+    model_config = example(
+        {
+            "device_id": "workshop-pc",
+            "policy": "assist",
+            "allowed_tools": None,
+            "allowed_paths": ["/srv/files"],
+            "allowed_apps": None,
+            "effective": {"tools": ["list_directory"], "paths": ["/srv/files"], "apps": []},
+        }
+    )
+
+    device_id: str
+    policy: PolicyProfile
+    allowed_tools: list[str] | None
+    allowed_paths: list[str] | None
+    allowed_apps: list[str] | None
+    effective: Effective
+
+
+class ToolsOf(Items[ToolOffered]):
+    """What one device offers."""
+
+    model_config = example({"device_id": "workshop-pc", "items": _WHOLE["tools"]})
+
+    device_id: str
+
+
+class Tool(BaseModel):
+    """A tool by its name, as the riskiest device has it. `adopted`: on how many it may be used."""
+
+    name: str
+    description: str
+    risk: Risk
+    read_only: bool
+    devices: int
+    adopted: int
+
+
+class Tools(Items[Tool]):
+    """The tools that the devices offer which one sees, by name."""
+
+    model_config = example(
+        {
+            "items": [
+                {
+                    "name": "list_directory",
+                    "description": "List what a folder holds.",
+                    "risk": "low",
+                    "read_only": True,
+                    "devices": 12,
+                    "adopted": 11,
+                }
+            ]
+        }
+    )
+
+
+class Group(BaseModel):
+    """A group, and how many of its devices one sees."""
+
+    name: str
+    devices: int
+
+
+class Groups(Items[Group]):
+    """The groups of the devices that one sees, by name."""
+
+    model_config = example({"items": [{"name": "workshop", "devices": 3}]})
 
 
 class Point(BaseModel):

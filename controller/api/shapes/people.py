@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from broker.rights import Role as BrokerRole
 from controller.api.shapes.devices import Connection
-from controller.api.shapes.shown import ID, MOMENT, SAID_ONCE, Items, Json, example
+from controller.api.shapes.shown import ID, MOMENT, SAID_ONCE, Items, Json, Page, example, page
 from controller.services.actors import Role
 from controller.services.users import UserRole
 from schemas.wire import Instant
@@ -154,10 +154,10 @@ class User(BaseModel):
     disabled_at: Instant | None
 
 
-class Users(Items[User]):
-    """All users."""
+class Users(Page[User]):
+    """Users, by name."""
 
-    model_config = example({"items": [_USER]})
+    model_config = page(_USER)
 
 
 class UserConnected(User):
@@ -193,10 +193,10 @@ class ApiKey(BaseModel):
     revoked_at: Instant | None
 
 
-class ApiKeys(Items[ApiKey]):
+class ApiKeys(Page[ApiKey]):
     """Keys, the newest first."""
 
-    model_config = example({"items": [_KEY]})
+    model_config = page(_KEY)
 
 
 class ApiKeyMade(ApiKey):

@@ -15,14 +15,18 @@ Answers = dict[int | str, dict[str, Any]]
 _TEXT = {"schema": {"type": "string"}}
 _HEADERS = {
     401: {"WWW-Authenticate": {"description": "How to come in: `Bearer`.", **_TEXT}},
+    405: {"Allow": {"description": "What is for this address.", **_TEXT}},
     429: {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}}},
 }
 _CODES = {
     401: ErrorCode.PERMISSION_DENIED,
     403: ErrorCode.PERMISSION_DENIED,
     404: ErrorCode.NOT_FOUND,
+    408: ErrorCode.TIMEOUT,
     409: ErrorCode.CONFLICT,
+    412: ErrorCode.CONFLICT,
     413: ErrorCode.PAYLOAD_TOO_LARGE,
+    431: ErrorCode.PAYLOAD_TOO_LARGE,
     429: ErrorCode.RATE_LIMITED,
     502: ErrorCode.INTERNAL,
     503: ErrorCode.INTERNAL,
@@ -33,15 +37,20 @@ _MEANINGS = {
     403: "Whoever asks may not do this.",
     404: "What was named does not exist, or is not for the caller to see.",
     409: "It does not fit what is there.",
+    408: "The body came too slowly.",
     411: "A body needs a Content-Length.",
+    412: "It is not what was looked at any more (If-Match).",
     413: "The body is too large.",
+    421: "This controller is not known by the name that was asked for.",
     422: "Something in the request does not fit.",
+    428: "A change needs If-Match: the ETag of what was looked at, or *.",
     429: "Too much in too short a time.",
+    431: "The headers are too large.",
     502: "The language model, or the identity provider, does not answer as it should.",
     503: "The store or the broker is away for a moment, or something is half done; the text says what.",
 }
 # of every route; 400 of those that read a body, 401 and 403 of all that take a token, 411 of those that may have a body
-COMMON = (400, 401, 403, 411, 413, 422, 503)
+COMMON = (400, 401, 403, 408, 411, 413, 421, 422, 429, 431, 503)
 
 
 def _example(status: int) -> Json:
@@ -79,6 +88,14 @@ def refusals(*statuses: int) -> Answers:
 def located(status: int) -> Answers:
     """That a route tells where the thing is that it made."""
     return {status: {"headers": {"Location": {"description": "Where it is.", **_TEXT}}}}
+
+
+def versioned(status: int = 200) -> Answers:
+    """That a route tells which version it shows."""
+    return {status: {"headers": {"ETag": {"description": "Which version it is, for If-Match.", **_TEXT}}}}
+
+
+UNCHANGED: Answers = {304: {"description": "The caller has it already (If-None-Match)."}}
 
 
 def _refusal(status: int) -> dict[str, Any]:

@@ -55,10 +55,14 @@ _EVENT: Json = {
     "type": "low_disk_space",
     "severity": "warning",
     "data": {"mount": "/", "percent": 91.5},
+    "acknowledged": True,
     "resolved": False,
     "created_at": MOMENT,
     "received_at": MOMENT,
+    "acknowledged_at": MOMENT,
+    "acknowledged_by": "ada",
     "resolved_at": None,
+    "resolved_by": None,
 }
 _MEMORY: Json = {
     "key": "backup day",
@@ -125,16 +129,26 @@ class Event(BaseModel):
     type: str
     severity: Severity
     data: Json
+    acknowledged: bool
     resolved: bool
     created_at: Instant
     received_at: Instant
+    acknowledged_at: Instant | None
+    acknowledged_by: str | None
     resolved_at: Instant | None
+    resolved_by: Annotated[str | None, Field(description="A user; null where its device said so.")]
 
 
 class Events(Page[Event]):
     """What devices noticed, newest first."""
 
     model_config = page(_EVENT)
+
+
+class EventsMarked(Items[Event]):
+    """The events that somebody said something of."""
+
+    model_config = example({"items": [_EVENT]})
 
 
 class Memory(BaseModel):

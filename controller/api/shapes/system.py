@@ -50,6 +50,16 @@ class Ready(BaseModel):
     checks: dict[Literal["broker", "database", "model"], Checked]
 
 
+class Release(BaseModel):
+    """Which release answers, by which API, and which controller of an installation."""
+
+    model_config = example({"version": "0.1.0", "api": "v1", "instance": "main"})
+
+    version: str
+    api: str
+    instance: str
+
+
 class Database(BaseModel):
     """Which database the controller works with, without the password."""
 

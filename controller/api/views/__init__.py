@@ -2,7 +2,16 @@
 
 from controller.api.views.accounts import api_key, grant, identity, user
 from controller.api.views.commands import approval, command
-from controller.api.views.devices import affected, connection, device, device_whole, history, links
+from controller.api.views.devices import (
+    affected,
+    connection,
+    device,
+    device_whole,
+    history,
+    links,
+    policy,
+    tools,
+)
 from controller.api.views.records import audit, conversation, event, hit, memory, message
 from controller.api.views.rows import page
 
@@ -25,5 +34,7 @@ __all__ = [
     "memory",
     "message",
     "page",
+    "policy",
+    "tools",
     "user",
 ]

@@ -2,6 +2,7 @@
 
 from controller.api.views.rows import Json, times
 from controller.services import arguments, devices, targets
+from controller.services.devices import Listed
 from controller.services.links import Affected, Links
 from controller.services.metrics import History, Point
 from controller.settings import ControllerSettings
@@ -9,7 +10,7 @@ from controller.store.tables import Device
 from schemas.wire import format_instant
 
 
-def device(row: Device) -> Json:
+def device(row: Device | Listed) -> Json:
     """A device in a list."""
     return times(
         {
@@ -44,23 +45,48 @@ def connection(settings: ControllerSettings, device_id: str, password: str | Non
     return found
 
 
-def device_whole(row: Device) -> Json:
-    """One device with its tools and what is allowed on it, both sides taken together."""
-    target = targets.of(row)
+def tools(row: Device) -> list[Json]:
+    """What a device offers; `adopted`: it was accepted as it is now."""
     profile = devices.profile_of(row)
-    waiting = {tool.name for tool in devices.unadopted(row)}
-    tools = [
+    accepted = row.adopted_tools or {}
+    offered = [(tool, arguments.tool_hash(tool)) for tool in (profile.tools if profile else [])]
+    return [
         {
             "name": tool.name,
             "description": tool.description,
             "risk": tool.risk.value,
             "read_only": tool.hints.read_only,
-            "adopted": tool.name not in waiting,
-            "hash": arguments.tool_hash(tool),
+            "adopted": accepted.get(tool.name) == own,
+            "hash": own,
             "parameters": tool.parameters,
         }
-        for tool in (profile.tools if profile else [])
+        for tool, own in offered
     ]
+
+
+def policy(row: Device) -> Json:
+    """What is allowed on a device: what its owner said, and what holds with the device's own limits."""
+    target = targets.of(row)
+    usable = [name for name, tool in target.tools.items() if tool.adopted]
+    allowed = target.allowed_tools
+    return {
+        "device_id": row.device_id,
+        "policy": row.policy,
+        "allowed_tools": row.allowed_tools,
+        "allowed_paths": row.allowed_paths,
+        "allowed_apps": row.allowed_apps,
+        "effective": {
+            "tools": [name for name in usable if allowed is None or name in allowed],
+            "paths": list(target.allowed_paths),
+            "apps": list(target.allowed_apps),
+        },
+    }
+
+
+def device_whole(row: Device) -> Json:
+    """One device with its tools and what is allowed on it, both sides taken together."""
+    target = targets.of(row)
+    profile = devices.profile_of(row)
     more = {
         "public_key": row.public_key,
         "os_version": row.os_version,
@@ -79,7 +105,7 @@ def device_whole(row: Device) -> Json:
         },
         "allowed_paths": list(target.allowed_paths),
         "allowed_apps": list(target.allowed_apps),
-        "tools": tools,
+        "tools": tools(row),
     }
     return device(row) | times(more)
 

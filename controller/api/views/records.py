@@ -37,10 +37,14 @@ def event(row: EventRow) -> Json:
             "type": row.event_type,
             "severity": row.severity,
             "data": row.data,
+            "acknowledged": row.acknowledged,
             "resolved": row.resolved,
             "created_at": row.created_at,
             "received_at": row.received_at,
+            "acknowledged_at": row.acknowledged_at,
+            "acknowledged_by": row.acknowledged_by,
             "resolved_at": row.resolved_at,
+            "resolved_by": row.resolved_by,
         }
     )
 

@@ -1,6 +1,7 @@
 """What all rows have in common as JSON: how their moments are written, and the page that they stand on."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from controller.services.pages import Page, Row
@@ -12,7 +13,7 @@ Json = dict[str, Any]
 def times(view: Json) -> Json:
     """The same, its moments as they are written on the wire."""
     return {
-        name: format_instant(value) if hasattr(value, "astimezone") else value for name, value in view.items()
+        name: format_instant(value) if isinstance(value, datetime) else value for name, value in view.items()
     }
 
 

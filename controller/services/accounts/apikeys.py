@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 from sqlmodel import Session, col, func, select, update
 
 from controller.errors import Conflict, InvalidArguments, UnknownKey
-from controller.services import audit
+from controller.services import audit, pages
 from controller.services.actors import Actor, KeyBounds
+from controller.services.pages import Order, Page
 from controller.store.tables import ApiKey
 from schemas.wire import JsonObject
 
@@ -45,6 +46,7 @@ MOST = 50  # keys of one user that open something
 LONGEST = timedelta(days=3 * 365)
 USED_AGAIN = timedelta(minutes=1)  # by which the time of its last use may be behind
 
+_ORDER = Order.of("keys", "api_keys", "created_at", "id")
 _KEY = re.compile(rf"{PREFIX}_([0-9a-z]{{12}})_([A-Za-z0-9_-]{{43}})")
 _PATTERN = re.compile(r"[a-z0-9*?][a-z0-9_*?-]{0,62}")
 
@@ -110,12 +112,18 @@ def create(
     return row, f"{PREFIX}_{key_id}_{secret}"
 
 
-def listed(session: Session, username: str | None = None) -> list[ApiKey]:
-    """Keys, the newest first; of one user, or of all."""
-    query = select(ApiKey).order_by(col(ApiKey.created_at).desc(), col(ApiKey.id))
+def listed(
+    session: Session, username: str | None = None, *, limit: int | None = None, cursor: str | None = None
+) -> Page[ApiKey]:
+    """Keys, the newest first; of one user, or of all.
+
+    Raises:
+        InvalidCursor: it is none of this list.
+    """
+    query = select(ApiKey)
     if username is not None:
         query = query.where(ApiKey.username == username)
-    return list(session.exec(query))
+    return pages.page(session, query, _ORDER, limit=limit, cursor=cursor)
 
 
 def get(session: Session, key_id: str) -> ApiKey:

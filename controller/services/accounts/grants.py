@@ -4,6 +4,7 @@ A grant goes with its device. Who is in a group only an administrator changes, s
 themselves into one.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -84,6 +85,16 @@ def listed(session: Session, username: str | None = None) -> list[GrantRow]:
     if username is not None:
         query = query.where(GrantRow.username == username)
     return list(session.exec(query))
+
+
+def of_users(session: Session, usernames: Collection[str]) -> dict[str, list[GrantRow]]:
+    """What was granted to each of these users."""
+    found: dict[str, list[GrantRow]] = {}
+    wanted = frozenset(usernames)
+    for row in listed(session):
+        if row.username in wanted:
+            found.setdefault(row.username, []).append(row)
+    return found
 
 
 def of(row: GrantRow) -> Grant:

@@ -19,6 +19,7 @@ from controller.services.devices.enrolment import (
     public_keys,
 )
 from controller.services.devices.heartbeats import Beat, store_heartbeat, store_heartbeats
+from controller.services.devices.listing import Listed, Wanted, listed
 from controller.services.devices.presence import nobody_is_known_online, store_presence, store_profile
 from controller.services.devices.registry import (
     NewDevice,
@@ -56,8 +57,10 @@ __all__ = [
     "Ailments",
     "Beat",
     "DeviceStatus",
+    "Listed",
     "NewDevice",
     "PolicyChange",
+    "Wanted",
     "absence",
     "add",
     "adopt",
@@ -78,6 +81,7 @@ __all__ = [
     "groups",
     "is_revoked",
     "let_in",
+    "listed",
     "mark_revoked",
     "nobody_is_known_online",
     "note_forgery",

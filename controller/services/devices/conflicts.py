@@ -45,7 +45,7 @@ def look(session: Session, row: Device, presence: Presence, *, now: datetime) ->
         logger.error("Two programs are connecting as %s in turn", row.device_id)
     else:  # told in this hour, and perhaps believed to be over
         again = update(EventRow).where(col(EventRow.id) == event.id, col(EventRow.device_id) == row.device_id)
-        session.execute(again.values(resolved=False, resolved_at=None))
+        session.execute(again.values(resolved=False, resolved_at=None, resolved_by=None))
 
 
 def over(session: Session, *, now: datetime) -> bool:

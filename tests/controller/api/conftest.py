@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from broker.session import Endpoint
 from controller.api import app, token
+from controller.api.access.buckets import Quota
 from controller.api.access.deviceflow import DeviceFlow
 from controller.api.access.doorkeeper import Doorkeeper
 from controller.api.deps import Parts
@@ -77,6 +78,7 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
         model=ModelSettings(host=NO_MODEL),
         identities_dir=tmp_path / "broker",
         cert_port=9,
+        http_names=("orion",),
     )
     topics, replies = Topics(), Replies()
     keyring = KeyRing(settings.keys_path, utc_now)
@@ -121,6 +123,7 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
             spans=Spans(),
             elsewhere=None,
             tasks=tasks,
+            quota=Quota(time.monotonic, rate=settings.api_rate, burst=settings.api_burst),
         )
         built = await asyncio.to_thread(app.build, parts)
         transport = httpx.ASGITransport(built, raise_app_exceptions=False)

@@ -15,6 +15,8 @@ import pytest
 import controller
 from controller.api import problems, token
 from controller.api.access.bearers import Unauthorized
+from controller.api.edge.answers import Answers
+from controller.api.edge.bodies import Bodies
 from controller.api.shapes.problems import MEDIA_TYPE
 from controller.errors import OrionError
 from controller.services import commands
@@ -184,13 +186,64 @@ async def test_a_body_of_another_length_than_allowed_is_refused_unread(api: Api,
     assert answer.json()["code"] == ErrorCode.PAYLOAD_TOO_LARGE
 
 
-async def test_a_body_without_a_length_is_refused(api: Api) -> None:
+async def test_a_body_of_which_nothing_says_how_long_it_is_is_refused(api: Api) -> None:
+    request = api.http.build_request("POST", "commands")
+    del request.headers["content-length"]
+
+    assert (await api.http.send(request)).status_code == 411
+
+
+async def test_a_body_in_parts_is_taken_as_a_whole(api: Api, laptop: str) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        for byte in json.dumps(BODY).encode():
+            yield bytes([byte])
+
+    answer = await api.http.post("commands", content=parts(), headers={"Content-Type": "application/json"})
+
+    assert answer.status_code == 202, answer.text
+
+
+async def test_a_body_in_parts_that_becomes_too_large_is_refused(api: Api) -> None:
     async def endless() -> AsyncIterator[bytes]:
-        yield b"{}"
+        while True:
+            yield b" " * 65_536
 
     answer = await api.http.post("commands", content=endless())
 
-    assert answer.status_code == 411
+    assert answer.status_code == 413
+    assert answer.headers["connection"] == "close"
+
+
+async def test_a_body_with_two_ends_is_refused(api: Api) -> None:
+    request = api.http.build_request("POST", "commands", content=b"{}")
+    request.headers["transfer-encoding"] = "chunked"
+
+    answer = await api.http.send(request)
+
+    assert (answer.status_code, answer.headers["connection"]) == (400, "close")
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(api: Api) -> None:
+    async def stuck() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    impatient = httpx.ASGITransport(Answers(Bodies(api.app, pause_s=0.05)))
+    async with httpx.AsyncClient(transport=impatient, base_url="http://orion/api/v1/") as client:
+        answer = await client.post("commands", content=stuck())
+
+    assert (answer.status_code, answer.json()["code"]) == (408, ErrorCode.TIMEOUT)
+
+
+async def test_a_body_that_comes_a_byte_at_a_time_has_an_end_too(api: Api) -> None:
+    async def slow() -> AsyncIterator[bytes]:
+        while True:
+            yield b" "
+            await asyncio.sleep(0.01)
+
+    impatient = httpx.ASGITransport(Answers(Bodies(api.app, within_s=0.1)))
+    async with httpx.AsyncClient(transport=impatient, base_url="http://orion/api/v1/") as client:
+        assert (await client.post("commands", content=slow())).status_code == 408
 
 
 @pytest.mark.parametrize("path", ["nothing", "commands/nothing", "approvals/nothing", "devices/nothing"])
@@ -202,12 +255,48 @@ async def test_what_does_not_exist_is_not_found(api: Api, path: str) -> None:
     assert answer.json()["code"] in (ErrorCode.NOT_FOUND, ErrorCode.UNKNOWN_DEVICE)
 
 
-async def test_a_method_that_a_path_does_not_know_is_a_problem_too(api: Api) -> None:
-    answer = await api.http.delete("commands")
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("commands", "GET, HEAD, OPTIONS, POST"),
+        ("commands/x/cancel", "OPTIONS, POST"),
+        ("devices/laptop", "DELETE, GET, HEAD, OPTIONS, PATCH"),
+    ],
+)
+async def test_a_method_that_a_path_does_not_know_is_told_which_it_does(
+    api: Api, path: str, allowed: str
+) -> None:
+    answer = await api.http.put(path, json={})
+    asked = await api.http.options(path)
 
     assert answer.status_code == 405
     assert answer.headers["content-type"] == MEDIA_TYPE
-    assert answer.headers["allow"] == "GET, POST"
+    assert answer.headers["allow"] == allowed
+    assert (asked.status_code, asked.headers["allow"], asked.content) == (204, allowed, b"")
+
+
+async def test_nothing_is_allowed_where_nothing_is(api: Api) -> None:
+    answer = await api.http.options("nothing")
+
+    assert (answer.status_code, answer.headers["content-type"]) == (404, MEDIA_TYPE)
+
+
+async def test_head_is_get_without_its_body(api: Api, laptop: str) -> None:
+    whole = await api.http.get("devices/laptop")
+    head = await api.http.head("devices/laptop")
+
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == whole.headers["content-length"]
+    assert (await api.http.head("devices/nobody")).status_code == 404
+
+
+async def test_head_of_a_stream_does_not_wait_for_its_end(api: Api, laptop: str) -> None:
+    command_id = (await api.http.post("commands", json=BODY)).json()["command_id"]
+
+    async with asyncio.timeout(20):
+        head = await api.http.head(f"commands/{command_id}/watch", params={"within_s": 300})
+
+    assert (head.status_code, head.content) == (200, b"")
 
 
 async def test_a_store_that_is_away_is_a_service_that_is_away(api: Api, laptop: str) -> None:

@@ -39,4 +39,4 @@ async def test_a_real_installation_gives_identities_and_outlives_who_goes_away(
         ready = await orion.http.get(orion.http.base_url.copy_with(path="/readyz"))
         assert (ready.status_code, ready.json()["status"]) == (200, "degraded")  # there is no model
         assert ready.json()["checks"]["broker"] == {"state": "ok"}
-        assert (await orion.http.delete("devices/pump")).status_code == 204
+        assert (await orion.http.delete("devices/pump", headers={"If-Match": "*"})).status_code == 204

@@ -20,6 +20,7 @@ from controller.store.tables import (
     Message,
     Metric,
     MetricProgress,
+    RequestKey,
     ToolExecution,
 )
 from tests.factories import ADMIN, NOON, OPERATOR, a_place, an_event, an_execution
@@ -69,6 +70,11 @@ def fill(session: Session) -> None:
                 )
             )
         audit.record(session, "something", now=before(age))
+        session.add(
+            RequestKey(
+                username="ada", hash=str(age), fingerprint="f", command_id="c", at=before(max(age, 0.9))
+            )
+        )
         for ends in (before(age), NOON + timedelta(days=age + 1), None):
             new = NewMemory(f"{age} {ends}", "it", memories.own(OPERATOR), expires_at=ends)
             memories.remember(session, new, actor=OPERATOR, now=before(800))
@@ -83,6 +89,7 @@ def left(session: Session) -> dict[str, set[str]]:
         "messages": set(session.exec(select(Message.content))),
         "metrics": {f"{row.seconds} {row.at}" for row in session.exec(select(Metric))},
         "memory": set(session.exec(select(MemoryRow.key))),
+        "request_keys": set(session.exec(select(RequestKey.hash))),
     }
 
 
@@ -99,6 +106,7 @@ def expected() -> dict[str, set[str]]:
             f"{sec} {before(age)}" for sec, days in metric_days.items() for age in AGES if age <= days
         },
         "memory": {f"{age} {ends}" for age in AGES for ends in (NOON + timedelta(days=age + 1), None)},
+        "request_keys": {"0"},
     }
 
 
@@ -129,10 +137,10 @@ async def test_what_is_kept_for_ever_stays(store: Store) -> None:
 
     gone = await cleaner.clean()
 
-    assert set(gone) == {"metrics", "memory"}
+    assert set(gone) == {"metrics", "memory", "request_keys"}
 
 
-@pytest.mark.parametrize("name", ["commands", "events", "messages", "metrics", "memory"])
+@pytest.mark.parametrize("name", ["commands", "events", "messages", "metrics", "memory", "request_keys"])
 def test_a_step_looks_at_no_more_than_it_takes(session: Session, name: str) -> None:
     """What stays, as old events that nobody resolved, is not read again at every step."""
     rule = next(rule for rule in retention.rules(KEEP) if rule.name == name)

@@ -18,7 +18,7 @@ from urllib.parse import quote_plus, urlsplit
 from authlib.oauth2.client import OAuth2Client
 from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
-from controller.api.access import throttle
+from controller.api.access.addresses import subscriber
 from controller.api.access.elsewhere import (
     Arrived,
     Destination,
@@ -87,7 +87,7 @@ class Passage:
         """
         metadata = await self._provider.metadata()
         browser, state, now = browser or secrets.token_urlsafe(32), secrets.token_urlsafe(32), self._now()
-        place = throttle.network(address)
+        place = subscriber(address)
         await self._store.write(
             lambda session: attempts.begin(
                 session,

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from controller.api.routes.commands import wanted_wait
+from controller.api.preferences import wanted_wait
 from controller.services import settling
 from controller.store.store import StoreFailed
 from schemas.errors import ErrorCode

@@ -5,8 +5,8 @@ from alembic import op
 
 from controller.store.types import UtcTime
 
-revision = "0022"
-down_revision = "0021"
+revision = "0024"
+down_revision = "0023"
 
 
 def upgrade() -> None:

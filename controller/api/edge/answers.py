@@ -1,0 +1,68 @@
+"""Puts on each answer what all of them carry. HEAD is answered here too, as GET without its body."""
+
+from controller.api import headers
+from controller.api.edge.asgi import App, Message, Receive, Scope, Send
+
+_Headers = list[tuple[bytes, bytes]]
+
+
+def _raw(named: dict[str, str]) -> _Headers:
+    return [(name.lower().encode(), value.encode()) for name, value in named.items()]
+
+
+_PLAIN, _TLS = _raw(headers.ALWAYS), _raw(headers.ALWAYS | headers.TLS_ONLY)
+_POLICY, _NOT_KEPT, _ASKED_AGAIN = (
+    _raw(each) for each in (headers.UNLESS_SAID, headers.NOT_KEPT, headers.ASKED_AGAIN)
+)
+
+
+class Answers:
+    """Adds these headers to each answer as it begins."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        always = _TLS if scope["scheme"] == "https" else _PLAIN
+
+        async def add(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = _whole(message.get("headers", []), always)
+            await send(message)
+
+        if scope["method"] != "HEAD":
+            await self._app(scope, receive, add)
+            return
+        bodiless = _Bodiless(receive, add)
+        await self._app({**scope, "method": "GET"}, bodiless.receive, bodiless.send)
+
+
+class _Bodiless:
+    """An answer without its body. One that would go on is over as it begins: to it its reader has gone."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._is_over = False
+
+    async def receive(self) -> Message:
+        return {"type": "http.disconnect"} if self._is_over else await self._receive()
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await self._send(message)
+        elif not self._is_over:
+            self._is_over = True
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _whole(said: _Headers, always: _Headers) -> _Headers:
+    names = {name for name, _ in said}
+    kept: _Headers = []
+    if b"cache-control" not in names:
+        kept = _ASKED_AGAIN if b"etag" in names else _NOT_KEPT
+    policy = [] if b"content-security-policy" in names else _POLICY
+    return said + always + policy + kept

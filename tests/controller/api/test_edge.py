@@ -1,0 +1,303 @@
+"""What stands around the application: whose name it answers to, whose pages may ask, how often, and what each answer carries."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from controller.api import problems
+from controller.api.access.addresses import subscriber
+from controller.api.access.buckets import MOST_KEPT, PRIVILEGE, Buckets, Quota, TooOften
+from controller.api.access.turns import MOST, MOST_OF_ONE, Turns
+from controller.api.edge import layers
+from controller.api.edge.hosts import Hosts, own_names
+from controller.settings import ControllerSettings
+from schemas.errors import ErrorCode
+from tests.controller.api.conftest import NO_BROKER, Api
+
+
+@dataclass
+class Hour:
+    """A clock that somebody moves."""
+
+    at: float = 1_000.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+@asynccontextmanager
+async def around(clock: Hour, client: str = "192.0.2.7", **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """A small application with the layers around it, as somebody at an address asks it."""
+    app = FastAPI()
+
+    @app.get("/here")
+    async def here() -> dict[str, str]:
+        return {}
+
+    problems.install(app)
+    known = ControllerSettings(data_dir="/nowhere", endpoint=NO_BROKER, database_url="sqlite://", **settings)
+    transport = httpx.ASGITransport(layers.around(app, known, clock), client=(client, 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as asking:
+        yield asking
+
+
+@pytest.mark.parametrize(
+    ("host", "is_ours"),
+    [
+        ("localhost", True),
+        ("LocalHost.:8180", True),
+        ("panel.localhost", True),
+        ("127.0.0.1:8180", True),
+        ("[::1]:8180", True),
+        ("[::1]", True),
+        ("192.0.2.1", True),
+        ("orion.example.org", True),
+        ("ORION.example.org:443", True),
+        ("evil.example.org", False),
+        ("127.0.0.1.evil.example.org", False),
+        ("localhost.evil.example.org:8180", False),
+        ("evil.example.org:127.0.0.1", False),
+        ("2130706433", False),
+        ("localhost@evil.example.org", False),
+        ("[::1].evil.example.org", False),
+        ("", False),
+        (":8180", False),
+    ],
+)
+async def test_a_name_that_somebody_pointed_here_is_not_answered(host: str, is_ours: bool) -> None:
+    async with around(Hour(), http_names=("orion.example.org",)) as client:
+        answer = await client.get("/here", headers={"Host": host})
+
+    assert answer.status_code == (200 if is_ours else 421)
+    assert is_ours or answer.json()["code"] == ErrorCode.INVALID_ARGUMENTS
+
+
+async def test_a_name_that_a_proxy_tells_is_not_believed() -> None:
+    async with around(Hour()) as client:
+        headers = {"Host": "evil.example.org", "X-Forwarded-Host": "localhost"}
+        assert (await client.get("/here", headers=headers)).status_code == 421
+
+
+async def test_a_websocket_by_another_name_is_turned_away() -> None:
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope: dict[str, Any] = {"type": "websocket", "headers": [(b"host", b"evil.example.org")]}
+    door = Hosts(FastAPI(), names=own_names("127.0.0.1", ()))
+    await door(scope, receive, send)
+    await door(scope | {"extensions": {"websocket.http.response": {}}}, receive, send)
+
+    assert [each["type"] for each in sent] == [
+        "websocket.close",
+        "websocket.http.response.start",
+        "websocket.http.response.body",
+    ]
+    assert sent[1]["status"] == 421
+
+
+@pytest.mark.parametrize("path", ["health", "nothing", "devices", "auth/me", "openapi.json"])
+async def test_every_answer_tells_a_browser_to_keep_its_hands_off(api: Api, path: str) -> None:
+    answer = await api.http.get(path)
+
+    headers = {name: answer.headers.get(name) for name in ("x-content-type-options", "referrer-policy")}
+    assert headers == {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers.get_list("orion-api") == ["1"]
+    assert "strict-transport-security" not in answer.headers
+
+
+async def test_an_answer_to_nobody_and_one_that_failed_carry_them_too(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stranger = await api.http.get("devices", headers={"Authorization": ""})
+    elsewhere = await api.http.get("devices", headers={"Host": "evil.example.org"})
+
+    def broken(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(api.app.state.parts.quota, "spend", broken)
+    failed = await api.http.get("devices")
+
+    assert [each.status_code for each in (stranger, elsewhere, failed)] == [401, 421, 500]
+    for answer in (stranger, elsewhere, failed):
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers.get_list("orion-api") == ["1"]
+
+
+async def test_by_tls_a_browser_comes_by_tls_again(api: Api) -> None:
+    answer = await api.http.get("https://orion/api/v1/health")
+
+    assert answer.headers["strict-transport-security"].startswith("max-age=")
+
+
+async def test_no_other_page_may_ask_unless_its_origin_was_named() -> None:
+    page = {"Origin": "https://panel.example.org"}
+    asked = page | {
+        "Access-Control-Request-Method": "PATCH",
+        "Access-Control-Request-Headers": "authorization,if-match",
+    }
+    async with around(Hour()) as client:
+        assert "access-control-allow-origin" not in (await client.get("/here", headers=page)).headers
+        refused = await client.options("/here", headers=asked)
+        assert "access-control-allow-origin" not in refused.headers
+    async with around(Hour(), cors_origins=("https://panel.example.org",)) as client:
+        answer = await client.get("/here", headers=page)
+        before = await client.options("/here", headers=asked)
+        other = await client.get("/here", headers={"Origin": "https://panel.example.org.evil.example"})
+    assert answer.headers["access-control-allow-origin"] == "https://panel.example.org"
+    assert "access-control-allow-credentials" not in answer.headers
+    assert before.status_code == 200
+    assert "PATCH" in before.headers["access-control-allow-methods"]
+    assert "access-control-allow-origin" not in other.headers
+
+
+async def test_an_address_that_asks_too_often_waits_and_another_one_does_not() -> None:
+    clock = Hour()
+    async with around(clock, api_rate=1.0, api_burst=1) as client:
+        answers = [await client.get("/here") for _ in range(PRIVILEGE + 1)]
+        clock.at += 0.1
+        later = await client.get("/here")
+    assert [each.status_code for each in answers] == [200] * PRIVILEGE + [429]
+    assert (answers[-1].json()["code"], answers[-1].headers["retry-after"]) == (ErrorCode.RATE_LIMITED, "1")
+    assert later.status_code == 200
+
+
+def test_a_bucket_fills_again_and_never_more_than_full() -> None:
+    clock = Hour()
+    buckets = Buckets(clock, rate=2.0, burst=3)
+
+    assert [buckets.take("mia") for _ in range(4)] == [0.0, 0.0, 0.0, 0.5]
+    assert buckets.take("max") == 0.0
+    clock.at += 0.25
+    assert buckets.take("mia") == pytest.approx(0.25)
+    clock.at += 1_000.0
+    assert [buckets.take("mia") for _ in range(4)] == [0.0, 0.0, 0.0, 0.5]
+
+
+def test_without_a_rate_nobody_waits_and_nothing_is_kept() -> None:
+    buckets = Buckets(Hour(), rate=0.0, burst=1)
+
+    assert not any(buckets.take("mia") for _ in range(100))
+    assert not buckets._buckets
+
+
+def test_what_is_kept_of_who_asks_is_bounded() -> None:
+    buckets = Buckets(Hour(), rate=1.0, burst=1)
+    for number in range(MOST_KEPT + 10):
+        buckets.take(str(number))
+
+    assert len(buckets._buckets) == MOST_KEPT
+    assert buckets.take(str(MOST_KEPT + 9)) > 0  # the latest ones are known
+
+
+def test_the_owner_may_ask_more_often_than_a_user_and_neither_uses_up_the_others() -> None:
+    quota = Quota(Hour(), rate=1.0, burst=2)
+
+    for _ in range(2):
+        quota.spend("mia")
+    with pytest.raises(TooOften):
+        quota.spend("mia")
+    for _ in range(2 * PRIVILEGE):
+        quota.spend(None)
+    with pytest.raises(TooOften) as caught:
+        quota.spend(None)
+    assert caught.value.retry_after == 1
+
+
+async def test_a_user_who_asks_too_often_is_told_when_to_come_back(api: Api) -> None:
+    api.app.state.parts.quota._of_owner = Buckets(Hour(), rate=1.0, burst=1)
+
+    first, second = await api.http.get("auth/me"), await api.http.get("auth/me")
+
+    assert (first.status_code, second.status_code) == (200, 429)
+    assert (second.json()["code"], second.headers["retry-after"]) == (ErrorCode.RATE_LIMITED, "1")
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("unix:", "unix:"),
+    ],
+)
+def test_an_ipv6_network_is_one_address(address: str, counted: str) -> None:
+    assert subscriber(address) == counted
+
+
+def test_turns_are_bounded_for_one_user_and_for_all() -> None:
+    turns = Turns()
+    for _ in range(MOST_OF_ONE):
+        turns.begin("mia")
+    with pytest.raises(TooOften):
+        turns.begin("mia")
+    turns.begin("max")
+    turns.end("mia")
+    turns.begin("mia")
+    for number in range(MOST - MOST_OF_ONE - 1):
+        turns.begin(str(number))
+    with pytest.raises(TooOften):
+        turns.begin("somebody else")
+    turns.end("max")
+    turns.begin("somebody else")
+
+
+async def test_who_has_enough_turns_at_work_is_told_to_come_back(api: Api) -> None:
+    turns = api.app.state.parts.turns
+    for _ in range(MOST_OF_ONE):
+        turns.begin("admin")
+
+    full = await api.http.post("ask", json={"text": "hello"})
+    turns.end("admin")
+    free = await api.http.post("ask", json={"text": "hello"})
+
+    assert (full.status_code, full.json()["code"]) == (429, ErrorCode.RATE_LIMITED)
+    assert int(full.headers["retry-after"]) > 0
+    assert free.status_code == 200
+    assert turns._running["admin"] == MOST_OF_ONE - 1  # a turn that is over counts no more
+
+
+async def test_the_edge_holds_back_no_part_of_a_stream(api: Api, laptop: str) -> None:
+    body = {"device_id": "laptop", "tool": "path_info", "arguments": {"path": "x"}}
+    command_id = (await api.http.post("commands", json=body)).json()["command_id"]
+    parts: asyncio.Queue[Any] = asyncio.Queue()
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": f"/api/v1/commands/{command_id}/watch",
+        "raw_path": b"",
+        "query_string": b"within_s=300",
+        "root_path": "",
+        "headers": [(b"host", b"orion"), (b"authorization", f"Bearer {api.token}".encode())],
+        "client": ("127.0.0.1", 1),
+        "server": ("orion", 80),
+    }
+    heard: asyncio.Queue[Any] = asyncio.Queue()
+    heard.put_nowait({"type": "http.request", "body": b"", "more_body": False})
+
+    watching = asyncio.create_task(api.app(scope, heard.get, parts.put))
+    async with asyncio.timeout(20):
+        start, line = await parts.get(), await parts.get()
+    assert (start["status"], line["more_body"]) == (200, True)
+    assert command_id.encode() in line["body"]
+    assert not watching.done()
+    heard.put_nowait({"type": "http.disconnect"})
+    await watching
