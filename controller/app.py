@@ -12,7 +12,10 @@ from functools import partial
 from controller.api import app as http
 from controller.api import token
 from controller.api.access.doorkeeper import Doorkeeper
+from controller.api.access.passes import Passes
 from controller.api.deps import Parts
+from controller.api.live.hub import Hub
+from controller.api.live.websocket import Door
 from controller.archivist import Archivist
 from controller.assistant.chat import Assistant
 from controller.assistant.offline import Planner
@@ -150,7 +153,16 @@ async def _serve(
         instruments,
         spans,
     )
-    assistant = Assistant(store, replies, Planner(), provider, fast_path=model.fast_path, spans=spans)
+    live = Hub(store)
+    assistant = Assistant(
+        store,
+        replies,
+        Planner(),
+        provider,
+        fast_path=model.fast_path,
+        spans=spans,
+        overhear=live.overhear,
+    )
     pacer = Pacer(store)
     people = People(store, assistant, spans=spans)
     historian = Historian(store)
@@ -167,6 +179,7 @@ async def _serve(
         historian,
         instruments,
         CommandSpans(spans),
+        live,
     )
     listeners = [each.hear for each in hearing]
     store.listen(lambda told: notices.tell(told, listeners))
@@ -205,6 +218,7 @@ async def _serve(
     named = asyncio.Event()
     try:
         async with asyncio.TaskGroup() as tasks:
+            admins = await asyncio.to_thread(token.ensure, settings.token_path)
             parts = Parts(
                 settings=settings,
                 store=store,
@@ -217,10 +231,13 @@ async def _serve(
                 keyring=keyring,
                 notary=notary,
                 archivist=archivist,
-                token=await asyncio.to_thread(token.ensure, settings.token_path),
+                token=admins,
                 doorkeeper=doorkeeper,
                 instruments=instruments,
                 spans=spans,
+                passes=Passes(ring, admins),
+                live=live,
+                door=Door(),
                 tasks=tasks,
             )
             server = await asyncio.to_thread(http.serving, parts)
@@ -229,6 +246,7 @@ async def _serve(
                 tasks.create_task(server.serve(sockets=[listener]), name="http"),
                 tasks.create_task(pacer.run(), name="pacer"),
                 tasks.create_task(joining.run(), name="joining"),
+                tasks.create_task(live.run(), name="live"),
                 tasks.create_task(people.run(), name="people"),
                 tasks.create_task(notary.run(), name="notary"),
                 tasks.create_task(archivist.run(), name="archivist"),
@@ -240,6 +258,7 @@ async def _serve(
             scheduler.start()
             await stop.wait()
             logger.info("Stopping")
+            live.close()
             server.should_exit = True
             await asyncio.wait(working[:2], timeout=STOP_WITHIN)
             _end()

@@ -13,6 +13,9 @@ from starlette.types import ASGIApp
 
 from controller.api import description, problems
 from controller.api.deps import Parts
+from controller.api.live import websocket
+from controller.api.live.hub import READERS
+from controller.api.live.lines import HttpLine, WebSocketLine
 from controller.api.metering import Metered
 from controller.api.readiness import Probes
 from controller.api.routes import (
@@ -40,6 +43,7 @@ from controller.api.routes import (
     sessions,
     signing_keys,
     stats,
+    stream,
     system,
     traces,
     users,
@@ -50,6 +54,8 @@ from controller.errors import OrionError
 logger = logging.getLogger(__name__)
 
 STOP_WITHIN = 2  # seconds that open requests get at the end
+CONNECTIONS = 200  # at once, beside those that watch
+PING_EVERY = 15.0  # seconds, of a WebSocket; one that does not answer for as long has gone
 BACKLOG = 128  # callers that wait to be let in
 KINDS = (  # of routes, as the API's description lists them
     auth,
@@ -72,6 +78,7 @@ KINDS = (  # of routes, as the API's description lists them
     events,
     search,
     stats,
+    stream,
     system,
     users,
     grants,
@@ -165,7 +172,14 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=STOP_WITHIN,
                 server_header=False,
                 proxy_headers=False,  # whoever calls could say any address there
-                limit_concurrency=200,
+                # uvicorn counts open connections, streams among them, and asks of WebSockets nothing
+                limit_concurrency=CONNECTIONS + READERS,
+                http=HttpLine,
+                ws=WebSocketLine,
+                ws_max_size=websocket.MAX_SIZE,
+                ws_ping_interval=PING_EVERY,
+                ws_ping_timeout=PING_EVERY,
+                ws_per_message_deflate=False,  # it would be made anew for each of many readers
             )
         )
 

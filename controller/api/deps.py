@@ -14,6 +14,9 @@ from broker.administration import Administration
 from controller.api.access import scopes
 from controller.api.access.bearers import Unauthorized
 from controller.api.access.doorkeeper import Doorkeeper
+from controller.api.access.passes import Passes
+from controller.api.live.hub import Hub
+from controller.api.live.websocket import Door
 from controller.assistant.chat import Assistant
 from controller.errors import Refused
 from controller.instruments import Instruments
@@ -113,6 +116,9 @@ class Parts:
     doorkeeper: Doorkeeper
     instruments: Instruments
     spans: Spans
+    passes: Passes
+    live: Hub
+    door: Door  # of WebSockets, before it is known whose they are
     tasks: asyncio.TaskGroup  # for work that outlives its request
 
 

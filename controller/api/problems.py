@@ -2,20 +2,23 @@
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic_core import from_json
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from broker.identities import BrokerUnreachable, IdentityError, NameTaken, NotWritten, UnknownIdentity
 from controller.api.access.bearers import Unauthorized
 from controller.api.access.doorkeeper import GrantRefused
 from controller.api.access.throttle import TooManyTries
+from controller.api.live.hub import TooManyReaders
 from controller.api.shapes.problems import MEDIA_TYPE
 from controller.assistant.chat import TextTooLong
 from controller.errors import (
@@ -53,6 +56,7 @@ STATUSES: dict[type[OrionError], int] = {
     Unauthorized: 401,
     GrantRefused: 400,  # RFC 6749, 5.2
     TooManyTries: 429,
+    TooManyReaders: 429,
     OrionError: 500,
 }
 
@@ -85,7 +89,7 @@ async def _ours(_request: Request, error: Exception) -> Response:
     match found:
         case Unauthorized():
             headers = {"WWW-Authenticate": "Bearer"}
-        case TooManyTries():
+        case TooManyTries() | TooManyReaders():
             headers = {"Retry-After": str(found.retry_after)}
         case GrantRefused():
             headers, more = {"Cache-Control": "no-store"}, {"error": found.error}
@@ -134,15 +138,35 @@ async def _unexpected(request: Request, error: Exception) -> Response:
     return problem(500, ErrorCode.INTERNAL, "Something went wrong here; the log says what.")
 
 
-async def _bounded(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
-    length = request.headers.get("content-length")
-    if length is None and request.method in ("POST", "PUT", "PATCH"):
+class _Bounded:
+    """What is around every request: no body that is too large comes in, and each answer says whose it is.
+
+    Plain ASGI, so that a stream goes out as it is made.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(OURS)
+            await send(message)
+
+        refusal = _size_refusal(scope["method"], Headers(scope=scope).get("content-length"))
+        await (refusal or self._app)(scope, receive, marked)
+
+
+def _size_refusal(method: str, length: str | None) -> Response | None:
+    if length is None and method in ("POST", "PUT", "PATCH"):
         return problem(411, ErrorCode.INVALID_ARGUMENTS, "A body needs a Content-Length.")
     if length is not None and (not length.isdecimal() or len(length) > 9 or int(length) > MAX_PAYLOAD):
         return problem(413, ErrorCode.PAYLOAD_TOO_LARGE, f"A body may have at most {MAX_PAYLOAD} bytes.")
-    answer = await proceed(request)
-    answer.headers.update(OURS)
-    return answer
+    return None
 
 
 async def exact_json(request: Request) -> None:
@@ -172,4 +196,4 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unexpected)
-    app.middleware("http")(_bounded)
+    app.add_middleware(_Bounded)

@@ -14,6 +14,7 @@ from controller.errors import AlreadyExists, Conflict, Refused, UnknownUser
 from controller.services import audit, devices, names
 from controller.services.accounts import signins
 from controller.services.actors import Actor, Role
+from controller.store import notices
 from controller.store.tables import ToolExecution, User
 from schemas.commands import Via
 from schemas.wire import JsonObject
@@ -219,3 +220,4 @@ def _record(
 ) -> None:
     detail: JsonObject = {"username": row.username, "role": row.role, **more}
     audit.record(session, action, now=now, actor=actor, detail=detail)
+    notices.announce(session, notices.RightsChanged(row.username))

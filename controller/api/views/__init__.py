@@ -1,7 +1,7 @@
 """Rows as JSON: what the API shows of each noun, secrets never among it."""
 
 from controller.api.views.accounts import api_key, grant, user
-from controller.api.views.commands import approval, command
+from controller.api.views.commands import approval, command, departure, outcome, withheld
 from controller.api.views.devices import affected, connection, device, device_whole, history, links
 from controller.api.views.records import audit, conversation, event, hit, memory, message
 from controller.api.views.rows import page
@@ -14,6 +14,7 @@ __all__ = [
     "command",
     "connection",
     "conversation",
+    "departure",
     "device",
     "device_whole",
     "event",
@@ -23,6 +24,8 @@ __all__ = [
     "links",
     "memory",
     "message",
+    "outcome",
     "page",
     "user",
+    "withheld",
 ]

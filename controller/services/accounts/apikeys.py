@@ -16,6 +16,7 @@ from sqlmodel import Session, col, func, select, update
 from controller.errors import Conflict, InvalidArguments, UnknownKey
 from controller.services import audit
 from controller.services.actors import Actor, KeyBounds
+from controller.store import notices
 from controller.store.tables import ApiKey
 from schemas.wire import JsonObject
 
@@ -166,3 +167,4 @@ def _record(session: Session, action: str, row: ApiKey, *, actor: Actor, now: da
     detail: JsonObject = {"key_id": row.id, "name": row.name, "username": row.username}
     detail |= {"scopes": list(row.scopes), "devices": list(row.devices)}
     audit.record(session, action, now=now, actor=actor, detail=detail)
+    notices.announce(session, notices.RightsChanged(row.username))

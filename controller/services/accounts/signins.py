@@ -14,6 +14,7 @@ from sqlmodel import Session, col, delete, update
 
 from controller.services import audit
 from controller.services.actors import Actor, Role
+from controller.store import notices
 from controller.store.tables import RefreshToken, SignIn, User
 from schemas.commands import Via
 from schemas.ids import new_id
@@ -111,6 +112,7 @@ def _hash(token: str) -> str:
 def _end(session: Session, user: User, row: SignIn, why: str, *, now: datetime) -> None:
     row.ended_at, row.ended_why = now, why
     _record(session, f"user.sign_in_{why}", user, row, now=now)
+    notices.announce(session, notices.RightsChanged(user.username))
 
 
 def _record(session: Session, action: str, user: User, row: SignIn, *, now: datetime) -> None:
