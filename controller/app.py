@@ -153,7 +153,7 @@ async def _serve(
         instruments,
         spans,
     )
-    live = Hub(store)
+    live = Hub(store, readers=http.most_readers())
     assistant = Assistant(
         store,
         replies,

@@ -56,6 +56,7 @@ NOUNS = {
     "sessions": "sessions",
     "audit": "audit",
     "events": "records",
+    "watch": "watch",
     "stats": "stats",
     "doctor": "doctor",
     "conform": "conform",

@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from controller.api import description, problems
+from controller.api import description, descriptors, problems
 from controller.api.deps import Parts
 from controller.api.live import websocket
 from controller.api.live.hub import READERS
@@ -54,6 +54,7 @@ from controller.errors import OrionError
 logger = logging.getLogger(__name__)
 
 STOP_WITHIN = 2  # seconds that open requests get at the end
+READERS_AT_LEAST = 20  # however few connections the system allows
 CONNECTIONS = 200  # at once, beside those that watch
 PING_EVERY = 15.0  # seconds, of a WebSocket; one that does not answer for as long has gone
 BACKLOG = 128  # callers that wait to be let in
@@ -157,6 +158,14 @@ def listen(listener: socket.socket) -> None:
     except OSError as error:
         host, port = listener.getsockname()[:2]
         raise AddressTaken(host, port) from error
+
+
+def most_readers() -> int:
+    """How many may watch the stream at once here, and leave room for everybody else."""
+    room = descriptors.room_for(CONNECTIONS + READERS)
+    if room < CONNECTIONS + READERS:
+        logger.warning("The system lets the controller have %d connections open at once", room)
+    return max(READERS_AT_LEAST, room - CONNECTIONS)
 
 
 class Server(uvicorn.Server):

@@ -147,7 +147,7 @@ class Hub:
             reader.say(Control.RESET, {"reason": found.value})
         self._end_at(reader, judged.ends_at)
         self._readers.add(reader)
-        self._told = self.backlog.number
+        self._catch_up()
         if self._is_closed:
             reader.finish(End.STOPPING)
         return reader
@@ -168,6 +168,7 @@ class Hub:
             self._round.cancel()
         for reader in self._readers:
             reader.finish(End.STOPPING)
+            reader.hurry()
 
     async def run(self) -> None:
         """Look after the readers until cancelled."""
@@ -260,10 +261,14 @@ class Hub:
     def _tell(self) -> None:
         self._round = None
         self._rounded_at = _time()
-        self._told = self.backlog.number
-        self._batches.clear()
+        self._catch_up()
         for reader in self._readers:
             reader.wake()
+
+    def _catch_up(self) -> None:
+        """Let out all there is; what was made of less is of no use to who is at the same place."""
+        self._told = self.backlog.number
+        self._batches.clear()
 
     def _is_listened_to(self, *, now_is: bool = False) -> bool:
         """Whether messages are kept: somebody watches, or did a moment ago and may come back."""

@@ -84,9 +84,12 @@ class Reader:
         """End the stream; the first reason counts."""
         if self.end is None:
             self.end = end
-        if self.end is End.STOPPING and self._line is not None:
-            self._line.reschedule(asyncio.get_running_loop().time() + HURRY)
         self._awake.set()
+
+    def hurry(self) -> None:
+        """Do not wait any longer for a line that takes nothing."""
+        if self._line is not None and not self._line.expired():
+            self._line.reschedule(asyncio.get_running_loop().time() + HURRY)
 
     async def next(self) -> bytes | None:
         """What is to be sent now, as soon as there is anything; None: nothing any more."""

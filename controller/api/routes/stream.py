@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, WebSocket
 from fastapi.requests import HTTPConnection
 
+from controller.api import deps
 from controller.api.access.bearers import Unauthorized
 from controller.api.deps import Parts
 from controller.api.live import sse, websocket
@@ -13,7 +14,6 @@ from controller.api.live.reader import Reader
 from controller.api.live.watch import NOUN, Wanted
 from controller.api.routing import PREFIX
 from controller.errors import InvalidArguments, OrionError
-from schemas.commands import Via
 from schemas.ids import DeviceId, MessageId
 
 router = APIRouter(prefix=PREFIX, tags=[NOUN])  # no body is read here
@@ -54,6 +54,7 @@ Watching = Annotated[Wanted, Depends(wanted)]
 
 @router.get(
     "/stream",
+    dependencies=[Depends(deps.actor)],
     status_code=200,
     response_class=sse.EventStream,
     responses={200: {"content": {sse.MEDIA_TYPE: {"schema": {"type": "string"}}}}},
@@ -115,7 +116,4 @@ def _bearer(authorization: str) -> str:
 
 
 async def _opened(controller: Parts, token: str, watching: Wanted, wrap: Wrap, after: str | None) -> Reader:
-    shown = controller.passes.of(token)
-    if shown.key is not None:  # its last use is noted
-        await controller.doorkeeper.actor_of(token, Via.API)
-    return await controller.live.open(shown, watching, wrap, after=after)
+    return await controller.live.open(controller.passes.of(token), watching, wrap, after=after)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from tests.controller.api.people import sign_in, somebody
 from tests.factories import ADMIN, NOON, a_place, a_presence, a_profile
 
 Message = dict[str, Any]
+_TLS = ssl.create_default_context()  # unused here, and a client that makes its own takes long
 PATIENCE = 10.0  # seconds; a test that waits so long has failed
 
 
@@ -54,10 +56,10 @@ class Events:
         self.last_id: str | None = None
         self.comments: list[str] = []
 
-    async def next(self) -> Message:
+    async def next(self, within_s: float = PATIENCE) -> Message:
         """The next event."""
         kind, data = "", ""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(within_s):
             async for line in self._lines:
                 name, _, value = line.partition(": ")
                 if name == "id":
@@ -99,7 +101,7 @@ async def events(
     if after is not None:
         headers["Last-Event-ID"] = after
     async with (
-        httpx.AsyncClient(timeout=PATIENCE, headers=headers) as client,
+        httpx.AsyncClient(timeout=PATIENCE, headers=headers, verify=_TLS) as client,
         client.stream("GET", stand.url, params=query) as answer,
     ):
         assert answer.status_code == 200, await answer.aread()
@@ -109,7 +111,7 @@ async def events(
 async def refused(stand: Stand, token: str | None = None, **query: Any) -> httpx.Response:
     """The answer to somebody who is not let in."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    async with httpx.AsyncClient(timeout=PATIENCE, headers=headers) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE, headers=headers, verify=_TLS) as client:
         return await client.get(stand.url, params=query)
 
 
