@@ -23,7 +23,7 @@ from controller.assistant.overheard import Query
 from controller.errors import Refused
 from controller.services.actors import Actor
 from controller.store.notices import LivesForgotten, Notice, PlaceChanged, PlaceGone, RightsChanged
-from controller.store.store import Store, StoreBusy, StoreFailed
+from controller.store.store import Store
 from schemas.assistant import Response
 from schemas.errors import ErrorCode
 
@@ -37,6 +37,9 @@ BATCH = 256 * 1024  # bytes that one reader gets at once
 SHARED = 64  # batches that are kept for the next reader who is at the same place
 KEEP_ALIVE = 15.0  # seconds of silence
 LOOK_AGAIN = 10.0  # seconds between two looks at the rights of all, whatever was heard
+SELDOM = (
+    20.0  # times as long as the last look took, at least: many readers of few devices are much to look at
+)
 REGROUPED = 0.5  # seconds between two looks because of devices: they are often added one after the other
 UNSURE = 30.0  # seconds that the store may be away before nobody's rights are believed any more
 
@@ -73,6 +76,7 @@ class Hub:
         self._changed: set[str] = set()  # users whose rights are to be looked at
         self._regrouped = False
         self._looked_at = 0.0
+        self._look_every = LOOK_AGAIN
         self._regrouped_at = 0.0
         self._changes = 0  # of anybody's rights
         self._wake = asyncio.Event()
@@ -192,14 +196,15 @@ class Hub:
             return
         try:
             judged = await judging.judge_all(self._store, due, now=self._now())
-        except (StoreBusy, StoreFailed) as error:
-            logger.warning("The rights of who watches cannot be looked at yet: %s", error)
+        except Exception:  # whatever it is, nobody's rights are known, and the stream goes on for a while
+            logger.exception("The rights of who watches cannot be looked at yet")
             self._changed |= {reader.user for reader in due}
             self._looked_at = sure_at
             if now - sure_at > UNSURE:
                 for reader in self._readers:
                     reader.finish(End.UNAVAILABLE)
             return
+        self._look_every = max(LOOK_AGAIN, SELDOM * (_time() - now))
         for reader in due:
             found = judged[reader.shown, reader.watch.wanted]
             if isinstance(found, End):
@@ -209,13 +214,22 @@ class Hub:
             if found.watch != reader.watch:
                 reader.watch = self._same(found.watch)
                 reader.say(Control.RESET, {"reason": "rights_changed"})
+            if not self._is_doubted(reader):  # nothing more has changed meanwhile
+                reader.is_held = False
+                reader.wake()
 
     def _look_soon(self) -> None:
+        """Tell nobody anything whose rights have changed, until it is known what they are."""
         self._changes += 1
+        for reader in self._readers:
+            reader.is_held = reader.is_held or self._is_doubted(reader)
         self._wake.set()
 
+    def _is_doubted(self, reader: Reader) -> bool:
+        return reader.user in self._changed or (self._regrouped and not reader.watch.is_the_same_everywhere)
+
     def _due(self, now: float) -> list[Reader]:
-        everybody = now - self._looked_at >= LOOK_AGAIN
+        everybody = now - self._looked_at >= self._look_every
         regrouped = self._regrouped and now - self._regrouped_at >= REGROUPED
         changed, self._changed = self._changed, set()
         if everybody:

@@ -55,6 +55,7 @@ class Reader:
         self.place = place
         self.end: End | None = None
         self.quiet_since = asyncio.get_running_loop().time()
+        self.is_held = False  # until it is known what they may see by now
         self.ending: asyncio.TimerHandle | None = None  # when what they came in with ends
         self._source = source
         self._id_of = id_of
@@ -96,13 +97,14 @@ class Reader:
         while self.end is None:
             if self._own:
                 return self._own.popleft()
-            found = self._source(self)
-            if found is None:
-                self.finish(End.SLOW)
-                break
-            made, self.place = found
-            if made:
-                return made
+            if not self.is_held:
+                found = self._source(self)
+                if found is None:
+                    self.finish(End.SLOW)
+                    break
+                made, self.place = found
+                if made:
+                    return made
             self._awake.clear()
             await self._awake.wait()
         return None

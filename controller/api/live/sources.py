@@ -3,6 +3,7 @@
 A state that was told is not told again, and of heartbeats no more than somebody can look at.
 """
 
+import json
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -39,15 +40,16 @@ RESPONSES = {
 
 @dataclass(slots=True)
 class _Latest:
-    """What was told last, of some things."""
+    """What was told last, of some things: no more of it than whether it is the same."""
 
-    told: OrderedDict[str, Json] = field(default_factory=OrderedDict)
+    told: OrderedDict[str, int] = field(default_factory=OrderedDict)
 
     def is_new(self, name: str, view: Json) -> bool:
         """Whether this was not what was told last."""
-        if self.told.get(name) == view:
+        known = hash(json.dumps(view, default=str))
+        if self.told.get(name) == known:
             return False
-        self.told[name] = view
+        self.told[name] = known
         self.told.move_to_end(name)
         while len(self.told) > REMEMBERED:
             self.told.popitem(last=False)

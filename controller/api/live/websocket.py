@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from controller.api.access.bearers import Unauthorized
 from controller.api.live import lines
@@ -103,20 +103,28 @@ async def turn_away(websocket: WebSocket, error: OrionError) -> None:
 async def serve(websocket: WebSocket, hub: Hub, reader: Reader) -> None:
     """Tell a reader what there is, until one of the two sides ends it."""
     line = lines.under_websocket(websocket.scope)
+    try:
+        if websocket.application_state is WebSocketState.CONNECTING:  # it was known who it is
+            await websocket.accept()
+        await _tell(websocket, line, reader)
+    finally:
+        hub.leave(reader)
+    try:
+        async with asyncio.timeout(HURRY):
+            await _close(websocket, reader.end or End.GONE)
+    except TimeoutError:
+        line.cut()
+
+
+async def _tell(websocket: WebSocket, line: lines.WebSocketLine, reader: Reader) -> None:
     listening = asyncio.create_task(_listen(websocket, reader), name="stream-listening")
     try:
         with suppress(TimeoutError):
             while (made := await reader.next()) is not None:
                 await reader.send(line.write(made))
     finally:
-        hub.leave(reader)
         listening.cancel()
         await asyncio.wait([listening])
-    try:
-        async with asyncio.timeout(HURRY):
-            await _close(websocket, reader.end or End.GONE)
-    except TimeoutError:
-        line.cut()
 
 
 async def _listen(websocket: WebSocket, reader: Reader) -> None:

@@ -14,6 +14,7 @@ from controller.api.live.reader import Reader
 from controller.api.live.watch import NOUN, Wanted
 from controller.api.routing import PREFIX
 from controller.errors import InvalidArguments, OrionError
+from schemas.commands import Via
 from schemas.ids import DeviceId, MessageId
 
 router = APIRouter(prefix=PREFIX, tags=[NOUN])  # no body is read here
@@ -89,11 +90,6 @@ async def messages(
     if authorization is not None:
         token = _bearer(authorization)
         reader = await _opened(controller, token, watching, websocket.frame, last_event_id)
-        try:
-            await line.accept()
-        except BaseException:
-            controller.live.leave(reader)
-            raise
     else:
         said = await controller.door.first(line)
         if said is None:
@@ -116,4 +112,7 @@ def _bearer(authorization: str) -> str:
 
 
 async def _opened(controller: Parts, token: str, watching: Wanted, wrap: Wrap, after: str | None) -> Reader:
-    return await controller.live.open(controller.passes.of(token), watching, wrap, after=after)
+    shown = controller.passes.of(token)
+    if shown.key is not None:  # that it was used is noted there
+        await controller.doorkeeper.actor_of(token, Via.API)
+    return await controller.live.open(shown, watching, wrap, after=after)

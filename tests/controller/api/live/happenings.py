@@ -7,6 +7,8 @@ from typing import Any
 from controller.services import devices, events, settling
 from controller.services.devices import Beat
 from tests.controller.api.conftest import Api
+from tests.controller.api.live import watching
+from tests.controller.api.live.watching import Stand
 from tests.controller.api.routes.orders import CREATE
 from tests.factories import NOON, a_heartbeat, a_presence, a_reply, an_event, later
 
@@ -43,3 +45,9 @@ async def stopped(api: Api, device_id: str = "laptop") -> None:
     """The device goes."""
     gone = a_presence("offline", reason="stopped")
     await api.store.write(partial(devices.store_presence, device_id=device_id, presence=gone, now=later(1)))
+
+
+async def settled(stand: Stand) -> None:
+    """Everybody has been told everything."""
+    readers = stand.live._readers
+    await watching.until(lambda: all(each.place == stand.live.backlog.number for each in readers))

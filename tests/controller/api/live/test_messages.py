@@ -6,13 +6,18 @@ from typing import Any
 
 import pytest
 
+from controller.api.live.backlog import Backlog
+from controller.api.live.messages import NOUNS, Kind
+from controller.api.live.sources import Sources
 from controller.services import devices, events, settling
+from controller.services.accounts import apikeys
+from controller.store.notices import HeartbeatsTaken
 from schemas.commands import ReplyStatus
 from tests.controller.api.live import watching
 from tests.controller.api.live.happenings import ASK, asked, beat, done, noticed, ordered, stopped
 from tests.controller.api.live.watching import Events, Stand
 from tests.controller.api.routes.orders import CREATE, DELETE
-from tests.factories import NOON, a_presence, an_event, later
+from tests.factories import NOON, a_heartbeat, a_presence, an_event, later
 
 
 async def types_until(reader: Events, kind: str) -> list[str]:
@@ -202,3 +207,23 @@ async def test_filters_leave_what_was_asked_for(stand: Stand, laptop: str) -> No
 )
 async def test_what_cannot_be_asked_for_is_refused(stand: Stand, query: dict[str, Any]) -> None:
     assert (await watching.refused(stand, stand.api.token, **query)).status_code == 422
+
+
+@pytest.mark.parametrize(("readers", "told"), [(1, 40), (1_000, 10)])
+def test_heartbeats_are_fewer_where_many_devices_meet_many_readers(readers: int, told: int) -> None:
+    backlog = Backlog(lambda: NOON)
+    seconds = [0.0]
+    sources = Sources(backlog, clock=lambda: seconds[0], readers=lambda: readers)
+    for second in range(4):
+        seconds[0] = 1.0 * second
+        beats = tuple((f"device-{each}", a_heartbeat(second), NOON) for each in range(10))
+        # ninety more are known: with a thousand readers each of a hundred is told every five seconds
+        others = tuple((f"other-{each}", a_heartbeat(second), NOON) for each in range(90) if second == 0)
+        sources.hear(HeartbeatsTaken(others + beats))
+
+    assert sum(1 for each in backlog.after(0) if each.data["device_id"].startswith("device-")) == told
+
+
+def test_each_type_takes_a_scope_of_its_own_noun() -> None:
+    assert set(NOUNS) == set(Kind)
+    assert set(NOUNS.values()) <= set(apikeys.NOUNS)

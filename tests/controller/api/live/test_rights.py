@@ -10,7 +10,7 @@ from controller.services.actors import Role
 from controller.services.users import UserRole
 from tests.controller.api.conftest import Api
 from tests.controller.api.live import watching
-from tests.controller.api.live.happenings import asked, beat, done, noticed, ordered, stopped
+from tests.controller.api.live.happenings import asked, beat, done, noticed, ordered, settled, stopped
 from tests.controller.api.live.watching import Message, Stand
 from tests.controller.api.people import as_somebody
 from tests.controller.api.routes.orders import DELETE
@@ -18,12 +18,6 @@ from tests.controller.api.routes.orders import DELETE
 OF_DEVICES = {"device_register", "device_heartbeat", "event"}
 OF_COMMANDS = {"tool_execute", "tool_result", "command"}
 LOOK = {"device_id": "laptop", "tool": "path_info", "arguments": {"path": "Test"}}
-
-
-async def settled(stand: Stand) -> None:
-    """Everybody has been told everything."""
-    readers = stand.live._readers
-    await watching.until(lambda: all(each.place == stand.live.backlog.number for each in readers))
 
 
 async def told(stand: Stand, token: str) -> dict[str, list[Any]]:

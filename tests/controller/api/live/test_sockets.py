@@ -55,6 +55,15 @@ async def test_a_key_that_opens_nothing_is_refused_before_there_is_a_websocket(s
     assert "stream:read" in answer.json()["detail"]
 
 
+async def test_that_a_key_was_used_is_noted(stand: Stand) -> None:
+    await watching.token_of(stand.api, "ann", UserRole.ADMIN)
+    key_id, key = await watching.key_of(stand.api, "ann", "stream:read", "events:read")
+    async with watching.socket(stand, key) as line:
+        assert (await watching.told(line))["data"]["types"] == ["event"]
+
+    assert (await stand.api.http.get(f"keys/{key_id}")).json()["last_used_at"] is not None
+
+
 async def test_a_browser_says_its_token_first_of_all(stand: Stand, laptop: str) -> None:
     async with websockets.connect(stand.ws_url, proxy=None) as line:
         await line.send(json.dumps({"type": "auth", "token": stand.api.token}))

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from controller.api.live import hub
-from controller.services import devices, users
+from controller.services import devices, events, users
 from controller.services.accounts import apikeys, grants
 from controller.services.accounts.grants import Place
 from controller.services.actors import Role
@@ -16,10 +16,10 @@ from controller.store import tokenring
 from controller.store.store import Session
 from tests.controller.api.conftest import Api
 from tests.controller.api.live import watching
-from tests.controller.api.live.happenings import noticed, ordered
+from tests.controller.api.live.happenings import noticed, ordered, settled
 from tests.controller.api.live.watching import Stand
 from tests.controller.api.people import post
-from tests.factories import ADMIN, NOON, a_place
+from tests.factories import ADMIN, NOON, a_place, an_event
 
 END = {"reason": "unauthorized", "code": 4401}
 Change = Callable[[Api, str], Awaitable[object]]
@@ -54,7 +54,7 @@ CHANGES = [signs_out, is_disabled, is_removed, gets_another_password, becomes_a_
 async def test_who_may_come_in_no_more_is_told_nothing_more(
     stand: Stand, laptop: str, change: Change, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "LOOK_AGAIN", 1e9)  # it is heard of, and not only found out
+    monkeypatch.setattr(stand.live, "_look_every", 1e9)  # it is heard of, and not only found out
     token = await watching.token_of(stand.api, "otto", UserRole.OPERATOR)
     async with watching.events(stand, token) as reader, watching.socket(stand, token) as line:
         await reader.until("ready")
@@ -63,6 +63,34 @@ async def test_who_may_come_in_no_more_is_told_nothing_more(
         assert (await reader.rest())[-1]["data"] == END
         assert await watching.closed(line) == (4401, "unauthorized")
     assert stand.live.count == 0
+
+
+async def test_nothing_goes_out_by_rights_that_were_taken_away_before(stand: Stand, laptop: str) -> None:
+    token = await watching.token_of(stand.api, "otto", UserRole.OPERATOR)
+    guest = await watching.token_of(stand.api, "gus", UserRole.GUEST)
+    await watching.grant(stand.api, "gus", Role.VIEWER, device_id="laptop")
+
+    def taken_away(session: Session) -> None:
+        users.disable(session, "otto", actor=ADMIN, now=NOON)
+        grants.take(session, "gus", Place(device_id="laptop"), actor=ADMIN, now=NOON)
+        events.store(session, "laptop", an_event(), now=NOON)
+
+    async with (
+        watching.events(stand, token) as disabled,
+        watching.events(stand, guest) as reader,
+        watching.events(stand) as owner,
+    ):
+        for each in (disabled, reader, owner):
+            await each.until("ready")
+        await stand.api.store.write(taken_away)
+        assert (await owner.next())["type"] == "event"
+        await reader.until("reset")
+        await settled(stand)
+        await watching.grant(stand.api, "gus", Role.VIEWER, device_id="laptop")
+        await noticed(stand.api, "event-2")
+
+        assert [each["type"] for each in await disabled.rest()] == ["end"]
+        assert (await reader.until("event"))["data"]["event_id"] == "event-2"
 
 
 async def test_a_key_that_is_revoked_ends_what_came_in_with_it_and_nothing_else(
@@ -105,7 +133,7 @@ async def test_a_key_that_ends_ends_the_stream(stand: Stand) -> None:
 async def test_what_another_program_changes_is_found_out(
     stand: Stand, laptop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "LOOK_AGAIN", 0.5)
+    monkeypatch.setattr(stand.live, "_look_every", 0.5)
     token = await watching.token_of(stand.api, "otto", UserRole.OPERATOR)
     async with watching.events(stand, token) as reader:
         await reader.until("ready")
@@ -190,7 +218,7 @@ async def test_what_leaves_the_rights_as_they_are_is_no_reset(stand: Stand, lapt
 async def test_nobody_is_believed_while_the_store_is_away_for_long(
     stand: Stand, laptop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "LOOK_AGAIN", 0.0)
+    monkeypatch.setattr(stand.live, "_look_every", 0.0)
     monkeypatch.setattr(hub, "UNSURE", 0.5)
     async with watching.events(stand) as reader:
         await reader.until("ready")
