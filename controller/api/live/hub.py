@@ -22,7 +22,7 @@ from controller.api.live.watch import Wanted, Watch
 from controller.assistant.overheard import Query
 from controller.errors import Refused
 from controller.services.actors import Actor
-from controller.store.notices import LivesForgotten, Notice, PlaceChanged, PlaceGone, RightsChanged
+from controller.store.notices import LivesForgotten, Notice
 from controller.store.store import Store
 from schemas.assistant import Response
 from schemas.errors import ErrorCode
@@ -36,12 +36,6 @@ PAUSE = 0.0001  # seconds for each reader, between two rounds
 BATCH = 256 * 1024  # bytes that one reader gets at once
 SHARED = 64  # batches that are kept for the next reader who is at the same place
 KEEP_ALIVE = 15.0  # seconds of silence
-LOOK_AGAIN = 10.0  # seconds between two looks at the rights of all, whatever was heard
-SELDOM = (
-    20.0  # times as long as the last look took, at least: many readers of few devices are much to look at
-)
-REGROUPED = 0.5  # seconds between two looks because of devices: they are often added one after the other
-UNSURE = 30.0  # seconds that the store may be away before nobody's rights are believed any more
 
 
 class TooManyReaders(Refused):
@@ -73,12 +67,7 @@ class Hub:
         self._told = 0  # number of the newest message that goes out in this round
         self._alone_since: float | None = None  # nobody has watched yet, or not for long
         self._is_closed = False
-        self._changed: set[str] = set()  # users whose rights are to be looked at
-        self._regrouped = False
-        self._looked_at = 0.0
-        self._look_every = LOOK_AGAIN
-        self._regrouped_at = 0.0
-        self._changes = 0  # of anybody's rights
+        self._doubts = judging.Doubts()
         self._wake = asyncio.Event()
 
     @property
@@ -88,19 +77,16 @@ class Hub:
 
     def hear(self, notice: Notice) -> None:
         """Tell what a committed transaction announced, and look again at whom it lets see what."""
+        if self._doubts.hear(notice):
+            for reader in self._readers:  # who is told nothing, until it is known what they may see
+                reader.is_held = reader.is_held or self._doubts.about(reader)
+            self._wake.set()
         if not self._is_listened_to():
             self.backlog.skip()
             return
-        match notice:
-            case RightsChanged(username):
-                self._changed.add(username)
-                self._look_soon()
-            case PlaceGone() | PlaceChanged(_, True):
-                self._regrouped = True
-                self._look_soon()
-            case LivesForgotten():
-                for reader in self._readers:
-                    reader.say(Control.RESET, {"reason": "devices_unknown"})
+        if isinstance(notice, LivesForgotten):
+            for reader in self._readers:
+                reader.say(Control.RESET, {"reason": "devices_unknown"})
         self._sources.hear(notice)
         self._tell_soon()
 
@@ -125,16 +111,14 @@ class Hub:
             StoreFailed: it cannot be known now who they are.
         """
         self._check_room()
-        looked = None
-        while looked != self._changes:  # what changes while it is looked at was heard of in vain
-            looked = self._changes
-            judged = await self._store.read(
-                lambda session: judging.judge(session, shown, wanted, now=self._now())
-            )
+        changes = self._doubts.changes
+        judged = await self._store.read(
+            lambda session: judging.judge(session, shown, wanted, now=self._now())
+        )
         watch = self._same(judged.watch)
         self._check_room(watch.actor.user)
         if not self._readers:
-            self._looked_at = _time()
+            self._doubts.begin(_time())
         self._is_listened_to(now_is=True)
         found = self.backlog.number if after is None else self.backlog.place_of(after)
         place = self.backlog.number if isinstance(found, Gap) else found
@@ -150,6 +134,10 @@ class Hub:
         if isinstance(found, Gap):
             reader.say(Control.RESET, {"reason": found.value})
         self._end_at(reader, judged.ends_at)
+        if self._doubts.changes != changes:  # while it was looked at who they are
+            reader.is_held = True
+            self._doubts.add(reader)
+            self._wake.set()
         self._readers.add(reader)
         self._catch_up()
         if self._is_closed:
@@ -190,57 +178,33 @@ class Hub:
 
     async def _look_again(self) -> None:
         """Judge anew whose rights may have changed; now and then all, as another program may have changed them."""
-        now, sure_at = _time(), self._looked_at
-        due = self._due(now)
+        began = _time()
+        due = self._doubts.due(self._readers, began)
         if not due:
             return
         try:
             judged = await judging.judge_all(self._store, due, now=self._now())
         except Exception:  # whatever it is, nobody's rights are known, and the stream goes on for a while
             logger.exception("The rights of who watches cannot be looked at yet")
-            self._changed |= {reader.user for reader in due}
-            self._looked_at = sure_at
-            if now - sure_at > UNSURE:
+            if self._doubts.fail(due, began):
                 for reader in self._readers:
                     reader.finish(End.UNAVAILABLE)
             return
-        self._look_every = max(LOOK_AGAIN, SELDOM * (_time() - now))
+        self._doubts.settle(_time())
         for reader in due:
-            found = judged[reader.shown, reader.watch.wanted]
-            if isinstance(found, End):
-                reader.finish(found)
-                continue
-            self._end_at(reader, found.ends_at)
-            if found.watch != reader.watch:
-                reader.watch = self._same(found.watch)
-                reader.say(Control.RESET, {"reason": "rights_changed"})
-            if not self._is_doubted(reader):  # nothing more has changed meanwhile
-                reader.is_held = False
-                reader.wake()
+            self._settle(reader, judged[reader.shown, reader.watch.wanted])
 
-    def _look_soon(self) -> None:
-        """Tell nobody anything whose rights have changed, until it is known what they are."""
-        self._changes += 1
-        for reader in self._readers:
-            reader.is_held = reader.is_held or self._is_doubted(reader)
-        self._wake.set()
-
-    def _is_doubted(self, reader: Reader) -> bool:
-        return reader.user in self._changed or (self._regrouped and not reader.watch.is_the_same_everywhere)
-
-    def _due(self, now: float) -> list[Reader]:
-        everybody = now - self._looked_at >= self._look_every
-        regrouped = self._regrouped and now - self._regrouped_at >= REGROUPED
-        changed, self._changed = self._changed, set()
-        if everybody:
-            self._looked_at = now
-        if everybody or regrouped:
-            self._regrouped, self._regrouped_at = False, now
-        return [
-            reader
-            for reader in self._readers
-            if everybody or reader.user in changed or (regrouped and not reader.watch.is_the_same_everywhere)
-        ]
+    def _settle(self, reader: Reader, judged: judging.Judged | End) -> None:
+        if isinstance(judged, End):
+            reader.finish(judged)
+            return
+        self._end_at(reader, judged.ends_at)
+        if judged.watch != reader.watch:
+            reader.watch = self._same(judged.watch)
+            reader.say(Control.RESET, {"reason": "rights_changed"})
+        if not self._doubts.about(reader):  # nothing more has changed meanwhile
+            reader.is_held = False
+            reader.wake()
 
     def _batch(self, reader: Reader) -> tuple[bytes, int] | None:
         """What came after a reader's place, and the place behind it; None: some of it is not kept any more."""

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from controller.api.live import hub
+from controller.api.live import judging
 from controller.services import devices, events, users
 from controller.services.accounts import apikeys, grants
 from controller.services.accounts.grants import Place
@@ -54,7 +54,7 @@ CHANGES = [signs_out, is_disabled, is_removed, gets_another_password, becomes_a_
 async def test_who_may_come_in_no_more_is_told_nothing_more(
     stand: Stand, laptop: str, change: Change, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stand.live, "_look_every", 1e9)  # it is heard of, and not only found out
+    monkeypatch.setattr(stand.live._doubts, "every", 1e9)  # it is heard of, and not only found out
     token = await watching.token_of(stand.api, "otto", UserRole.OPERATOR)
     async with watching.events(stand, token) as reader, watching.socket(stand, token) as line:
         await reader.until("ready")
@@ -133,7 +133,7 @@ async def test_a_key_that_ends_ends_the_stream(stand: Stand) -> None:
 async def test_what_another_program_changes_is_found_out(
     stand: Stand, laptop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stand.live, "_look_every", 0.5)
+    monkeypatch.setattr(stand.live._doubts, "every", 0.5)
     token = await watching.token_of(stand.api, "otto", UserRole.OPERATOR)
     async with watching.events(stand, token) as reader:
         await reader.until("ready")
@@ -218,8 +218,9 @@ async def test_what_leaves_the_rights_as_they_are_is_no_reset(stand: Stand, lapt
 async def test_nobody_is_believed_while_the_store_is_away_for_long(
     stand: Stand, laptop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stand.live, "_look_every", 0.0)
-    monkeypatch.setattr(hub, "UNSURE", 0.5)
+    monkeypatch.setattr(stand.live._doubts, "every", 0.0)
+    monkeypatch.setattr(judging, "LOOK_AGAIN", 0.0)
+    monkeypatch.setattr(judging, "UNSURE", 0.5)
     async with watching.events(stand) as reader:
         await reader.until("ready")
         with monkeypatch.context() as away:
