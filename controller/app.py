@@ -15,7 +15,10 @@ from controller.api.access import opening
 from controller.api.access.buckets import Quota
 from controller.api.access.deviceflow import DeviceFlow
 from controller.api.access.doorkeeper import Doorkeeper
+from controller.api.access.passes import Passes
 from controller.api.deps import Parts
+from controller.api.live.hub import Hub
+from controller.api.live.websocket import Door
 from controller.archivist import Archivist
 from controller.assistant.chat import Assistant
 from controller.assistant.offline import Planner
@@ -153,7 +156,16 @@ async def _serve(
         instruments,
         spans,
     )
-    assistant = Assistant(store, replies, Planner(), provider, fast_path=model.fast_path, spans=spans)
+    live = Hub(store, readers=http.most_readers())
+    assistant = Assistant(
+        store,
+        replies,
+        Planner(),
+        provider,
+        fast_path=model.fast_path,
+        spans=spans,
+        overhear=live.overhear,
+    )
     pacer = Pacer(store)
     people = People(store, assistant, spans=spans)
     historian = Historian(store)
@@ -170,6 +182,7 @@ async def _serve(
         historian,
         instruments,
         CommandSpans(spans),
+        live,
     )
     listeners = [each.hear for each in hearing]
     store.listen(lambda told: notices.tell(told, listeners))
@@ -208,6 +221,7 @@ async def _serve(
     named = asyncio.Event()
     try:
         async with asyncio.TaskGroup() as tasks:
+            admins = await asyncio.to_thread(token.ensure, settings.token_path)
             parts = Parts(
                 settings=settings,
                 store=store,
@@ -220,7 +234,7 @@ async def _serve(
                 keyring=keyring,
                 notary=notary,
                 archivist=archivist,
-                token=await asyncio.to_thread(token.ensure, settings.token_path),
+                token=admins,
                 doorkeeper=doorkeeper,
                 instruments=instruments,
                 spans=spans,
@@ -228,6 +242,9 @@ async def _serve(
                     store, doorkeeper, public_url=settings.public_url, clock=time.monotonic, now=utc_now
                 ),
                 elsewhere=elsewhere,
+                passes=Passes(ring, admins),
+                live=live,
+                door=Door(),
                 tasks=tasks,
                 quota=Quota(time.monotonic, rate=settings.api_rate, burst=settings.api_burst),
             )
@@ -237,6 +254,7 @@ async def _serve(
                 tasks.create_task(server.serve(sockets=[listener]), name="http"),
                 tasks.create_task(pacer.run(), name="pacer"),
                 tasks.create_task(joining.run(), name="joining"),
+                tasks.create_task(live.run(), name="live"),
                 tasks.create_task(people.run(), name="people"),
                 tasks.create_task(notary.run(), name="notary"),
                 tasks.create_task(archivist.run(), name="archivist"),
@@ -248,6 +266,7 @@ async def _serve(
             scheduler.start()
             await stop.wait()
             logger.info("Stopping")
+            live.close()
             server.should_exit = True
             await asyncio.wait(working[:2], timeout=STOP_WITHIN)
             _end()

@@ -57,6 +57,7 @@ NOUNS = {
     "sessions": "sessions",
     "audit": "audit",
     "events": "records",
+    "watch": "watch",
     "stats": "stats",
     "doctor": "doctor",
     "conform": "conform",

@@ -23,6 +23,7 @@ Json = dict[str, Any]
 OURS = "Orion-Api"  # the header that tells the controller from whoever else has its port
 ANSWER_WITHIN = 15.0  # seconds
 TURN_WITHIN = 660.0  # seconds between two lines of a turn; the controller stops waiting before
+SILENT_FOR = 40.0  # seconds without a word of the stream, which says one every 15
 MAX_BODY = 64 * 1024 * 1024  # bytes of one answer
 OVER = (
     "The sign-in of {0} is over: orion login {0}, or orion logout to speak as the owner of the data folder."
@@ -156,6 +157,27 @@ class Client:
         with self._asked("GET", path, None, {}, ANSWER_WITHIN + within_s) as response:
             while line := response.readline(MAX_LINE):
                 yield _decoded(line)
+
+    def stream(self, *, after: str | None = None, **query: object) -> Iterator[Json]:
+        """What happens, as it happens, until the controller ends it; `after` the message of that id.
+
+        What it says of itself is among it: `ready`, `reset`, `keep_alive`, `end`.
+
+        Raises:
+            ClientError: the controller cannot be reached, refuses, or stops in the middle.
+        """
+        headers = {} if after is None else {"Last-Event-ID": after}
+        found: Json = {}
+        with self._asked("GET", _with_query("/stream", query), None, headers, SILENT_FOR) as response:
+            while line := response.readline(MAX_LINE):
+                name, _, value = line.decode().rstrip("\n").partition(": ")
+                if name == "data":
+                    found = _decoded(value.encode())
+                elif name == "id":
+                    found = found or {"id": value, "type": "keep_alive"}
+                elif found and not name:
+                    yield found
+                    found = {}
 
     def _call(
         self, method: str, path: str, body: Json | None, more: Mapping[str, str | None], wait_s: float = 0

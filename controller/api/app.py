@@ -12,11 +12,14 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from controller.api import description, problems
+from controller.api import description, descriptors, problems
 from controller.api.deps import Parts
 from controller.api.edge import layers
 from controller.api.edge.asgi import App
 from controller.api.edge.connections import Connection
+from controller.api.live import websocket
+from controller.api.live.hub import READERS
+from controller.api.live.lines import WebSocketLine
 from controller.api.metering import Metered
 from controller.api.readiness import Probes
 from controller.api.routes import (
@@ -50,6 +53,7 @@ from controller.api.routes import (
     sessions,
     signing_keys,
     stats,
+    stream,
     system,
     traces,
     users,
@@ -60,6 +64,9 @@ from controller.errors import OrionError
 logger = logging.getLogger(__name__)
 
 STOP_WITHIN = 2  # seconds that open requests get at the end
+READERS_AT_LEAST = 20  # however few connections the system allows
+CONNECTIONS = 200  # at once, beside those that watch
+PING_EVERY = 15.0  # seconds, of a WebSocket; one that does not answer for as long has gone
 BACKLOG = 128  # callers that wait to be let in
 KINDS = (  # of routes, as the API's description lists them; what is asked most is found first
     devices,
@@ -86,6 +93,7 @@ KINDS = (  # of routes, as the API's description lists them; what is asked most 
     events,
     search,
     stats,
+    stream,
     system,
     users,
     provider_identities,
@@ -170,6 +178,14 @@ def listen(listener: socket.socket) -> None:
         raise AddressTaken(host, port) from error
 
 
+def most_readers() -> int:
+    """How many may watch the stream at once here, and leave room for everybody else."""
+    room = descriptors.room_for(CONNECTIONS + READERS)
+    if room < CONNECTIONS + READERS:
+        logger.warning("The system lets the controller have %d connections open at once", room)
+    return max(READERS_AT_LEAST, room - CONNECTIONS)
+
+
 class Server(uvicorn.Server):
     """Uvicorn without signal handlers: `app` decides when it stops."""
 
@@ -184,7 +200,13 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=STOP_WITHIN,
                 server_header=False,
                 proxy_headers=False,  # `access.proxies` says whom to believe
-                limit_concurrency=200,
+                # uvicorn counts open connections, streams among them, and asks of WebSockets nothing
+                limit_concurrency=CONNECTIONS + READERS,
+                ws=WebSocketLine,
+                ws_max_size=websocket.MAX_SIZE,
+                ws_ping_interval=PING_EVERY,
+                ws_ping_timeout=PING_EVERY,
+                ws_per_message_deflate=False,  # it would be made anew for each of many readers
             )
         )
 

@@ -20,7 +20,10 @@ from controller.api.access.buckets import Quota
 from controller.api.access.deviceflow import DeviceFlow
 from controller.api.access.doorkeeper import Doorkeeper
 from controller.api.access.elsewhere import Elsewhere
+from controller.api.access.passes import Passes
 from controller.api.access.turns import Turns
+from controller.api.live.hub import Hub
+from controller.api.live.websocket import Door
 from controller.api.looks import Looks
 from controller.assistant.chat import Assistant
 from controller.errors import Refused
@@ -122,6 +125,9 @@ class Parts:
     spans: Spans
     device_flow: DeviceFlow
     elsewhere: Elsewhere | None  # None: people sign in by password alone
+    passes: Passes
+    live: Hub
+    door: Door  # of WebSockets, before it is known whose they are
     tasks: asyncio.TaskGroup  # for work that outlives its request
     quota: Quota
     turns: Turns = field(default_factory=Turns)

@@ -20,6 +20,7 @@ from controller.api.access.elsewhere import ProviderAway
 from controller.api.access.refusals import BadRequest, GrantRefused
 from controller.api.access.throttle import TooManyTries
 from controller.api.headers import NOT_KEPT
+from controller.api.live.hub import TooManyReaders
 from controller.api.shapes.problems import MEDIA_TYPE
 from controller.assistant.chat import TextTooLong
 from controller.errors import (
@@ -65,6 +66,7 @@ STATUSES: dict[type[OrionError], int] = {
     TooManyTries: 429,
     TooManyWaiting: 429,
     TooOften: 429,
+    TooManyReaders: 429,
     OrionError: 500,
 }
 
@@ -97,7 +99,7 @@ def of(error: OrionError, shown: str = "") -> JSONResponse:
     match error:
         case Unauthorized():
             said = {"WWW-Authenticate": _challenge(shown)}
-        case TooManyTries() | TooManyWaiting() | TooOften():
+        case TooManyTries() | TooManyWaiting() | TooOften() | TooManyReaders():
             said = {"Retry-After": str(error.retry_after)}
         case GrantRefused() | BadRequest():
             more = {"error": error.error}

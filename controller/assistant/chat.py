@@ -17,6 +17,7 @@ from controller.assistant.memory import Exchange, last_order, recall, remember
 from controller.assistant.model import ModelPlanner
 from controller.assistant.offline import Again, Calls, Declined, Plan, PlannedCall, Planner, Question
 from controller.assistant.outcome import AskedBack, CallReport, TurnReport, outcome_of
+from controller.assistant.overheard import Overhear, Query, nobody
 from controller.assistant.providers.provider import Provider
 from controller.assistant.said import Said
 from controller.assistant.turn import Emit, Turn
@@ -26,14 +27,15 @@ from controller.services.actors import Actor
 from controller.services.replies import Replies
 from controller.store.store import Store
 from schemas import context, traces
-from schemas.assistant import MAX_TEXT
-from schemas.errors import ErrorCode
+from schemas.assistant import MAX_TEXT, Response
+from schemas.errors import ErrorBody, ErrorCode
 from schemas.ids import new_id
 from schemas.spans import Spans
 
 logger = logging.getLogger(__name__)
 
 OFFLINE = "offline"
+_FAILED = ErrorBody(code=ErrorCode.INTERNAL, message="Something went wrong here; the log says what.")
 
 
 class TextTooLong(OrionError):
@@ -67,6 +69,7 @@ class Assistant:
         *,
         fast_path: bool,
         spans: Spans | None = None,
+        overhear: Overhear = nobody,
     ) -> None:
         self._spans = spans or Spans()
         self._store = store
@@ -74,6 +77,7 @@ class Assistant:
         self._planner = planner
         self._provider = provider
         self._fast_path = fast_path
+        self._overhear = overhear
         self._last_trouble: str | None = None  # told once, not with every sentence
 
     async def trouble(self) -> str | None:
@@ -99,7 +103,21 @@ class Assistant:
         request_id = ask.request_id or new_id()
         now = datetime.now(UTC)
         exchange = await self._store.write(partial(_open, ask, actor, request_id, now))
-        turn = Turn(
+        self._overhear(actor, Query(request_id, exchange.session_id, ask.text))
+        turn: Turn | None = None
+        try:
+            turn = await self._begun(ask, actor, emit, exchange, request_id)
+            return await self._served(turn, exchange)
+        except Exception as error:
+            self._overhear(actor, _broken_off(error, exchange, request_id, turn))
+            raise
+
+    async def _begun(self, ask: Ask, actor: Actor, emit: Emit, exchange: Exchange, request_id: str) -> Turn:
+        async def told(response: Response) -> None:
+            self._overhear(actor, response)
+            await emit(response)
+
+        return Turn(
             store=self._store,
             replies=self._replies,
             actor=actor,
@@ -108,13 +126,15 @@ class Assistant:
             session_id=exchange.session_id,
             text=exchange.text,
             question=intent.is_question(exchange.text),
-            emit_to=emit,
+            emit_to=told,
             here=exchange.chosen or ask.here,
             spans=self._spans,
         )
+
+    async def _served(self, turn: Turn, exchange: Exchange) -> TurnReport:
         planner, said = await self._plan(turn, exchange)
         report = TurnReport(
-            request_id=request_id,
+            request_id=turn.request_id,
             session_id=exchange.session_id,
             outcome=said.outcome,
             planner=planner,
@@ -200,6 +220,20 @@ def _recalled_nothing(turn: Turn) -> bool:
 def _only_recalls(plan: Plan) -> bool:
     """Whether the plan is to look into the memory for want of anything better: a model may know more."""
     return isinstance(plan, Calls) and all(call.tool == "recall" for call in plan.calls)
+
+
+def _broken_off(error: Exception, exchange: Exchange, request_id: str, turn: Turn | None) -> Response:
+    """The end that whoever follows a turn is told where it has none of its own."""
+    body = error.body() if isinstance(error, OrionError) else _FAILED
+    return Response(
+        request_id=request_id,
+        session_id=exchange.session_id,
+        seq=0 if turn is None else turn.said,
+        type="error",
+        at=datetime.now(UTC),
+        text=body.message,
+        error=body,
+    )
 
 
 def _open(ask: Ask, actor: Actor, request_id: str, now: datetime, session: Any) -> Exchange:

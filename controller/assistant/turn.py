@@ -75,6 +75,11 @@ class Turn:
     plan_id: str = field(default_factory=new_id)  # all that the turn orders is one plan
     _seq: int = 0
 
+    @property
+    def said(self) -> int:
+        """How much the person was told."""
+        return self._seq
+
     async def emit(self, kind: ResponseType, **fields: Any) -> None:
         """Tell the person one thing, in order."""
         response = Response.model_validate(

@@ -112,6 +112,8 @@ def _start(session: Session, rows: list[ToolExecution], *, actor: Actor, now: da
         row.status = Status.AWAITING_APPROVAL.value
     if asked:
         approvals.ask(session, asked, actor=actor, now=now)
+    for row in rows:
+        notices.announce(session, notices.CommandChanged(row, final=False))
     first = rows[0]
     if first.status == Status.QUEUED:
         settling.let_go(session, first, devices.get(session, first.device_id), now=now)

@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 from controller.services import pages
 from controller.services.pages import Order, Page
 from controller.services.sight import Sight
-from controller.store import upserts
+from controller.store import notices, upserts
 from controller.store.tables import METADATA, Device, EventRow
 from schemas.events import Event, Severity
 
@@ -55,7 +55,11 @@ def store_all(session: Session, arrivals: Sequence[Arrival]) -> int:
         return 0
     session.flush()
     connection = session.connection()
-    new = upserts.insert_new(connection, _EVENTS, [row_of(each) for each in arrivals])
+    rows = [row_of(each) for each in arrivals]
+    new = upserts.insert_new(connection, _EVENTS, rows)
+    if new:
+        told = rows if new == len(rows) else _only_new(session, rows)
+        notices.announce(session, notices.EventsStored(tuple(told)))
     ids = {each.event.id for each in arrivals}
     either = or_(col(EventRow.id).in_(ids), col(EventRow.resolves).in_(ids))
     said = select(EventRow.device_id, EventRow.resolves).where(either, col(EventRow.resolves).is_not(None))
@@ -66,6 +70,14 @@ def store_all(session: Session, arrivals: Sequence[Arrival]) -> int:
         ]
         connection.execute(_RESOLVE, ended)
     return new
+
+
+def _only_new(session: Session, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of these that were stored just now: what was here before came at another moment."""
+    query = select(EventRow.device_id, EventRow.id, EventRow.received_at)
+    kept = set(session.exec(query.where(col(EventRow.id).in_({row["id"] for row in rows}))))
+    new = {(row["device_id"], row["id"]): row for row in rows}
+    return [row for key, row in new.items() if (*key, row["received_at"]) in kept]
 
 
 def with_a_place(session: Session, device_ids: Collection[str]) -> frozenset[str]:

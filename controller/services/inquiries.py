@@ -15,6 +15,7 @@ from controller.services.commands import CommandRequest, Origin
 from controller.services.orders import Status
 from controller.services.policy import Verdict
 from controller.services.sight import Sight
+from controller.store import notices
 from controller.store.tables import Device, ToolExecution
 from schemas import builtin
 from schemas.devices import Tool
@@ -77,6 +78,7 @@ def answer(
     )
     session.add(record)
     audit.record(session, f"command.{record.status}", now=now, actor=actor, command=record)
+    notices.announce(session, notices.CommandChanged(record, final=True))
     return record
 
 

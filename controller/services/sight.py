@@ -3,8 +3,9 @@
 What is not seen does not exist: it is answered like what never was there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any, Protocol, Self
 
 from sqlalchemy import ColumnElement, and_, exists, or_, true
 from sqlalchemy.orm import Mapped
@@ -18,12 +19,45 @@ from schemas import builtin
 _OWN_TOOLS = sorted(builtin.CONTROLLER_TOOLS)  # answered from the controller's records, for who asked
 
 
+class Ordered(Protocol):
+    """A command, as far as it matters who sees it."""
+
+    @property
+    def requested_by(self) -> str: ...
+    @property
+    def api_key_id(self) -> str | None: ...
+    @property
+    def tool_name(self) -> str: ...
+    @property
+    def device_id(self) -> str: ...
+
+
+class Asked(Protocol):
+    """An approval, as far as it matters who sees it."""
+
+    @property
+    def requested_by(self) -> str: ...
+    @property
+    def commands(self) -> Sequence[Mapping[str, Any]]: ...
+
+
 class Sight:
     """What one actor sees. Made for one look at the store; what it knows of devices is of that moment."""
 
     def __init__(self, session: Session, actor: Actor) -> None:
         self.actor = actor
         self._session = session
+
+    def kept(self) -> Self:
+        """The same for later, when the look at the store is over: it goes on to know what it knows now."""
+        if not self.is_the_same_everywhere:
+            _ = self.roles
+        return self
+
+    @property
+    def is_the_same_everywhere(self) -> bool:
+        """Whether they reach the same on every device, so that none has to be looked at."""
+        return self.actor.sees_all and not self.actor.grants
 
     @cached_property
     def roles(self) -> Mapping[str, Role]:
@@ -34,7 +68,7 @@ class Sight:
 
     def role_on(self, device_id: str) -> Role:
         """What they may reach there; on what has no place any more what they have everywhere."""
-        if self.actor.sees_all and not self.actor.grants:
+        if self.is_the_same_everywhere:
             return self.actor.role
         return self.roles.get(device_id, self.actor.role if self.actor.sees_all else Role.GUEST)
 
@@ -70,22 +104,22 @@ class Sight:
             own = col(ToolExecution.api_key_id) == self.actor.key.key_id
         return or_(own, and_(others, self.among(col(ToolExecution.device_id))))
 
-    def command(self, row: ToolExecution) -> bool:
+    def command(self, row: Ordered) -> bool:
         """Whether they see this one."""
         own = self._may_know_all(row)
         if self.actor.key is not None and self.actor.is_narrowed:
             own = row.api_key_id == self.actor.key.key_id
         return own or (row.tool_name not in _OWN_TOOLS and self.sees(row.device_id))
 
-    def whole(self, row: ToolExecution) -> bool:
+    def whole(self, row: Ordered) -> bool:
         """Whether they see what it was told and what it answered: who ordered it, and who could have."""
         return self._may_know_all(row) or self.commands_it(row)
 
-    def commands_it(self, row: ToolExecution) -> bool:
+    def commands_it(self, row: Ordered) -> bool:
         """Whether they may have things done where this command goes."""
         return self.role_on(row.device_id).rank >= Role.OPERATOR.rank
 
-    def said(self, row: ToolExecution) -> bool:
+    def said(self, row: Ordered) -> bool:
         """Whether they see in which words it was asked for, and in which conversation."""
         return self._may_know_all(row)
 
@@ -101,11 +135,11 @@ class Sight:
         )
         return and_(own, ~elsewhere)
 
-    def card(self, row: ApprovalRow) -> bool:
+    def card(self, row: Asked) -> bool:
         """Whether they see this one; with a key for some devices, only what is about these alone."""
         if self.actor.role is not Role.ADMIN and row.requested_by != self.actor.user:
             return False
         return not self.actor.is_narrowed or all(self.sees(each["device_id"]) for each in row.commands)
 
-    def _may_know_all(self, row: ToolExecution) -> bool:
+    def _may_know_all(self, row: Ordered) -> bool:
         return row.requested_by == self.actor.user or self.actor.role is Role.ADMIN

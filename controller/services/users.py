@@ -15,6 +15,7 @@ from controller.services import audit, devices, names, pages
 from controller.services.accounts import signins
 from controller.services.actors import Actor, Role
 from controller.services.pages import Order, Page
+from controller.store import notices
 from controller.store.tables import ToolExecution, User
 from schemas.commands import Via
 from schemas.wire import JsonObject
@@ -226,3 +227,4 @@ def _record(
 ) -> None:
     detail: JsonObject = {"username": row.username, "role": row.role, **more}
     audit.record(session, action, now=now, actor=actor, detail=detail)
+    notices.announce(session, notices.RightsChanged(row.username))

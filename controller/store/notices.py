@@ -8,10 +8,11 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlmodel import Session
 
-from controller.store.tables import ApprovalRow, ToolExecution
+from controller.store.tables import ApprovalRow, Device, ToolExecution
 from schemas.assistant import Request
 from schemas.devices import Heartbeat
 from schemas.wire import JsonObject
@@ -35,6 +36,13 @@ class CommandChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandLeft:
+    """A command is on the way to its device: told once, when the broker has it or the device answers it."""
+
+    command: ToolExecution
+
+
+@dataclass(frozen=True, slots=True)
 class CancelWanted:
     """A command that has left should be stopped on its device."""
 
@@ -54,6 +62,26 @@ class DeviceChanged:
 
     device_id: str
     ready: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceChanged:
+    """What is known of a device is not what it was. `regrouped`: who sees it may be others."""
+
+    device: Device
+    regrouped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LivesForgotten:
+    """No device is believed to be online any more, until it says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventsStored:
+    """Events that were not here before, each as its table has it."""
+
+    rows: tuple[dict[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +114,13 @@ class PlaceGone:
 
 
 @dataclass(frozen=True, slots=True)
+class RightsChanged:
+    """What somebody may, or by what they come in, is not what it was."""
+
+    username: str
+
+
+@dataclass(frozen=True, slots=True)
 class Audited:
     """One line of the audit, without arguments."""
 
@@ -108,15 +143,20 @@ class ResponseMade:
 Notice = (
     CommandQueued
     | CommandChanged
+    | CommandLeft
     | CancelWanted
     | ApprovalChanged
     | DeviceChanged
+    | PlaceChanged
+    | LivesForgotten
+    | EventsStored
     | HeartbeatsTaken
     | RulesChanged
     | KeyChanged
     | PlaceGone
     | RequestTaken
     | ResponseMade
+    | RightsChanged
     | Audited
 )
 

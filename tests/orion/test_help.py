@@ -19,7 +19,7 @@ NOUNS = (
     "users password", "users link", "users unlink", "users disable", "users enable", "login", "logout", "whoami",
     "commands list", "commands queue", "commands show", "commands cancel",
     "approvals list", "approvals show", "approvals approve", "approvals deny",
-    "audit export", "audit list", "audit verify", "events list", "debug-user create", "debug-user remove", "config show",
+    "audit export", "audit list", "audit verify", "events list", "watch", "debug-user create", "debug-user remove", "config show",
     "devices link", "devices unlink", "devices impact", "devices history", "devices invite", "devices certificate", "node join", "keys list", "keys create", "keys revoke",
     "signing-keys list", "signing-keys rotate", "signing-keys new",
     "memory set", "memory get", "memory list", "memory search", "memory forget",

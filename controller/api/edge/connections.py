@@ -10,6 +10,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from controller.api import headers, problems
+from controller.api.live.lines import KEY
 from schemas.errors import ErrorCode
 
 _LOOPBACK = ("127.", "::1")
@@ -48,10 +49,15 @@ class Connection(H11Protocol):
         """Let somebody in, unless they have enough connections."""
         self._headers, self._reading = _Deadline(), _Deadline()
         super().connection_made(cast("Transport", transport))  # which every one of a socket is
+        self.app_state = {**self.app_state, KEY: self}  # a stream has to be known by what is under it
         if self._has_too_many():
             self.transport.abort()
         else:
             self._expect_headers()
+
+    def cut(self) -> None:
+        """End it at once, whatever is still to be sent."""
+        self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget about it."""

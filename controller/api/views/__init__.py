@@ -1,7 +1,7 @@
 """Rows as JSON: what the API shows of each noun, secrets never among it."""
 
 from controller.api.views.accounts import api_key, grant, identity, user
-from controller.api.views.commands import approval, command
+from controller.api.views.commands import approval, command, departure, outcome, withheld
 from controller.api.views.devices import (
     affected,
     connection,
@@ -23,6 +23,7 @@ __all__ = [
     "command",
     "connection",
     "conversation",
+    "departure",
     "device",
     "device_whole",
     "event",
@@ -33,8 +34,10 @@ __all__ = [
     "links",
     "memory",
     "message",
+    "outcome",
     "page",
     "policy",
     "tools",
     "user",
+    "withheld",
 ]

@@ -10,11 +10,17 @@ def command(row: ToolExecution, *, undone: bool = False, whole: bool = True, sai
 
     Who does not see it `whole` gets no arguments and no results, and whoever did not say it no words.
     """
-    return _view(row, undone=undone) | ({} if whole else _WITHHELD) | ({} if said else _UNSAID)
+    return withheld(_view(row, undone=undone), whole=whole, said=said)
 
 
-_WITHHELD: Json = dict.fromkeys(("arguments", "condition", "result", "error", "reasons", "layers"))
-_UNSAID: Json = dict.fromkeys(("session_id", "user_query"))
+def withheld(view: Json, *, whole: bool, said: bool) -> Json:
+    """The same without what somebody does not see of it, which is null then."""
+    hidden = (() if whole else _NOT_TOLD) + (() if said else _NOT_SAID)
+    return view | {name: None for name in hidden if name in view}
+
+
+_NOT_TOLD = ("arguments", "condition", "result", "error", "reasons", "layers")
+_NOT_SAID = ("session_id", "user_query")
 
 
 def _view(row: ToolExecution, *, undone: bool) -> Json:
@@ -56,6 +62,23 @@ def _view(row: ToolExecution, *, undone: bool) -> Json:
             "duration_ms": row.duration_ms,
         }
     )
+
+
+def departure(row: ToolExecution) -> Json:
+    """A command as it left for its device."""
+    view = _view(row, undone=False)
+    return {name: view[name] for name in _OF_DEPARTURE}
+
+
+def outcome(row: ToolExecution) -> Json:
+    """How a command ended."""
+    view = _view(row, undone=False)
+    return {name: view[name] for name in _OF_OUTCOME}
+
+
+_WHICH = ("command_id", "device_id", "tool", "parent_id", "requested_by", "session_id", "trace_id")
+_OF_DEPARTURE = (*_WHICH, "arguments", "dry_run", "via", "attempt", "issued_at", "expires_at", "published_at")
+_OF_OUTCOME = (*_WHICH, "status", "result", "error", "undoable", "finished_at", "duration_ms")
 
 
 def approval(row: ApprovalRow) -> Json:

@@ -17,6 +17,7 @@ from controller.errors import Conflict, InvalidArguments, UnknownKey
 from controller.services import audit, pages
 from controller.services.actors import Actor, KeyBounds
 from controller.services.pages import Order, Page
+from controller.store import notices
 from controller.store.tables import ApiKey
 from schemas.wire import JsonObject
 
@@ -174,3 +175,4 @@ def _record(session: Session, action: str, row: ApiKey, *, actor: Actor, now: da
     detail: JsonObject = {"key_id": row.id, "name": row.name, "username": row.username}
     detail |= {"scopes": list(row.scopes), "devices": list(row.devices)}
     audit.record(session, action, now=now, actor=actor, detail=detail)
+    notices.announce(session, notices.RightsChanged(row.username))

@@ -14,6 +14,7 @@ from sqlmodel import Session, col, select
 from controller.errors import InvalidArguments, UnknownGrant
 from controller.services import audit, devices
 from controller.services.actors import Actor, Grant, Role
+from controller.store import notices
 from controller.store.tables import GrantRow
 from schemas.ids import new_id
 from schemas.wire import JsonObject
@@ -116,3 +117,4 @@ def _record(
     if place.group is not None:
         detail["group"] = place.group
     audit.record(session, action, now=now, actor=actor, device_id=place.device_id, detail=detail)
+    notices.announce(session, notices.RightsChanged(username))

@@ -15,6 +15,7 @@ from sqlmodel import Session, col, delete, update
 
 from controller.services import audit
 from controller.services.actors import Actor, Role
+from controller.store import notices
 from controller.store.tables import DeviceCode, RefreshToken, SignIn, User
 from schemas.commands import Via
 from schemas.ids import new_id
@@ -135,6 +136,7 @@ def _hash(token: str) -> str:
 def _end(session: Session, user: User, row: SignIn, why: str, *, now: datetime) -> None:
     row.ended_at, row.ended_why = now, why
     _record(session, _ENDS[why], user, row, now=now)
+    notices.announce(session, notices.RightsChanged(user.username))
 
 
 def _record(session: Session, action: str, user: User, row: SignIn, *, now: datetime, **more: str) -> None:

@@ -7,6 +7,7 @@ from sqlmodel import Session, col, update
 from controller.services.devices import conflicts, lives, silence, status
 from controller.services.devices.registry import adopt, find, profile_of
 from controller.services.devices.status import DeviceStatus
+from controller.store import notices
 from controller.store.tables import Device
 from schemas.devices import Presence, Profile
 
@@ -30,6 +31,7 @@ def store_profile(session: Session, device_id: str, profile: Profile, *, now: da
     row.ram_gb = hardware.ram_gb if hardware else None
     row.disk_gb = hardware.disk_gb if hardware else None
     row.updated_at = now
+    notices.announce(session, notices.PlaceChanged(row))
     if row.adopt_first:
         adopt(session, device_id, actor=None, now=now)
     if row.status in (DeviceStatus.ARRIVING, DeviceStatus.ONLINE):
@@ -75,6 +77,7 @@ def nobody_is_known_online(session: Session, *, reason: str = status.CONTROLLER_
     living = (DeviceStatus.ONLINE.value, DeviceStatus.ARRIVING.value)
     unknown = {"status": DeviceStatus.OFFLINE.value, "status_reason": reason, "silent_since": None}
     session.exec(update(Device).where(col(Device.status).in_(living)).values(unknown))
+    notices.announce(session, notices.LivesForgotten())
 
 
 def _alive(row: Device, profile: Profile | None) -> DeviceStatus:

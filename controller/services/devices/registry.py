@@ -128,6 +128,7 @@ def add(session: Session, new: NewDevice, *, actor: Actor, now: datetime) -> Dev
     )
     session.add(row)
     notices.announce(session, notices.KeyChanged(new.device_id, None))
+    notices.announce(session, notices.PlaceChanged(row, regrouped=True))
     audit.record(session, "device.added", now=now, actor=actor, device_id=new.device_id)
     return row
 
@@ -154,6 +155,7 @@ def change(session: Session, device_id: str, wanted: PolicyChange, *, actor: Act
         setattr(row, field, list(value) if isinstance(value, tuple) else value)
         changed.append(field)
     row.updated_at = now
+    notices.announce(session, notices.PlaceChanged(row, regrouped="groups" in changed))
     audit.record(
         session, "device.policy", now=now, actor=actor, device_id=device_id, detail={"changed": list(changed)}
     )
@@ -195,6 +197,7 @@ def adopt(
     row.adopted_tools = offered
     row.adopted_at = row.updated_at = now
     row.adopt_first = False
+    notices.announce(session, notices.PlaceChanged(row))
     tools = [tool.name for tool in profile.tools]
     audit.record(
         session, "device.adopted", now=now, actor=actor, device_id=device_id, detail={"tools": list(tools)}

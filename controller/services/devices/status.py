@@ -42,6 +42,7 @@ def settle(session: Session, row: Device, status: DeviceStatus, *, now: datetime
     beats = status is DeviceStatus.ONLINE and row.last_heartbeat is not None
     row.silent_since = now if beats else None
     notices.announce(session, notices.DeviceChanged(row.device_id, ready=status is DeviceStatus.ONLINE))
+    notices.announce(session, notices.PlaceChanged(row))
 
 
 def is_revoked(row: Device) -> bool:

@@ -15,6 +15,7 @@ from controller.services.actors import Actor
 from controller.services.devices import status
 from controller.services.devices.registry import find, get
 from controller.services.devices.status import DeviceStatus
+from controller.store import notices
 from controller.store.tables import Device, EventRow
 from schemas.events import Event, Severity
 from schemas.ids import new_id
@@ -92,6 +93,7 @@ def resume(session: Session, device_id: str, *, actor: Actor | None, now: dateti
     if row is None or row.suspended_until is None:
         return
     row.suspended_until = None
+    notices.announce(session, notices.PlaceChanged(row))
     told = update(EventRow).where(
         col(EventRow.id).between(_PREFIX, _PREFIX + "~"),
         col(EventRow.device_id) == device_id,

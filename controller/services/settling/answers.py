@@ -35,7 +35,7 @@ def published(session: Session, command_id: str, *, attempt: int, now: datetime)
     if row is None:
         return
     row.attempt = max(row.attempt, attempt)
-    row.published_at = row.published_at or now
+    _note_leaving(session, row, now=now)
     if row.status == Status.QUEUED:
         row.status = Status.SENT.value
         notices.announce(session, notices.CommandChanged(row, final=False))
@@ -59,7 +59,8 @@ def settle(session: Session, device_id: str, reply: Reply, *, now: datetime) -> 
         _note_contradiction(session, row, reply, now=now)
         return Settled.NOTHING
     row.accepted_at = row.accepted_at or now
-    row.published_at, row.attempt = row.published_at or now, max(row.attempt, 1)  # so it did reach its device
+    row.attempt = max(row.attempt, 1)
+    _note_leaving(session, row, now=now)  # so it did reach its device
     if status.is_final:
         row.executed_at = row.executed_at or reply.at
         finish(
@@ -76,6 +77,12 @@ def settle(session: Session, device_id: str, reply: Reply, *, now: datetime) -> 
     row.progress = reply.progress if reply.status is ReplyStatus.PROGRESS else row.progress
     notices.announce(session, notices.CommandChanged(row, final=False))
     return Settled.MOVED
+
+
+def _note_leaving(session: Session, row: ToolExecution, *, now: datetime) -> None:
+    if row.published_at is None:
+        row.published_at = now
+        notices.announce(session, notices.CommandLeft(row))
 
 
 def _refusal_of(row: ToolExecution, code: str, *, now: datetime) -> Event:

@@ -15,7 +15,10 @@ from controller.api import app, token
 from controller.api.access.buckets import Quota
 from controller.api.access.deviceflow import DeviceFlow
 from controller.api.access.doorkeeper import Doorkeeper
+from controller.api.access.passes import Passes
 from controller.api.deps import Parts
+from controller.api.live.hub import Hub
+from controller.api.live.websocket import Door
 from controller.archivist import Archivist
 from controller.assistant.chat import Assistant
 from controller.assistant.offline import Planner
@@ -31,8 +34,8 @@ from controller.services import devices
 from controller.services.replies import Replies
 from controller.services.retention import Keep
 from controller.settings import ControllerSettings, ModelSettings
+from controller.store import notices
 from controller.store.keyring import KeyRing
-from controller.store.notices import Notice
 from controller.store.store import Session, Store
 from controller.store.tokenring import TokenRing
 from schemas.spans import Spans
@@ -92,16 +95,14 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
     warden = Warden(store, inbox.floods, None, pause_s=300.0, gone=outbox.say_gone, back=link.look_again)
     provider = Ollama(OllamaConfig(model="none", host=NO_MODEL))
 
-    def hear(heard: list[Notice]) -> None:
-        for notice in heard:
-            replies.hear(notice)
-            instruments.hear(notice)
+    live = Hub(store)
 
-    store.listen(hear)
+    store.listen(lambda heard: notices.tell(heard, (replies.hear, instruments.hear, live.hear)))
     doorkeeper = Doorkeeper(store, ring, clock=time.monotonic, now=utc_now)
     async with asyncio.TaskGroup() as tasks:
         cleaner = Cleaner(store, Keep(), keys=lambda: keyring.known)
         archivist = Archivist(store, keyring, cleaner, instance=settings.instance)
+        owner = await asyncio.to_thread(token.ensure, settings.token_path)
         parts = Parts(
             settings=settings,
             store=store,
@@ -110,11 +111,11 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
             cleaner=cleaner,
             archivist=archivist,
             warden=warden,
-            assistant=Assistant(store, replies, planner, provider, fast_path=False),
+            assistant=Assistant(store, replies, planner, provider, fast_path=False, overhear=live.overhear),
             keyring=keyring,
             notary=Notary(store, keyring, settings.heads_path, instance=settings.instance),
             administration=None,
-            token=await asyncio.to_thread(token.ensure, settings.token_path),
+            token=owner,
             doorkeeper=doorkeeper,
             device_flow=DeviceFlow(
                 store, doorkeeper, public_url=settings.public_url, clock=time.monotonic, now=utc_now
@@ -122,6 +123,9 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
             instruments=instruments,
             spans=Spans(),
             elsewhere=None,
+            passes=Passes(ring, owner),
+            live=live,
+            door=Door(),
             tasks=tasks,
             quota=Quota(time.monotonic, rate=settings.api_rate, burst=settings.api_burst),
         )

@@ -14,7 +14,7 @@ from controller.store.tables import ApiKey
 from tests.controller.api.conftest import Api
 from tests.controller.api.fleet import OTHER, OWN, a_fleet, a_key, ordered, row_of, token_of
 from tests.controller.api.people import as_somebody, somebody
-from tests.controller.api.test_rights import AT_THE_ROOT, LEAST, OPEN, PLACEHOLDERS
+from tests.controller.api.test_rights import AT_THE_ROOT, LEAST, OPEN, PLACEHOLDERS, WRONG
 from tests.factories import ADMIN, NOON
 
 TASK = {"tool": "create_directory", "arguments": {"path": "Test"}}
@@ -63,11 +63,15 @@ async def test_each_route_is_opened_by_its_scope_and_by_no_other(api: Api) -> No
         verb = "read" if method == "GET" else "write"
         key = await a_key(api, "anna", *(f"{noun}:{verb}" for noun in apikeys.NOUNS))
         async with as_somebody(api, key) as program:
-            answer = await program.request(method, where, json=[] if method != "GET" else None)
+            answer = await program.request(
+                method, where, params=WRONG.get(route), json=[] if method != "GET" else None
+            )
             opened = "does not open" not in answer.text
         other = await a_key(api, "anna", "search:read" if "search" not in path else "stats:read")
         async with as_somebody(api, other) as program:
-            answer = await program.request(method, where, json=[] if method != "GET" else None)
+            answer = await program.request(
+                method, where, params=WRONG.get(route), json=[] if method != "GET" else None
+            )
             assert answer.status_code == 403, (route, answer.text)
             assert "does not open" in answer.json()["detail"], (route, answer.text)
         await api.store.write(forget_keys)
