@@ -22,9 +22,9 @@ from controller.api.access.doorkeeper import Doorkeeper
 from controller.api.access.elsewhere import Elsewhere
 from controller.api.access.passes import Passes
 from controller.api.access.turns import Turns
+from controller.api.lately import Lately
 from controller.api.live.hub import Hub
 from controller.api.live.websocket import Door
-from controller.api.looks import Looks
 from controller.assistant.chat import Assistant
 from controller.errors import Refused
 from controller.instruments import Instruments
@@ -130,8 +130,8 @@ class Parts:
     door: Door  # of WebSockets, before it is known whose they are
     tasks: asyncio.TaskGroup  # for work that outlives its request
     quota: Quota
+    lately: Lately
     turns: Turns = field(default_factory=Turns)
-    looks: Looks = field(default_factory=Looks)
 
 
 async def parts(request: Request) -> Parts:

@@ -9,9 +9,11 @@ from typing import Annotated, Any, Literal, Self
 
 from fastapi import Depends, Header, Query, Request, Response
 from pydantic import BaseModel, Field, StrictBool, model_validator
+from pydantic_core import to_json
 
 from controller.api import routing, shapes, views
 from controller.api.deps import Asking, Controller, Parts
+from controller.api.lately import Answer
 from controller.api.lines import Lines
 from controller.api.paging import Cursor, Pages
 from controller.api.preferences import LONGEST_WAIT, Patience
@@ -222,24 +224,26 @@ async def listed(
     return pages.whole(*await controller.store.read(look))
 
 
-@router.get("/{command_id}", responses=refusals(404))
-async def one(
-    controller: Controller, actor: Asking, command_id: str, patience_s: Patience
-) -> Annotated[Json, Shown(shapes.Command)]:
+@router.get("/{command_id}", response_model=Annotated[Json, Shown(shapes.Command)], responses=refusals(404))
+async def one(controller: Controller, actor: Asking, command_id: str, patience_s: Patience) -> Response:
     """One command; with `Prefer: wait=N` after it settled, or after N seconds."""
+    if patience_s:
+        row = await controller.store.read(partial(_seen, command_id=command_id, actor=actor))
+        rows = await until_settled(controller.store, controller.replies, [row], within_s=patience_s)
+        (view,) = await controller.store.read(partial(_shown_to, rows=rows, actor=actor))
+        return Answer(to_json(view)).sent()
 
-    def look(session: Session) -> tuple[ToolExecution, dict[str, Any]]:
+    def look(session: Session) -> dict[str, Any]:
         sight = Sight(session, actor)
         row = commands.get(session, command_id, sight=sight)
-        return row, _shown(session, [row], sight)[0]
+        return _shown(session, [row], sight)[0]
+
+    async def told() -> Answer:
+        return Answer(to_json(await controller.store.read(look)))
 
     # whoever follows a command asks again and again, from each of their windows
-    key = ("command", command_id, actor)
-    row, view = await controller.looks.share(key, partial(controller.store.read, look))
-    if not patience_s:
-        return view
-    rows = await until_settled(controller.store, controller.replies, [row], within_s=patience_s)
-    return (await controller.store.read(partial(_shown_to, rows=rows, actor=actor)))[0]
+    tables = ("tool_executions",) if actor.sees_all and not actor.grants else ("tool_executions", "devices")
+    return (await controller.lately.told((command_id, actor), told, tables=tables)).sent()
 
 
 @router.get(

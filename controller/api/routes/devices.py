@@ -13,6 +13,7 @@ from broker.identities import IdentityError, NameTaken, UnknownIdentity
 from broker.rights import DEVICES
 from controller.api import routing, shapes, views
 from controller.api.deps import Administering, Asking, Controller
+from controller.api.lately import Answer
 from controller.api.paging import AnyLimit, Cursor, Filter, Pages
 from controller.api.preconditions import Matching, tag
 from controller.api.shapes import Json, Shown
@@ -101,13 +102,14 @@ async def listed(
     wanted = devices.Wanted(status, group, area, q)
     look = partial(devices.listed, wanted=wanted, actor=actor, limit=limit, cursor=cursor)
 
-    async def told() -> tuple[bytes, str | None]:
+    async def told() -> Answer:
         rows = await controller.store.ask(look)
-        return to_json(views.page(rows, views.device)), rows.next
+        return Answer(to_json(views.page(rows, views.device)), rows.next)
 
     # several pages in browsers, several programs: they ask the same all the time
-    key = ("devices", wanted, limit, cursor, None if actor.sees_all else actor)
-    return pages.sent(*await controller.looks.share(key, told))
+    key = (wanted, limit, cursor, None if actor.sees_all else actor)
+    found = await controller.lately.told(key, told, tables=("devices",))
+    return pages.sent(found.body, found.following)
 
 
 @router.post("", status_code=201, responses=refusals(409))

@@ -17,6 +17,7 @@ from controller.api.access.deviceflow import DeviceFlow
 from controller.api.access.doorkeeper import Doorkeeper
 from controller.api.access.passes import Passes
 from controller.api.deps import Parts
+from controller.api.lately import Lately
 from controller.api.live.hub import Hub
 from controller.api.live.websocket import Door
 from controller.archivist import Archivist
@@ -127,6 +128,7 @@ async def api(store: Store, database_url: str, tmp_path: Path, planner: Planner)
             live=live,
             door=Door(),
             tasks=tasks,
+            lately=Lately(store.freshness, time.monotonic),
             quota=Quota(time.monotonic, rate=settings.api_rate, burst=settings.api_burst),
         )
         built = await asyncio.to_thread(app.build, parts)
