@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import logging
+import mimetypes
 import os
 import socket
 import time
@@ -130,6 +131,8 @@ class Application(FastAPI):
 
 def build(parts: Parts) -> FastAPI:
     """The application, under `/api/v1`; what an orchestrator asks is at the root."""
+    if not mimetypes.inited:
+        mimetypes.init()  # it reads files, and would at the first request for one
     app = Application(
         docs_url=None,
         redoc_url=None,

@@ -43,6 +43,7 @@ TAGS = {
     "sessions": "Conversations with the assistant.",
     "audit": "Who did what, and the proof that it is whole.",
     "events": "What devices noticed.",
+    "stream": "What happens, as it happens; the same address upgraded is a WebSocket.",
     "search": "Words in what is on record.",
     "stats": "Figures of what was done.",
     "system": "The controller itself.",

@@ -1,9 +1,11 @@
 """Each request is counted when its answer has ended, by the template of its route."""
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from controller.instruments import METHODS, OTHER, Instruments, Stopwatch
 
+STREAM = "text/event-stream"
 NO_ROUTE = "none"  # nothing is at that address, whatever it was
 
 
@@ -20,17 +22,22 @@ class Metered:
             return
         watch = Stopwatch()
         status = 500  # unless one is sent
+        began: float | None = None  # of a stream, which lasts as long as somebody watches
 
         async def noting(message: Message) -> None:
-            nonlocal status
+            nonlocal status, began
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if Headers(scope=message).get("content-type", "").startswith(STREAM):
+                    began = watch.seconds
             await send(message)
 
         try:
             await self._app(scope, receive, noting)
         finally:
-            self._instruments.answered(known_method(scope), route_of(scope), status, watch.seconds)
+            self._instruments.answered(
+                known_method(scope), route_of(scope), status, watch.seconds if began is None else began
+            )
 
 
 def known_method(scope: Scope) -> str:

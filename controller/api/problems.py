@@ -33,6 +33,7 @@ from controller.errors import (
     Outdated,
     ProviderError,
     Refused,
+    StillAtWork,
     TooManyWaiting,
 )
 from controller.store.keyring import KeysNotWritten
@@ -99,6 +100,8 @@ def of(error: OrionError, shown: str = "") -> JSONResponse:
     match error:
         case Unauthorized():
             said = {"WWW-Authenticate": _challenge(shown)}
+        case StillAtWork():
+            said = {"Retry-After": "1"}
         case TooManyTries() | TooManyWaiting() | TooOften() | TooManyReaders():
             said = {"Retry-After": str(error.retry_after)}
         case GrantRefused() | BadRequest():
@@ -157,10 +160,14 @@ async def _http(request: Request, error: Exception) -> Response:
 
 def _methods(request: Request) -> set[str]:
     """What may be done at the path of a request: a router tells those of one route only."""
-    found = {"OPTIONS"}
-    for route in request.app.routes:
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
-            found |= route.methods or set()
+    here = [
+        route
+        for route in request.app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+    ]
+    # where a word stands that would do as an id too, it is the word
+    named = [route for route in here if route.path == request.scope["path"]]
+    found = {"OPTIONS"}.union(*(route.methods or () for route in named or here))
     return found | ({"HEAD"} if "GET" in found else set())
 
 

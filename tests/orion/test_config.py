@@ -78,6 +78,11 @@ def test_addresses_and_networks_in_a_variable_are_divided_by_commas(tmp_path: Pa
         ("database_url", "postgresql+psycopg://host"),
         ("database_url", "sqlite://"),
         ("database_url", "sqlite:///:memory:"),
+        ("cors_origins", "*"),
+        ("cors_origins", "https://panel.example.org/page"),
+        ("cors_origins", "https://somebody@panel.example.org"),
+        ("api_rate", "-1"),
+        ("api_burst", "0"),
     ],
 )
 def test_a_wrong_value_names_the_setting_its_source_and_what_is_right(name: str, value: str) -> None:

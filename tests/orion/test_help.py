@@ -13,13 +13,13 @@ from orion import cli
 from tests.orion.installation import ORION, clean_environment, orion
 
 NOUNS = (
-    "up", "broker", "controller", "node", "ask", "run", "undo", "trace", "doctor", "conform", "demo",
+    "up", "broker", "controller", "node", "ask", "run", "undo", "why", "trace", "doctor", "conform", "demo",
     "devices list", "devices show", "devices add", "devices adopt", "devices resume", "devices remove", "devices policy",
     "users list", "users add", "users role", "users grant", "users ungrant", "users rotate", "users remove",
     "users password", "users link", "users unlink", "users disable", "users enable", "login", "logout", "whoami",
     "commands list", "commands queue", "commands show", "commands cancel",
     "approvals list", "approvals show", "approvals approve", "approvals deny",
-    "audit export", "audit list", "audit verify", "events list", "watch", "debug-user create", "debug-user remove", "config show",
+    "audit export", "audit list", "audit verify", "events list", "events ack", "events resolve", "watch", "debug-user create", "debug-user remove", "config show",
     "devices link", "devices unlink", "devices impact", "devices history", "devices invite", "devices certificate", "node join", "keys list", "keys create", "keys revoke",
     "signing-keys list", "signing-keys rotate", "signing-keys new",
     "memory set", "memory get", "memory list", "memory search", "memory forget",

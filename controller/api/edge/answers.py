@@ -37,7 +37,12 @@ class Answers:
             await self._app(scope, receive, add)
             return
         bodiless = _Bodiless(receive, add)
-        await self._app({**scope, "method": "GET"}, bodiless.receive, bodiless.send)
+        inner: Scope = {**scope, "method": "GET"}
+        try:
+            await self._app(inner, bodiless.receive, bodiless.send)
+        finally:  # whoever counts outside asks which route it was
+            if "route" in inner:
+                scope["route"] = inner["route"]
 
 
 class _Bodiless:

@@ -36,14 +36,12 @@ class _Deadline:
 class Connection(H11Protocol):
     """HTTP/1.1 with somebody who may be slow on purpose."""
 
-    headers_within_s: ClassVar[float] = (
-        10.0  # from the first moment on, or from the first byte of a later request
-    )
+    # seconds: from the first moment on, or from the first byte of a later request
+    headers_within_s: ClassVar[float] = 10.0
     read_within_s: ClassVar[float] = 30.0  # of an answer that waits for its reader, the next part
-    most_of_one: ClassVar[int] = (
-        100  # of one address; this computer's own programs are bounded as all are together
-    )
-    own_too: ClassVar[bool] = False  # bound those of this computer as well
+    # connections of one address; this computer's own are bounded as all are together, unless `own_too`
+    most_of_one: ClassVar[int] = 100
+    own_too: ClassVar[bool] = False
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Let somebody in, unless they have enough connections."""

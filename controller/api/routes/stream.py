@@ -5,23 +5,32 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, WebSocket
 from fastapi.requests import HTTPConnection
 
-from controller.api import deps
+from controller.api import deps, routing
 from controller.api.access.bearers import Unauthorized
 from controller.api.deps import Parts
 from controller.api.live import sse, websocket
 from controller.api.live.messages import Kind, Wrap
 from controller.api.live.reader import Reader
 from controller.api.live.watch import NOUN, Wanted
-from controller.api.routing import PREFIX
+from controller.api.shapes.problems import Answers, refusals
 from controller.errors import InvalidArguments, OrionError
 from schemas.commands import Via
 from schemas.ids import DeviceId, MessageId
 
-router = APIRouter(prefix=PREFIX, tags=[NOUN])  # no body is read here
+router = routing.router(NOUN)
+sockets = APIRouter(prefix=routing.PREFIX, tags=[NOUN])  # a WebSocket has no body to be looked at
 
+EXAMPLE = """event: event
+data: {"id":"7c1d4479ae5f-8","type":"event","at":"2026-02-12T10:30:05.120Z","data":{"device_id":"workshop-pc"}}
+id: 7c1d4479ae5f-8
+
+"""
+ANSWERS: Answers = refusals(429) | {
+    200: {"content": {sse.MEDIA_TYPE: {"schema": {"type": "string", "examples": [EXAMPLE]}}}}
+}
 MOST_NAMED = 100  # devices, or commands, of one reader
 
-Authorization = Annotated[str, Header(max_length=4_000)]
+Authorization = Annotated[str, Header(max_length=4_000, include_in_schema=False)]
 Position = Annotated[str | None, Query(max_length=64, description="Go on after the message of this id.")]
 
 
@@ -58,7 +67,7 @@ Watching = Annotated[Wanted, Depends(wanted)]
     dependencies=[Depends(deps.actor)],
     status_code=200,
     response_class=sse.EventStream,
-    responses={200: {"content": {sse.MEDIA_TYPE: {"schema": {"type": "string"}}}}},
+    responses=ANSWERS,
 )
 async def events(
     controller: Controller,
@@ -77,7 +86,7 @@ async def events(
     return sse.EventStream(controller.live, reader)
 
 
-@router.websocket("/stream")
+@sockets.websocket("/stream")
 async def messages(
     line: WebSocket,
     controller: Controller,
@@ -116,3 +125,6 @@ async def _opened(controller: Parts, token: str, watching: Wanted, wrap: Wrap, a
     if shown.key is not None:  # that it was used is noted there
         await controller.doorkeeper.actor_of(token, Via.API)
     return await controller.live.open(shown, watching, wrap, after=after)
+
+
+router.routes.extend(sockets.routes)

@@ -260,6 +260,7 @@ async def test_what_does_not_exist_is_not_found(api: Api, path: str) -> None:
     [
         ("commands", "GET, HEAD, OPTIONS, POST"),
         ("commands/x/cancel", "OPTIONS, POST"),
+        ("commands/explain", "OPTIONS, POST"),
         ("devices/laptop", "DELETE, GET, HEAD, OPTIONS, PATCH"),
     ],
 )
@@ -288,6 +289,8 @@ async def test_head_is_get_without_its_body(api: Api, laptop: str) -> None:
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-length"] == whole.headers["content-length"]
     assert (await api.http.head("devices/nobody")).status_code == 404
+    counted = (await api.http.get("http://orion/metrics")).text
+    assert 'method="HEAD",route="/api/v1/devices/{device_id}"' in counted
 
 
 async def test_head_of_a_stream_does_not_wait_for_its_end(api: Api, laptop: str) -> None:

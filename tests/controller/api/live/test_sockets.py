@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import socket as sockets
 from typing import Any
 
@@ -316,3 +317,18 @@ async def test_many_readers_get_all_of_it_in_order(stand: Stand, laptop: str) ->
 
     expected = [f"event-{number}" for number in range(100)]
     assert all(found == expected for found in await asyncio.gather(*reading))
+
+
+async def test_how_long_somebody_watches_is_not_how_long_an_answer_takes(stand: Stand) -> None:
+    clock = asyncio.get_running_loop().time
+    asked_at = clock()
+    async with watching.events(stand) as reader:
+        await reader.until("ready")
+        answered = clock() - asked_at
+        await asyncio.sleep(answered + 0.1)  # longer than that in any case
+    await watching.until(lambda: not stand.server.server_state.connections)
+
+    figures = (await stand.api.http.get("http://orion/metrics")).text
+    found = re.search(r"^http_request_duration_seconds_sum\{.*/stream.*\} (.+)$", figures, re.MULTILINE)
+    assert found is not None, figures
+    assert float(found[1]) <= answered
