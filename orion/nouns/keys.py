@@ -111,5 +111,5 @@ def _until(key: Json) -> str:
     return (
         "without an end"
         if key["expires_at"] is None
-        else f"until {moment(key['expires_at'], '%Y-%m-%d %H:%M')}"
+        else f"until {moment(key['expires_at'], '%H:%M')}"
     )

@@ -63,7 +63,10 @@ async def test_a_person_whom_an_administrator_linked_is_let_in(door: Door) -> No
 
 
 async def test_the_way_there_says_what_it_has_to_and_not_where_the_caller_says_we_are(door: Door) -> None:
-    async with door.browser("http://evil.example", Host="evil.example") as browser:
+    async with door.browser("http://evil.example") as browser:
+        assert (await browser.get(LOGIN)).status_code == 421
+    forged = {"X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example"}
+    async with door.browser("http://localhost:1", **forged) as browser:
         first = query_of((await browser.get(LOGIN)).headers["location"])
         second = query_of((await browser.get(LOGIN)).headers["location"])
 
