@@ -108,8 +108,4 @@ def _where(key: Json) -> str:
 def _until(key: Json) -> str:
     if key["revoked_at"] is not None:
         return "revoked"
-    return (
-        "without an end"
-        if key["expires_at"] is None
-        else f"until {moment(key['expires_at'], '%H:%M')}"
-    )
+    return "without an end" if key["expires_at"] is None else f"until {moment(key['expires_at'], '%H:%M')}"

@@ -21,16 +21,15 @@ from controller.api.shapes.devices import (
     DeviceRotated,
     Devices,
     DeviceWhole,
-    Groups,
-    History,
     Impact,
     LinksOf,
     Policy,
-    Tools,
     ToolsOf,
 )
 from controller.api.shapes.entering import Certified, Enrolled, Invited, KeyMade, SigningKeys
 from controller.api.shapes.figures import DeviceFigures, Failures, ToolFigures
+from controller.api.shapes.measured import History
+from controller.api.shapes.offers import Groups, Tools
 from controller.api.shapes.people import (
     ApiKey,
     ApiKeyMade,

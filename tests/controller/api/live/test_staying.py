@@ -185,7 +185,10 @@ async def test_a_device_that_comes_into_a_group_comes_into_sight(stand: Stand, l
     async with watching.events(stand, token, types="event") as reader:
         await reader.until("ready")
         await noticed(stand.api, "event-1")
-        await stand.api.http.patch("devices/laptop", json={"groups": ["lab"]})
+        changed = await stand.api.http.patch(
+            "devices/laptop", json={"groups": ["lab"]}, headers={"If-Match": "*"}
+        )
+        assert changed.status_code == 200
         await reader.until("reset")
         await noticed(stand.api, "event-2")
         assert (await reader.next())["data"]["event_id"] == "event-2"
