@@ -1,4 +1,4 @@
-"""Many connections that ask one thing again and again, each as soon as it is answered.
+"""Many connections that ask one thing again and again: each as soon as it is answered, or at a pace.
 
 A client of its own: one that parses more would be what is measured.
 """
@@ -47,11 +47,12 @@ class Answers:
 class _Line(asyncio.Protocol):
     """One connection: asks while there is time."""
 
-    def __init__(self, question: Question, answers: Answers, until: float) -> None:
+    def __init__(self, question: Question, answers: Answers, until: float, every_s: float) -> None:
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._question = question
         self._answers = answers
         self._until = until
+        self._every_s = every_s
         self._held = bytearray()
         self._asked = 0.0
 
@@ -75,10 +76,13 @@ class _Line(asyncio.Protocol):
         self._held.clear()
         now = time.perf_counter()
         self._answers.latencies.append((now - self._asked) * 1000)
-        if now < self._until:
+        following = max(now, self._asked + self._every_s)
+        if following >= self._until:
+            self._end(None)
+        elif following == now:
             self._ask()
         else:
-            self._end(None)
+            asyncio.get_running_loop().call_later(following - now, self._ask)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._end(Wrong(f"the connection was lost: {error}"))
@@ -93,8 +97,8 @@ class _Line(asyncio.Protocol):
         self._transport.close()
 
 
-async def call(question: Question, *, connections: int, seconds: float) -> Answers:
-    """Ask on so many connections for so long.
+async def call(question: Question, *, connections: int, seconds: float, every_s: float = 0.0) -> Answers:
+    """Ask on so many connections for so long; `every_s`: seconds between two questions on one of them.
 
     Raises:
         Wrong: it was answered with something else.
@@ -102,9 +106,10 @@ async def call(question: Question, *, connections: int, seconds: float) -> Answe
     loop = asyncio.get_running_loop()
     answers, begun = Answers(), time.perf_counter()
     lines: list[_Line] = []
-    for _ in range(connections):
+    for number in range(connections):
+        await asyncio.sleep(every_s / connections if number else 0)  # nobody keeps step with the others
         _, line = await loop.create_connection(
-            lambda: _Line(question, answers, begun + seconds), "127.0.0.1", question.port
+            lambda: _Line(question, answers, begun + seconds, every_s), "127.0.0.1", question.port
         )
         lines.append(line)
     await asyncio.gather(*(line.over for line in lines))
