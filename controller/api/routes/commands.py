@@ -117,7 +117,7 @@ async def explain(
     return await controller.store.ask(look)
 
 
-@router.get("")
+@router.get("", response_model=Annotated[Json, Shown(shapes.Commands)])
 async def listed(
     controller: Controller,
     actor: Asking,
@@ -127,7 +127,7 @@ async def listed(
     device_id: DeviceId | None = None,
     status: Status | None = None,
     parent_id: MessageId | None = None,
-) -> Annotated[Json, Shown(shapes.Commands)]:
+) -> Response:
     """Commands, newest first; with `parent_id` those of one order to a group.
 
     Of what somebody else ordered, who may only look sees no arguments and no results: they are null.
@@ -146,7 +146,18 @@ async def listed(
         )
         return _shown(session, rows, sight), rows.next
 
-    return pages.whole(*await controller.store.read(look))
+    async def told() -> Answer:
+        items, following = await controller.store.read(look)
+        return Answer(to_json({"items": items, "next": following}), following)
+
+    key = (limit, cursor, device_id, status, parent_id, actor)
+    found = await controller.lately.told(key, told, tables=_read_from(actor))
+    return pages.sent(found.body, found.following)
+
+
+def _read_from(actor: Actor) -> tuple[str, ...]:
+    """What commands are shown by; also who sees them, where that hangs on their devices."""
+    return ("tool_executions",) if actor.sees_all and not actor.grants else ("tool_executions", "devices")
 
 
 @router.get("/{command_id}", response_model=Annotated[Json, Shown(shapes.Command)], responses=refusals(404))
@@ -167,8 +178,7 @@ async def one(controller: Controller, actor: Asking, command_id: str, patience_s
         return Answer(to_json(await controller.store.read(look)))
 
     # whoever follows a command asks again and again, from each of their windows
-    tables = ("tool_executions",) if actor.sees_all and not actor.grants else ("tool_executions", "devices")
-    return (await controller.lately.told((command_id, actor), told, tables=tables)).sent()
+    return (await controller.lately.told((command_id, actor), told, tables=_read_from(actor))).sent()
 
 
 @router.get(
