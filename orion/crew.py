@@ -36,6 +36,7 @@ USED_BY = {
     "database_url": ("controller",),
     "ollama_host": ("controller",),
     "ollama_api_key": ("controller",),
+    "oidc_client_secret": ("controller",),
     "node_password": ("node",),
     "otel_endpoint": ("controller", "node"),
     "sentry_dsn": ("broker", "controller", "node"),

@@ -50,7 +50,7 @@ def _obeys(client: Client, known: Identity | None) -> bool:
     """Whether what this computer is known by lets it obey the controller, which may have begun with new keys."""
     if known is None:
         return False
-    signing = {key["key_id"] for key in client.get("/keys")["items"]}
+    signing = {key["key_id"] for key in client.get("/signing-keys")["items"]}
     return any(key.key_id in signing for key in known.controller_keys)
 
 

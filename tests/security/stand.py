@@ -233,7 +233,7 @@ class Stand:
         if self._rotation is None:
             before = copied(self.retained(topic))
             mark = self.spy.mark()
-            answer = self.http.post("keys/rotate", json={"settle_s": 0})
+            answer = self.http.post("signing-keys/rotate", json={"settle_s": 0})
             assert answer.is_success, answer.text
             self._rotation = before, copied(self.spy.expect(topic, after=mark))
         return self._rotation

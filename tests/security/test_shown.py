@@ -30,6 +30,7 @@ ENVIRONMENT = {
     "ORION_NODE_PASSWORD": SECRET,
     "OLLAMA_API_KEY": SECRET,
     "ORION_OTEL_ENDPOINT": f"https://me:{SECRET}@collector.example",
+    "ORION_OIDC_CLIENT_SECRET": SECRET,
     "ORION_SENTRY_DSN": f"https://{SECRET}@sentry.example/1",
     "OLLAMA_HOST": f"https://me:{SECRET}@ollama.example",
 }

@@ -70,4 +70,4 @@ def _whole(said: _Headers, always: _Headers) -> _Headers:
     if b"cache-control" not in names:
         kept = _ASKED_AGAIN if b"etag" in names else _NOT_KEPT
     policy = [] if b"content-security-policy" in names else _POLICY
-    return said + always + policy + kept
+    return [*said, *(each for each in always if each[0] not in names), *policy, *kept]
