@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import re
+import secrets
 import sys
 import tempfile
 import time
@@ -37,7 +38,7 @@ READERS, USERS = 1_000, 20
 DEVICES, PER_DEVICE = 10, 5.0  # events of each in a second
 WARM_UP, MEASURED = 3.0, 15.0  # seconds
 READY_WITHIN = 60.0  # seconds
-PASSWORD = "nine lives of a cat"  # noqa: S105
+PASSWORD = secrets.token_urlsafe(24)
 UPGRADE = (
     "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n"

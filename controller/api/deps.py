@@ -15,12 +15,12 @@ from fastapi import Depends, Header, Request
 
 from broker.administration import Administration
 from controller.api.access import proxies, scopes
-from controller.api.access.bearers import Unauthorized
 from controller.api.access.buckets import Quota
 from controller.api.access.deviceflow import DeviceFlow
 from controller.api.access.doorkeeper import Doorkeeper
 from controller.api.access.elsewhere import Elsewhere
 from controller.api.access.passes import Passes
+from controller.api.access.refusals import Unauthorized
 from controller.api.access.turns import Turns
 from controller.api.lately import Lately
 from controller.api.live.hub import Hub

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fastapi import Response
 
 from controller.api.looks import Looks
+from controller.api.preconditions import tag
 from controller.store.freshness import Freshness, Kept
 
 MOST = 64  # answers of one kind
@@ -18,14 +19,18 @@ LARGEST = 1_048_576  # bytes of one that is kept
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A body as it is sent, and of a list the cursor of the page behind it."""
+    """A body as it is sent; of a list the cursor of the page behind it, and of one thing its version."""
 
     body: bytes
     following: str | None = None
+    version: str | None = None
 
     def sent(self) -> Response:
         """The answer to a request."""
-        return Response(self.body, media_type="application/json")
+        answer = Response(self.body, media_type="application/json")
+        if self.version is not None:
+            tag(answer, self.version)
+        return answer
 
 
 class Lately:

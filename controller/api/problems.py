@@ -14,10 +14,9 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from broker.identities import BrokerUnreachable, IdentityError, NameTaken, NotWritten, UnknownIdentity
-from controller.api.access.bearers import Unauthorized
 from controller.api.access.buckets import TooOften
 from controller.api.access.elsewhere import ProviderAway
-from controller.api.access.refusals import BadRequest, GrantRefused
+from controller.api.access.refusals import BadRequest, GrantRefused, Unauthorized
 from controller.api.access.throttle import TooManyTries
 from controller.api.headers import NOT_KEPT
 from controller.api.live.hub import TooManyReaders

@@ -5,7 +5,7 @@ Programs that watch know these names; on MQTT nothing is called so.
 
 from dataclasses import dataclass
 
-from schemas.assistant import Request, Response
+from schemas.assistant import Approval, Request, Response
 from schemas.audit import AuditLine
 from schemas.commands import Command, Reply
 from schemas.devices import Heartbeat, Presence, Profile
@@ -52,8 +52,13 @@ NAMES = (
         "tool_result", "How the run of a tool ended.", (Source(Reply, "whose `status` is one of the final ones"),)
     ),
     Name("event", "A device noticed something.", (Source(Event),)),
+    Name("approval", "A person is asked, or the question is over.", (Source(Approval),)),
     Name("user_query", "A person asks the assistant.", (Source(Request),)),
-    Name("assistant_response", "What the assistant answers.", (Source(Response, "of the type `final`"),)),
+    Name(
+        "assistant_response",
+        "What the assistant answers, or asks back.",
+        (Source(Response, "of the type `final`, `question` or `error`"),),
+    ),
     Name("llm_response_chunk", "A piece of an answer that is still coming.", (Source(Response, "of the type `chunk`"),)),
     Name(
         "command",

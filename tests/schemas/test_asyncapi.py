@@ -32,7 +32,7 @@ VALUES = {
 }
 KNOWN = {
     "device_register", "device_heartbeat", "tool_execute", "tool_result", "event", "user_query",
-    "assistant_response", "llm_response_chunk", "command",
+    "assistant_response", "llm_response_chunk", "command", "approval",
 }  # fmt: skip
 
 every_channel = pytest.mark.parametrize("channel", CHANNELS, ids=lambda each: each.name)

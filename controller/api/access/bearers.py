@@ -6,37 +6,21 @@ a role, a grant, a key, a sign-in.
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from controller.errors import Refused
-from controller.services import standing
+from controller.api.access import passes
+from controller.api.access.passes import Holder
+from controller.api.access.refusals import Unauthorized
 from controller.services.accounts import apikeys
-from controller.services.accounts.apikeys import Shown
 from controller.services.actors import Actor
 from controller.store.freshness import Kept
 from controller.store.store import Store
-from controller.store.tokenring import BadToken, TokenRing
+from controller.store.tokenring import TokenRing
 from schemas.commands import Via
 
 TABLES = ("users", "grants", "api_keys", "sign_ins")
-
-
-class Unauthorized(Refused):
-    """The request carries no token that is known here."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "A valid token is needed: sign in with `orion login`. On the controller's own computer `orion` reads "
-            "it from the data folder's token file."
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    actor: Actor
-    until: datetime | None  # from when on the token itself opens nothing
 
 
 class Bearers:
@@ -48,7 +32,7 @@ class Bearers:
         self._store = store
         self._ring = ring
         self._now = now
-        self._known: Kept[bytes, _Known] = Kept(store.freshness, *TABLES, clock=clock)
+        self._known: Kept[bytes, Holder] = Kept(store.freshness, *TABLES, clock=clock)
 
     async def actor_of(self, token: str, via: Via) -> Actor:
         """Who shows this token or API key, with the rights of now.
@@ -60,30 +44,17 @@ class Bearers:
         known = self._known.get(digest)
         if known is None:
             stamp = self._known.stamp()
-            shown = apikeys.shown(token)
-            known = await (self._signed_in(token) if shown is None else self._program(shown))
+            known = await self._looked_up(token)
             self._known.keep(stamp, digest, known)
         if known.until is not None and self._now() >= known.until:
             raise Unauthorized
         return known.actor if known.actor.via is via else replace(known.actor, via=via)
 
-    async def _signed_in(self, token: str) -> _Known:
-        try:
-            claims = self._ring.read(token)
-        except BadToken:
-            raise Unauthorized from None
-        look = partial(standing.by_sign_in, sign_in_id=claims.sign_in_id, via=Via.API)
-        actor = await self._store.ask(look)
-        if actor is None or actor.user != claims.username:
-            raise Unauthorized
-        return _Known(actor, claims.ends_at)
-
-    async def _program(self, shown: Shown) -> _Known:
-        now = self._now()
-        found = await self._store.ask(partial(standing.by_key, shown=shown, via=Via.API, now=now))
+    async def _looked_up(self, token: str) -> Holder:
+        shown, now = passes.read(self._ring, token), self._now()
+        found = await self._store.ask(partial(shown.look, via=Via.API, now=now))
         if found is None:
             raise Unauthorized
-        actor, key = found
-        if key.last_used_at is None or now - key.last_used_at >= apikeys.USED_AGAIN:
-            self._store.write_soon(partial(apikeys.note_use, key_id=key.id, now=now))
-        return _Known(actor, key.expires_at)
+        if shown.key is not None and (found.used_at is None or now - found.used_at >= apikeys.USED_AGAIN):
+            self._store.write_soon(partial(apikeys.note_use, key_id=shown.key.key_id, now=now))
+        return found

@@ -5,6 +5,16 @@ from controller.errors import InvalidArguments, Refused
 WRONG = "The name or the password is wrong, or this user may not sign in."
 
 
+class Unauthorized(Refused):
+    """The request carries no token that is known here."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A valid token is needed: sign in with `orion login`. On the controller's own computer `orion` reads "
+            "it from the data folder's token file."
+        )
+
+
 class GrantRefused(Refused):
     """Nobody is let in by what was shown. `error`: the word that OAuth 2.0 has for it (RFC 6749, 5.2)."""
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from controller.api.access.bearers import Unauthorized
 from controller.api.access.passes import Pass
+from controller.api.access.refusals import Unauthorized
 from controller.api.live.reader import End, Reader
 from controller.api.live.watch import Wanted, Watch
 from controller.errors import Refused
@@ -106,8 +106,7 @@ def judge(session: Session, shown: Pass, wanted: Wanted, *, now: datetime) -> Ju
     found = shown.look(session, Via.API, now=now)
     if found is None:
         raise Unauthorized
-    actor, ends_at = found
-    return Judged(Watch.of(session, actor, wanted), ends_at)
+    return Judged(Watch.of(session, found.actor, wanted), found.until)
 
 
 async def judge_all(

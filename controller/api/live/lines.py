@@ -12,6 +12,17 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 KEY = "line"  # of what the application is told of its connection
 
 
+NO_TEXT = 1007  # RFC 6455, 7.4.1
+
+
+def _is_text(said: bytes) -> bool:
+    try:
+        said.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 class Line(Protocol):
     """What is under a request or a WebSocket."""
 
@@ -30,6 +41,15 @@ class WebSocketLine(WebSocketsSansIOProtocol):
     def cut(self) -> None:
         """End it at once."""
         self.transport.abort()
+
+    def send_receive_event_to_app(self) -> None:
+        """Take what came; what is no text though it says so ends it, and is no fault of ours to be logged."""
+        if self.curr_msg_data_type == "text" and not _is_text(b"".join(self.frames)):
+            self.frames = []
+            self.conn.send_close(NO_TEXT)
+            self.handle_parser_exception()
+            return
+        super().send_receive_event_to_app()
 
     async def write(self, frames: bytes) -> None:
         """Send whole frames as they are; nothing once it closes. Returns when there is room for more."""

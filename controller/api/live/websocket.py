@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from controller.api.access.bearers import Unauthorized
+from controller.api.access.refusals import Unauthorized
 from controller.api.live import lines
 from controller.api.live.hub import Hub, TooManyReaders
 from controller.api.live.messages import Control

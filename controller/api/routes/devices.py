@@ -181,22 +181,27 @@ def place(wanted: Names, device_id: str, *, adopt: bool) -> devices.NewDevice:
     )
 
 
-@router.get("/{device_id}", responses=refusals(404) | versioned())
-async def one(
-    controller: Controller, actor: Asking, device_id: DeviceIdPath, response: Response
-) -> Annotated[Json, Shown(shapes.DeviceLinked)]:
+@router.get(
+    "/{device_id}",
+    response_model=Annotated[Json, Shown(shapes.DeviceLinked)],
+    responses=refusals(404) | versioned(),
+)
+async def one(controller: Controller, actor: Asking, device_id: DeviceIdPath) -> Response:
     """One device, with its tools, what is allowed on it, and what it hangs on.
 
     Its ETag is the version of its place: what the device itself says all the time is no part of that.
     """
-    row, found = await controller.store.read(
-        lambda session: (
-            devices.get(session, device_id),
-            links.of(session, device_id, sight=Sight(session, actor)),
-        )
-    )
-    tag(response, revisions.of_place(row))
-    return views.device_whole(row) | views.links(found)
+
+    def look(session: Session) -> Answer:
+        row = devices.get(session, device_id)
+        found = links.of(session, device_id, sight=Sight(session, actor))
+        whole = views.device_whole(row) | views.links(found)
+        return Answer(to_json(whole), version=revisions.of_place(row))
+
+    # what hangs on it is named as far as it is seen; else a device is the same for all who see it
+    key = (device_id, None if actor.sees_all else actor)
+    told = partial(controller.store.read, look)
+    return (await controller.lately.told(key, told, tables=("devices", "device_links"))).sent()
 
 
 @router.post("/{device_id}/adopt", responses=refusals(404, 409, 412, 428) | versioned())

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Header, Query, WebSocket
 from fastapi.requests import HTTPConnection
 
 from controller.api import deps, routing
-from controller.api.access.bearers import Unauthorized
+from controller.api.access.refusals import Unauthorized
 from controller.api.deps import Parts
 from controller.api.live import sse, websocket
 from controller.api.live.messages import Kind, Wrap

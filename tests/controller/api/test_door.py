@@ -14,7 +14,7 @@ import pytest
 
 import controller
 from controller.api import problems, token
-from controller.api.access.bearers import Unauthorized
+from controller.api.access.refusals import Unauthorized
 from controller.api.edge.answers import Answers
 from controller.api.edge.bodies import Bodies
 from controller.api.shapes.problems import MEDIA_TYPE

@@ -13,6 +13,7 @@ from controller.services import devices, events, settling
 from controller.services.accounts import apikeys
 from controller.store.notices import HeartbeatsTaken
 from schemas.commands import ReplyStatus
+from schemas.document.stream import NAMES
 from tests.controller.api.live import watching
 from tests.controller.api.live.happenings import ASK, asked, beat, done, noticed, ordered, stopped
 from tests.controller.api.live.watching import Events, Stand
@@ -25,6 +26,10 @@ async def types_until(reader: Events, kind: str) -> list[str]:
     while found[-1] != kind:
         found.append((await reader.next())["type"])
     return found[1:]
+
+
+def test_the_names_are_those_that_the_documents_map_to_mqtt() -> None:
+    assert {each.name for each in NAMES} == {kind.value for kind in Kind}
 
 
 async def test_the_first_message_says_who_watches_what(stand: Stand) -> None:

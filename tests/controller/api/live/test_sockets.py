@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import re
 import socket as sockets
 from typing import Any
@@ -99,6 +100,20 @@ async def test_who_says_anything_else_first_is_not_let_in(
     async with websockets.connect(stand.ws_url, proxy=None) as line:
         await line.send(first)
         assert (await watching.closed(line))[0] == code
+
+
+@pytest.mark.parametrize("token", ["the owner's"])
+async def test_what_is_no_text_ends_the_line_and_fills_no_log(
+    stand: Stand, token: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    shown = None if token is None else {"Authorization": f"Bearer {stand.api.token}"}
+    async with websockets.connect(stand.ws_url, additional_headers=shown, proxy=None) as line:
+        if token is not None:
+            await watching.told(line)
+        await line.send(b"\xff\xfe", text=True)
+        assert (await watching.closed(line))[0] == 1007
+
+    assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
 
 
 async def test_who_says_nothing_is_not_waited_for(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
