@@ -78,6 +78,8 @@ class Door:
             await websocket.accept()
             async with asyncio.timeout(SAYS_WHO_WITHIN):
                 message = await websocket.receive()
+            if message["type"] == "websocket.disconnect":  # they have gone without a word
+                return None
             return Auth.model_validate_json(message.get("text") or "")
         except TimeoutError:
             await _close(websocket, End.UNAUTHORIZED)

@@ -102,7 +102,7 @@ async def test_who_says_anything_else_first_is_not_let_in(
         assert (await watching.closed(line))[0] == code
 
 
-@pytest.mark.parametrize("token", ["the owner's"])
+@pytest.mark.parametrize("token", [None, "the owner's"])
 async def test_what_is_no_text_ends_the_line_and_fills_no_log(
     stand: Stand, token: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -112,6 +112,14 @@ async def test_what_is_no_text_ends_the_line_and_fills_no_log(
             await watching.told(line)
         await line.send(b"\xff\xfe", text=True)
         assert (await watching.closed(line))[0] == 1007
+
+    assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
+
+
+async def test_who_goes_without_a_word_fills_no_log(stand: Stand, caplog: pytest.LogCaptureFixture) -> None:
+    async with websockets.connect(stand.ws_url, proxy=None):
+        pass
+    await watching.until(lambda: not stand.server.server_state.connections)
 
     assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
 
