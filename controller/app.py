@@ -5,13 +5,12 @@ import logging
 import socket
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
 from controller.api import app as http
 from controller.api import token
-from controller.api.access import opening
+from controller.api.access import opening as access
 from controller.api.access.buckets import Quota
 from controller.api.access.deviceflow import DeviceFlow
 from controller.api.access.doorkeeper import Doorkeeper
@@ -47,18 +46,16 @@ from controller.services.replies import Replies
 from controller.services.retention import Keep
 from controller.settings import ControllerSettings
 from controller.spans import CommandSpans
-from controller.store import notices
+from controller.store import notices, opening
 from controller.store.backups import Source
 from controller.store.keyring import KeyRing
-from controller.store.store import HouseRules, Store, StoreAway
+from controller.store.store import HouseRules, Store
 from controller.store.tokenring import TokenRing
-from controller.store.whereabouts import Whereabouts
 from schemas.spans import Spans
 from schemas.topics import Topics
 
 logger = logging.getLogger(__name__)
 
-OPEN_AGAIN = 2.0  # seconds between two tries to reach the database
 STOP_WITHIN = 4.0  # seconds
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -80,9 +77,11 @@ async def run(
     """
     listener = http.bind(settings.http_host, settings.http_port)
     try:
-        store = await asyncio.to_thread(_store, settings)
+        rules = HouseRules(settings.instance, settings.mqtt_max_risk, settings.mqtt_decisions)
+        make = partial(opening.made, settings.database_url, rules)
+        store = await asyncio.to_thread(make, directory=settings.directory, heads=settings.heads_path)
         try:
-            if await _opened(store, stop):
+            if await opening.opened(store, stop):
                 http.listen(listener)
                 await _serve(settings, store, listener, stop, ready, spans or Spans())
         finally:
@@ -102,7 +101,7 @@ async def _serve(
     ring = TokenRing(settings.token_keys_path, utc_now, issuer=f"orion/{settings.instance}")
     await asyncio.to_thread(ring.open)
     doorkeeper = Doorkeeper(store, ring, clock=time.monotonic, now=utc_now)
-    elsewhere = await asyncio.to_thread(opening.elsewhere, settings, store, now=utc_now)
+    elsewhere = await asyncio.to_thread(access.elsewhere, settings, store, now=utc_now)
     topics = Topics(settings.prefix)
     replies = Replies()
     instruments = Instruments()
@@ -282,34 +281,6 @@ async def _serve(
         await provider.close()
         if elsewhere is not None:
             await elsewhere.close()
-
-
-def _store(settings: ControllerSettings) -> Store:
-    settings.directory.mkdir(parents=True, exist_ok=True)
-    rules = HouseRules(
-        instance=settings.instance,
-        mqtt_max_risk=settings.mqtt_max_risk,
-        mqtt_decisions=settings.mqtt_decisions,
-    )
-    Whereabouts(settings.database_url).check_known(settings.heads_path)
-    return Store(settings.database_url, rules)
-
-
-async def _opened(store: Store, stop: asyncio.Event) -> bool:
-    """Open the store. A server that is not there yet is waited for; False: until somebody said stop."""
-    last = ""
-    while not stop.is_set():
-        try:
-            await asyncio.to_thread(store.open)
-        except StoreAway as error:
-            if str(error) != last:
-                last = str(error)
-                logger.warning("%s It is waited for.", error)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), OPEN_AGAIN)
-        else:
-            return True
-    return False
 
 
 def _end() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from orion.config import ConfigError, Loaded, Origin, load, programs
 from orion.config.document import render
-from orion.config.settings import local_device_id
+from orion.config.fields import local_device_id
 from orion.config.sources import masked_url
 from tests.orion.installation import clean_environment, orion
 

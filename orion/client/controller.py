@@ -1,60 +1,21 @@
-"""The controller's HTTP API as the command line uses it.
-
-Whatever goes wrong becomes one `ClientError` with a sentence and an exit code. The standard
-library's client serves: loading a larger one takes longer than most requests.
-"""
+"""The controller as the command line speaks to it: what it asks, as whom, and for how long."""
 
 import http.client
-import json
-import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, urlencode
 
-from orion import exits
+from orion.client.errors import OVER, ClientError, NoAnswer, NotRunning, Refused
+from orion.client.exchange import MAX_BODY, Json, decoded, opened
 from orion.exits import Exit
 from orion.signin import Kept, SignIn
 
-Json = dict[str, Any]
-
-OURS = "Orion-Api"  # the header that tells the controller from whoever else has its port
 ANSWER_WITHIN = 15.0  # seconds
 TURN_WITHIN = 660.0  # seconds between two lines of a turn; the controller stops waiting before
 SILENT_FOR = 40.0  # seconds without a word of the stream, which says one every 15
-MAX_BODY = 64 * 1024 * 1024  # bytes of one answer
-OVER = (
-    "The sign-in of {0} is over: orion login {0}, or orion logout to speak as the owner of the data folder."
-)
 MAX_LINE = 4 * 1024 * 1024  # bytes of one line of a stream
-
-
-class ClientError(Exception):
-    """A request that did not work: a sentence for a person, a code for programs."""
-
-    def __init__(self, sentence: str, *, code: str = "unavailable", exit_code: Exit = Exit.FAILED) -> None:
-        super().__init__(sentence)
-        self.code = code
-        self.exit_code = exit_code
-
-
-class NotRunning(ClientError):
-    """Nobody answers where the controller should."""
-
-
-class NoAnswer(ClientError):
-    """The request left, and what came of it is not known."""
-
-
-class Refused(ClientError):
-    """The controller answered with a problem; the sentence is its own."""
-
-    def __init__(self, status: int, code: str, detail: str, error: str = "") -> None:
-        super().__init__(detail, code=code, exit_code=exits.of_code(code))
-        self.status = status
-        self.error = error  # OAuth's own word for it
 
 
 class Client:
@@ -97,8 +58,8 @@ class Client:
 
     def form(self, path: str, fields: Mapping[str, str]) -> Json:
         """Send a form, as whoever shows no token; for coming in and going."""
-        with self._open("POST", path, urlencode(fields), {}, ANSWER_WITHIN) as response:
-            return _decoded(response.read(MAX_BODY))
+        with self._opened("POST", path, urlencode(fields), {}, ANSWER_WITHIN) as response:
+            return decoded(response.read(MAX_BODY))
 
     def put(self, path: str, body: Json) -> Json:
         """Keep something in the place of what was there."""
@@ -111,8 +72,8 @@ class Client:
     def is_ready(self) -> bool:
         """Whether the controller is up and has reached its broker. Needs no token."""
         try:
-            with self._open("GET", "/health", None, {}, ANSWER_WITHIN) as response:
-                return bool(_decoded(response.read(MAX_BODY)).get("status") == "ready")
+            with self._opened("GET", "/health", None, {}, ANSWER_WITHIN) as response:
+                return bool(decoded(response.read(MAX_BODY)).get("status") == "ready")
         except ClientError:
             return False
 
@@ -129,7 +90,7 @@ class Client:
         try:
             with self._asked("POST", "/ask", body, {}, TURN_WITHIN) as response:
                 while line := response.readline(MAX_LINE):
-                    step = _decoded(line)
+                    step = decoded(line)
                     if step.get("type") == "problem":
                         break
                     yield step
@@ -156,7 +117,7 @@ class Client:
         path = f"/commands/{segment(command_id)}/watch?within_s={within_s:.0f}"
         with self._asked("GET", path, None, {}, ANSWER_WITHIN + within_s) as response:
             while line := response.readline(MAX_LINE):
-                yield _decoded(line)
+                yield decoded(line)
 
     def stream(self, *, after: str | None = None, **query: object) -> Iterator[Json]:
         """What happens, as it happens, until the controller ends it; `after` the message of that id.
@@ -172,7 +133,7 @@ class Client:
             while line := response.readline(MAX_LINE):
                 name, _, value = line.decode().rstrip("\n").partition(": ")
                 if name == "data":
-                    found = _decoded(value.encode())
+                    found = decoded(value.encode())
                 elif name == "id":
                     found = found or {"id": value, "type": "keep_alive"}
                 elif found and not name:
@@ -187,7 +148,7 @@ class Client:
             said["Prefer"] = f"wait={max(1, round(wait_s))}"
         with self._asked(method, path, body, said, ANSWER_WITHIN + wait_s) as response:
             version = response.getheader("ETag") or "*"
-            found = {} if response.status == HTTPStatus.NO_CONTENT else _decoded(response.read(MAX_BODY))
+            found = {} if response.status == HTTPStatus.NO_CONTENT else decoded(response.read(MAX_BODY))
             return found, version
 
     @contextmanager
@@ -199,7 +160,7 @@ class Client:
             signed_in = self._signed_in(lambda: self.sign_in.fresh(self._renewed))
             shown = {**headers, **self._authorization(signed_in)}
             try:
-                response = stack.enter_context(self._open(method, path, body, shown, timeout))
+                response = stack.enter_context(self._opened(method, path, body, shown, timeout))
             except Refused as refused:
                 if signed_in is None or refused.status != HTTPStatus.UNAUTHORIZED:
                     raise
@@ -208,7 +169,7 @@ class Client:
                 if another is None or another.username != before.username:
                     raise  # signed out or somebody else meanwhile: nobody speaks as another one unasked
                 shown = {**headers, **self._authorization(another)}
-                response = stack.enter_context(self._open(method, path, body, shown, timeout))
+                response = stack.enter_context(self._opened(method, path, body, shown, timeout))
             yield response
 
     def _signed_in(self, find: Callable[[], SignIn | None]) -> SignIn | None:
@@ -246,41 +207,14 @@ class Client:
             raise ClientError(f"The token {self._token_path} cannot be read: {error.strerror}") from error
         return {"Authorization": f"Bearer {token}", "Orion-Via": "cli"}
 
-    @contextmanager
-    def _open(
+    def _opened(
         self, method: str, path: str, body: Json | str | None, headers: Mapping[str, str], timeout: float
-    ) -> Iterator[http.client.HTTPResponse]:
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
-        where = f"{self.host}:{self.port}"
-        failed: type[ClientError] = NotRunning
-        try:
-            connection.connect()
-            failed = NoAnswer
-            payload, kind = _sent(body)
-            connection.request(method, f"/api/v1{path}", payload, {**headers, **kind})
-            with connection.getresponse() as response:
-                if response.getheader(OURS) is None:
-                    raise ClientError(
-                        f"Something else answers at {where}, not Orion's controller. "
-                        "Stop it, or give the controller another port: ORION_HTTP_PORT."
-                    )
-                if response.status >= HTTPStatus.BAD_REQUEST:
-                    has_signed_in = response.status == HTTPStatus.UNAUTHORIZED and not self._as_owner
-                    signed_in = self.sign_in.read() if has_signed_in else None
-                    raise _problem(response.status, response.read(MAX_BODY), where, signed_in)
-                yield response
-        except ConnectionRefusedError:
-            raise NotRunning(f"The controller is not running at {where}. Start it with: orion up") from None
-        except TimeoutError:
-            raise failed(f"The controller at {where} did not answer in time.", code="timeout") from None
-        except socket.gaierror as error:
-            raise NotRunning(
-                f"There is no host {self.host!r} ({error.strerror}); see ORION_HTTP_HOST."
-            ) from error
-        except (OSError, http.client.HTTPException) as error:
-            raise failed(f"The connection to the controller at {where} broke: {error!r}") from error
-        finally:
-            connection.close()
+    ) -> AbstractContextManager[http.client.HTTPResponse]:
+        def signed_in() -> SignIn | None:
+            return None if self._as_owner else self.sign_in.read()
+
+        place = (self.host, self.port)
+        return opened(place, method, path, body, headers, timeout=timeout, signed_in=signed_in)
 
 
 def segment(text: str) -> str:
@@ -291,38 +225,3 @@ def segment(text: str) -> str:
 def _with_query(path: str, query: Mapping[str, object]) -> str:
     chosen = {name: value for name, value in query.items() if value is not None}
     return path + (f"?{urlencode(chosen, doseq=True)}" if chosen else "")
-
-
-def _sent(body: Json | str | None) -> tuple[bytes | None, dict[str, str]]:
-    """A body as it is sent, and the header that says what it is: a form is a text already."""
-    if body is None:
-        return None, {}
-    if isinstance(body, str):
-        return body.encode(), {"Content-Type": "application/x-www-form-urlencoded"}
-    return json.dumps(body).encode(), {"Content-Type": "application/json"}
-
-
-def _problem(status: int, body: bytes, where: str, signed_in: SignIn | None) -> ClientError:
-    try:
-        problem = _decoded(body)
-        code, detail = str(problem["code"]), str(problem["detail"])
-    except (ClientError, KeyError):
-        return ClientError(f"The controller at {where} answered with HTTP {status} and no reason.")
-    if status == HTTPStatus.UNAUTHORIZED:
-        detail = (
-            OVER.format(signed_in.username)
-            if signed_in is not None
-            else f"The controller at {where} does not know our token: it belongs to another data folder. "
-            "See ORION_DATA_DIR and ORION_HTTP_PORT."
-        )
-    return Refused(status, code, detail, str(problem.get("error", "")))
-
-
-def _decoded(body: bytes) -> Json:
-    try:
-        found = json.loads(body)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise ClientError("The controller answered with something that cannot be read.")
-    return found

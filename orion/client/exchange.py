@@ -1,0 +1,103 @@
+"""One request and its answer. What is not the controller's, or cannot be read, is an error with a sentence."""
+
+import http.client
+import json
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any
+
+from orion.client.errors import OVER, ClientError, NoAnswer, NotRunning, Refused
+from orion.signin import SignIn
+
+Json = dict[str, Any]
+
+OURS = "Orion-Api"  # the header that tells the controller from whoever else has its port
+MAX_BODY = 64 * 1024 * 1024  # bytes of one answer
+
+
+@contextmanager
+def opened(
+    place: tuple[str, int],
+    method: str,
+    path: str,
+    body: Json | str | None,
+    headers: Mapping[str, str],
+    *,
+    timeout: float,
+    signed_in: Callable[[], SignIn | None],
+) -> Iterator[http.client.HTTPResponse]:
+    """The answer to one request, on a connection of its own. `signed_in`: who asks, where that is to be told.
+
+    Raises:
+        ClientError: nobody answers, or somebody else, or the controller refuses.
+    """
+    connection = http.client.HTTPConnection(*place, timeout=timeout)
+    where = f"{place[0]}:{place[1]}"
+    failed: type[ClientError] = NotRunning
+    try:
+        connection.connect()
+        failed = NoAnswer
+        payload, kind = _sent(body)
+        connection.request(method, f"/api/v1{path}", payload, {**headers, **kind})
+        with connection.getresponse() as response:
+            if response.getheader(OURS) is None:
+                raise ClientError(
+                    f"Something else answers at {where}, not Orion's controller. "
+                    "Stop it, or give the controller another port: ORION_HTTP_PORT."
+                )
+            if response.status >= HTTPStatus.BAD_REQUEST:
+                who = signed_in() if response.status == HTTPStatus.UNAUTHORIZED else None
+                raise _problem(response.status, response.read(MAX_BODY), where, who)
+            yield response
+    except ConnectionRefusedError:
+        raise NotRunning(f"The controller is not running at {where}. Start it with: orion up") from None
+    except TimeoutError:
+        raise failed(f"The controller at {where} did not answer in time.", code="timeout") from None
+    except socket.gaierror as error:
+        raise NotRunning(f"There is no host {place[0]!r} ({error.strerror}); see ORION_HTTP_HOST.") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise failed(f"The connection to the controller at {where} broke: {error!r}") from error
+    finally:
+        connection.close()
+
+
+def _sent(body: Json | str | None) -> tuple[bytes | None, dict[str, str]]:
+    """A body as it is sent, and the header that says what it is: a form is a text already."""
+    if body is None:
+        return None, {}
+    if isinstance(body, str):
+        return body.encode(), {"Content-Type": "application/x-www-form-urlencoded"}
+    return json.dumps(body).encode(), {"Content-Type": "application/json"}
+
+
+def _problem(status: int, body: bytes, where: str, signed_in: SignIn | None) -> ClientError:
+    try:
+        problem = decoded(body)
+        code, detail = str(problem["code"]), str(problem["detail"])
+    except (ClientError, KeyError):
+        return ClientError(f"The controller at {where} answered with HTTP {status} and no reason.")
+    if status == HTTPStatus.UNAUTHORIZED:
+        detail = (
+            OVER.format(signed_in.username)
+            if signed_in is not None
+            else f"The controller at {where} does not know our token: it belongs to another data folder. "
+            "See ORION_DATA_DIR and ORION_HTTP_PORT."
+        )
+    return Refused(status, code, detail, str(problem.get("error", "")))
+
+
+def decoded(body: bytes) -> Json:
+    """An object that came.
+
+    Raises:
+        ClientError: it is none.
+    """
+    try:
+        found = json.loads(body)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ClientError("The controller answered with something that cannot be read.")
+    return found
