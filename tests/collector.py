@@ -5,12 +5,14 @@ import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+
+from tests.serving import Quiet, Served
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Told:
     facts: dict[str, Any]
 
 
-class Collector:
+class Collector(Served):
     """A context manager; `url` is where it listens. One that `hangs` takes everything and never answers."""
 
     def __init__(self, *, status: int = 200, hangs: bool = False) -> None:
@@ -37,13 +39,9 @@ class Collector:
         self.over = threading.Event()
         self._spans: list[Told] = []
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.collector = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        server = _Server(("127.0.0.1", 0), _Handler)
+        server.collector = self
+        super().__init__(server)
 
     @property
     def spans(self) -> list[Told]:
@@ -66,17 +64,11 @@ class Collector:
             self.paths.append(path)
             self._spans += found
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.over.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self.over.set()  # who hangs goes on
+        super().__exit__(kind, error, trace)
 
 
 def _told(resource: Any, span: Any) -> Told:
@@ -99,7 +91,7 @@ class _Server(ThreadingHTTPServer):
     collector: Collector
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Quiet, BaseHTTPRequestHandler):
     server: _Server
 
     def do_POST(self) -> None:
@@ -117,6 +109,3 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
-        """Say nothing: a test's output is its own."""

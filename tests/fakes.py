@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
+
+from tests.serving import Quiet, Served
 
 MODEL = "scripted:latest"
 
@@ -95,7 +97,7 @@ def never_answers() -> Scripted:
     return Scripted(is_silent=True)
 
 
-class ScriptedOllama:
+class ScriptedOllama(Served):
     """A context manager; `url` is where it listens.
 
     A request beyond the script is answered 500, "the script has ended". `asked` holds
@@ -110,13 +112,9 @@ class ScriptedOllama:
         self.vectors: list[list[float]] | None = None  # None: one a text
         self._replies: list[Reply] = list(replies)
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.ollama = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        server = _Server(("127.0.0.1", 0), _Handler)
+        server.ollama = self
+        super().__init__(server)
 
     @property
     def chats(self) -> list[dict[str, Any]]:
@@ -127,17 +125,11 @@ class ScriptedOllama:
         with self._lock:
             self._replies.extend(replies)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stopping.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self.stopping.set()  # who hangs goes on
+        super().__exit__(kind, error, trace)
 
     def answer(self, asked: Asked) -> Scripted:
         """The reply to one request."""
@@ -167,7 +159,7 @@ class _Server(ThreadingHTTPServer):
     ollama: ScriptedOllama
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Quiet, BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
 
@@ -177,9 +169,6 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length", 0))
         self._serve(json.loads(self.rfile.read(length) or b"{}"))
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
-        """Say nothing: a test's output is its own."""
 
     def _serve(self, body: dict[str, Any]) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}

@@ -36,7 +36,7 @@ def test_the_controller_connects_for_a_session_that_lasts(orion: Orion) -> None:
 
 def test_the_controller_subscribes_so_that_retained_events_and_replies_show(orion: Orion) -> None:
     filters: dict[str, tuple[int, bool, int]] = {}
-    for packet in orion.tap.packets(line=0, kind=8):
+    for packet in orion.tap.packets(kind=8):  # on whichever line: a busy machine may take two to begin
         filters |= read_subscribe(packet)
 
     for kind in ("event", "reply/"):

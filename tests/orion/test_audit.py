@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.ports import free_port
+from tests.serving import Served
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "audit.py"
 HASH = "0" * 64
@@ -53,15 +53,8 @@ def a_hole(package: str) -> dict[str, Any]:
 def database() -> Iterator[str]:
     """It knows of the release that every database must know of, and of nothing else."""
     Database.known = {"pip": [a_hole("pip")]}
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Database)
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/v1/query"
-    finally:
-        server.shutdown()
-        serving.join()
-        server.server_close()
+    with Served(ThreadingHTTPServer(("127.0.0.1", 0), Database)) as served:
+        yield f"{served.url}/v1/query"
 
 
 def audit(database: str, folder: Path) -> "subprocess.CompletedProcess[str]":

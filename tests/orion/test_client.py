@@ -2,7 +2,6 @@
 
 import http.server
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from orion.exits import Exit
 from orion.signin import Kept, SignIn
 from tests.orion.installation import clean_environment, orion
 from tests.ports import free_port
+from tests.serving import Served
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
@@ -45,12 +45,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
 @contextmanager
 def listening(answers: type[Answers]) -> Iterator[int]:
     """The port of a server that answers so."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), answers) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server.server_address[1]
-        server.shutdown()
-        thread.join()
+    with Served(http.server.ThreadingHTTPServer(("127.0.0.1", 0), answers)) as served:
+        yield served.port
 
 
 @pytest.fixture

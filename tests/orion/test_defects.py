@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.orion.installation import clean_environment, running
+from tests.serving import Quiet, Served
 
 PROGRAM = """
 import logging, sys
@@ -35,7 +36,7 @@ print("sentry_sdk" in sys.modules)
 """
 
 
-class Sentry:
+class Sentry(Served):
     """A server on a loopback port that takes envelopes; one that `hangs` never answers."""
 
     def __init__(self, *, hangs: bool = False) -> None:
@@ -43,7 +44,7 @@ class Sentry:
         self.over = threading.Event()
         sentry = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Quiet, BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 if hangs:
@@ -56,33 +57,20 @@ class Sentry:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's
-                """Say nothing: a test's output is its own."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        super().__init__(server)
 
     @property
     def dsn(self) -> str:
-        return f"http://public@127.0.0.1:{self.server.server_address[1]}/1"
-
-    def run(self) -> None:
-        self.server.serve_forever(0.02)
-
-    def stop(self) -> None:
-        self.over.set()
-        self.server.shutdown()
-        self.server.server_close()
+        return f"http://public@127.0.0.1:{self.port}/1"
 
 
 @pytest.fixture(params=[False])
 def sentry(request: pytest.FixtureRequest) -> Iterator[Sentry]:
-    made = Sentry(hangs=request.param)
-    thread = threading.Thread(target=made.run, daemon=True)
-    thread.start()
-    yield made
-    made.stop()
-    thread.join()
+    with Sentry(hangs=request.param) as made:
+        yield made
+        made.over.set()  # who hangs goes on
 
 
 def program(tmp_path: Path, **settings: str) -> str:

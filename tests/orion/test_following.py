@@ -4,7 +4,6 @@ import json
 import signal
 import socket
 import socketserver
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -20,6 +19,7 @@ from tests.orion.installation import Installation, running, until
 from tests.orion.lamp import Lamp, a_place, lit_up
 from tests.orion.looking import Looking
 from tests.ports import free_port
+from tests.serving import Served
 
 
 @pytest.fixture
@@ -107,12 +107,8 @@ def losing(port: int, answers: int) -> Iterator[tuple[int, list[bytes]]]:
             if len(requests) > answers:
                 self.request.sendall(answer)
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Relay) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server.server_address[1], requests
-        server.shutdown()
-        thread.join()
+    with Served(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Relay)) as served:
+        yield served.port, requests
 
 
 ORDER = {"device_id": "lamp", "tool": "light", "arguments": {"on": True}}
@@ -206,15 +202,9 @@ def test_a_database_that_is_away_for_a_moment_is_waited_for(tmp_path: Path) -> N
             self.end_headers()
             self.wfile.write(json.dumps(body).encode() + b"\n")
 
-    with HTTPServer(("127.0.0.1", 0), Controller) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            client = Client("127.0.0.1", server.server_port, token)
-            ended = following.follow(client, command, lambda _news: None)
-        finally:
-            server.shutdown()
-            thread.join()
+    with Served(HTTPServer(("127.0.0.1", 0), Controller)) as served:
+        client = Client("127.0.0.1", served.port, token)
+        ended = following.follow(client, command, lambda _news: None)
 
     assert ended["status"] == "succeeded"
     assert answers == []

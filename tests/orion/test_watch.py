@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from orion.client import Client, ClientError
 from tests.orion.installation import ORION, READY_WITHIN, Installation, running, until
 from tests.orion.looking import Looking
 from tests.ports import free_port
+from tests.serving import Served
 
 
 def message(number: int, kind: str, **data: Any) -> bytes:
@@ -110,18 +110,12 @@ def test_it_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             self.end_headers()
             self.wfile.write(b"".join(answers.pop(0)))
 
-    with HTTPServer(("127.0.0.1", 0), Controller) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            following = stream.follow(Client("127.0.0.1", server.server_port, a_token(tmp_path)), said.append)
-            found: list[int] = []
-            while len(found) < 3:
-                each = next(following)
-                found += [each["data"]["n"]] if each["type"] == "event" else []
-        finally:
-            server.shutdown()
-            thread.join()
+    with Served(HTTPServer(("127.0.0.1", 0), Controller)) as served:
+        following = stream.follow(Client("127.0.0.1", served.port, a_token(tmp_path)), said.append)
+        found: list[int] = []
+        while len(found) < 3:
+            each = next(following)
+            found += [each["data"]["n"]] if each["type"] == "event" else []
 
     assert found == [1, 2, 3]
     assert after == [None, "e-7", "e-8"]

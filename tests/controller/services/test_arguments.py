@@ -2,7 +2,6 @@
 
 import json
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from controller.services import arguments
 from controller.services.arguments import UnusableSchema
 from schemas.devices import Tool
 from tests.factories import a_tool
+from tests.serving import Served
 
 PATH = {"type": "string", "format": "path"}
 APP = {"type": "string", "format": "app"}
@@ -130,15 +130,11 @@ def test_a_schema_opens_no_connection() -> None:
             self.end_headers()
             self.wfile.write(b"{}")
 
-    with HTTPServer(("127.0.0.1", 0), Remote) as server:
-        serving = Thread(target=server.serve_forever, args=(0.01,))
-        serving.start()
-        address = f"http://127.0.0.1:{server.server_address[1]}/schema"
+    with Served(HTTPServer(("127.0.0.1", 0), Remote)) as served:
+        address = f"{served.url}/schema"
         for keyword in ("$schema", "$id"):
             signature = arguments.signature(tool({"a": {"type": "integer"}}, **{keyword: address}))
             assert signature.fault({"a": "x"}) is not None
-        server.shutdown()
-        serving.join()
 
     assert asked == []
 

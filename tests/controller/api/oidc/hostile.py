@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, RSAKey
 
+from tests.serving import Served
+
 KEY = RSAKey.generate_key(2048, {"kid": "known", "use": "sig"})
 OTHER = RSAKey.generate_key(2048, {"kid": "known", "use": "sig"})  # of the same name
 UNKNOWN = RSAKey.generate_key(2048, {"kid": "unknown", "use": "sig"})
@@ -92,21 +94,16 @@ def running(encrypted: ssl.SSLContext | None = None) -> Iterator[Hostile]:
         def handle_error(self, *_: object) -> None:
             """Whoever has heard enough leaves in the middle."""
 
-    with Server(("127.0.0.1", 0), Answers) as server:
+    server = Server(("127.0.0.1", 0), Answers)
+    with Served(server) as served:
         scheme = "http" if encrypted is None else "https"
         if encrypted is not None:
             server.socket = encrypted.wrap_socket(server.socket, server_side=True)
-        hostile = Hostile(
-            f"{scheme}://127.0.0.1:{server.server_address[1]}", keys=[public(KEY), public(CURVE)]
-        )
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+        hostile = Hostile(f"{scheme}://127.0.0.1:{served.port}", keys=[public(KEY), public(CURVE)])
         try:
             yield hostile
         finally:
             hostile.let_go.set()
-            server.shutdown()
-            thread.join()
 
 
 def public(key: Key) -> dict[str, Any]:
