@@ -104,6 +104,7 @@ def end_all(session: Session, username: str | None = None, *, why: str, now: dat
     if username is not None:
         open_ones.append(col(SignIn.username) == username)
         promised.append(col(DeviceCode.username) == username)
+        notices.announce(session, notices.RightsChanged(username))
     session.execute(update(SignIn).where(*open_ones).values(ended_at=now, ended_why=why))
     session.execute(update(DeviceCode).where(*promised).values(status="denied"))
 

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from controller.api.live import judging
-from controller.services import devices, events, users
+from controller.services import devices, events, identities, users
 from controller.services.accounts import apikeys, grants
 from controller.services.accounts.grants import Place
 from controller.services.actors import Role
@@ -47,7 +47,13 @@ async def becomes_a_program(api: Api, _token: str) -> None:
     await api.http.patch("users/otto", json={"role": "home_assistant"})
 
 
-CHANGES = [signs_out, is_disabled, is_removed, gets_another_password, becomes_a_program]
+async def is_unlinked(api: Api, _token: str) -> None:
+    there = ("otto", "https://login.example", "otto-there")
+    await api.store.write(lambda session: identities.link(session, *there, actor=ADMIN, now=NOON))
+    await api.store.write(lambda session: identities.unlink(session, *there, actor=ADMIN, now=NOON))
+
+
+CHANGES = [signs_out, is_disabled, is_removed, gets_another_password, becomes_a_program, is_unlinked]
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda each: each.__name__)
