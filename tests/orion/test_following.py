@@ -1,5 +1,7 @@
 """A command is followed to its end: with a bar, through a Ctrl-C, past a controller that died."""
 
+import email.policy
+import http.client
 import json
 import signal
 import socket
@@ -95,17 +97,20 @@ def losing(port: int, answers: int) -> Iterator[tuple[int, list[bytes]]]:
     """A port that leads to another one and loses the first answers; and the requests that came."""
     requests: list[bytes] = []
 
-    class Relay(socketserver.BaseRequestHandler):
+    class Relay(socketserver.StreamRequestHandler):
         def handle(self) -> None:
-            request = self.request.recv(65_536)
-            requests.append(request)
+            asked = self.rfile.readline()
+            headers = http.client.parse_headers(self.rfile)
+            body = self.rfile.read(int(headers["Content-Length"]))  # it may come apart from the headers
+            headers["Connection"] = "close"
+            requests.append(asked + headers.as_bytes(policy=email.policy.HTTP) + body)
             with socket.create_connection(("127.0.0.1", port)) as onward:
-                onward.sendall(request.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+                onward.sendall(requests[-1])
                 answer = b""
                 while part := onward.recv(65_536):
                     answer += part
             if len(requests) > answers:
-                self.request.sendall(answer)
+                self.wfile.write(answer)
 
     with Served(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Relay)) as served:
         yield served.port, requests
