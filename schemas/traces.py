@@ -34,7 +34,8 @@ class Trace:
 
 def begun() -> Trace:
     """The first piece of work of a trace of its own."""
-    return Trace(secrets.token_hex(16), secrets.token_hex(8))
+    drawn = secrets.token_hex(24)
+    return Trace(drawn[:32], drawn[32:])
 
 
 def of_command(trace_id: str, command_id: str) -> Trace:

@@ -70,8 +70,8 @@ CONNECTIONS = 200  # at once, beside those that watch
 PING_EVERY = 15.0  # seconds, of a WebSocket; one that does not answer for as long has gone
 BACKLOG = 128  # callers that wait to be let in
 KINDS = (  # of routes, as the API's description lists them; what is asked most is found first
-    devices,
     commands,
+    devices,
     oauth,
     oidc,
     auth,

@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Protocol
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Request
 
 from broker.administration import Administration
 from controller.api.access import proxies, scopes
@@ -41,6 +41,7 @@ from schemas import context
 from schemas.commands import Via
 from schemas.spans import Spans
 
+LONGEST_TOKEN = 4_000  # characters
 DEVICE_NAMES = ("device_id", "other_id")  # in paths: whoever does not see it, to them it is not there
 
 
@@ -152,12 +153,7 @@ def caller(controller: Controller, request: Request) -> str:
 Caller = Annotated[str, Depends(caller)]
 
 
-async def actor(
-    request: Request,
-    controller: Controller,
-    authorization: Annotated[str, Header(max_length=4_000, include_in_schema=False)] = "",
-    orion_via: Annotated[str, Header(include_in_schema=False)] = Via.API.value,
-) -> Actor:
+async def actor(request: Request) -> Actor:
     """Who asks: the bearer of the administrator's token or of an API key, or somebody who has signed in.
 
     Raises:
@@ -166,10 +162,12 @@ async def actor(
         UnknownDevice: the path names a device that they do not see.
         TooOften: they ask more often than they may.
     """
-    scheme, _, given = authorization.partition(" ")
-    if scheme.lower() != "bearer":
+    # taken from the request as they are: each that is declared costs more than all that is done with it here
+    controller = await parts(request)
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or len(given) > LONGEST_TOKEN:
         raise Unauthorized
-    via = Via.CLI if orion_via == Via.CLI.value else Via.API
+    via = Via.CLI if request.headers.get("orion-via") == Via.CLI.value else Via.API
     if secrets.compare_digest(given.encode(), controller.token.encode()):
         context.mark(user=users.ADMIN)
         controller.quota.spend(None)

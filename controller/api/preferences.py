@@ -3,9 +3,11 @@
 import re
 from typing import Annotated
 
-from fastapi import Depends, Header, Response
+from fastapi import Header, Response
+from pydantic import BeforeValidator, WithJsonSchema
 
 LONGEST_WAIT = 300.0  # seconds
+MAX_PREFER = 200  # characters
 
 _WAIT = re.compile(r"\bwait=(\d{1,4})\b")
 
@@ -16,21 +18,25 @@ def wanted_wait(prefer: str) -> float:
     return min(float(match[1]), LONGEST_WAIT) if match else 0.0
 
 
-Prefer = Annotated[
-    str,
+def _seconds(prefer: str) -> float:
+    if len(prefer) > MAX_PREFER:
+        raise ValueError(f"must have at most {MAX_PREFER} characters")
+    return wanted_wait(prefer)
+
+
+Patience = Annotated[  # seconds, which the header says
+    float,
+    BeforeValidator(_seconds),
+    WithJsonSchema({"type": "string", "maxLength": MAX_PREFER}),
     Header(
-        max_length=200,
+        alias="Prefer",
         description="`wait=10`: answer once the command has ended, or after so many seconds.",
         examples=["wait=10"],
     ),
 ]
 
 
-async def _patience(response: Response, prefer: Prefer = "") -> float:
-    seconds = wanted_wait(prefer)
-    if seconds:
-        response.headers["Preference-Applied"] = f"wait={seconds:.0f}"
-    return seconds
-
-
-Patience = Annotated[float, Depends(_patience)]
+def applied(response: Response, patience_s: float) -> None:
+    """Say in the answer that it was waited for."""
+    if patience_s:
+        response.headers["Preference-Applied"] = f"wait={patience_s:.0f}"

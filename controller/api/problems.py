@@ -8,7 +8,6 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic_core import from_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match, Route
@@ -173,26 +172,6 @@ def _methods(request: Request) -> set[str]:
 async def _unexpected(request: Request, error: Exception) -> Response:
     logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return problem(500, ErrorCode.INTERNAL, "Something went wrong here; the log says what.")
-
-
-async def exact_json(request: Request) -> None:
-    """Let through what is JSON to the letter: no NaN, no half of a character, no endless depth.
-
-    Python's own reader takes all three, and what it takes could be stored and never shown again.
-
-    Raises:
-        RequestValidationError: the body is none.
-    """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind.startswith("multipart/"):  # a form with files, which FastAPI has read by now
-        raise RequestValidationError([{"loc": ("body",), "msg": f"a form is sent as {FORM}"}])
-    if kind == FORM:
-        return  # no route that takes JSON takes this
-    if body := await request.body():
-        try:
-            from_json(body, allow_inf_nan=False)
-        except ValueError as error:
-            raise RequestValidationError([{"loc": ("body",), "msg": f"not JSON: {error}"}]) from error
 
 
 def install(app: FastAPI) -> None:

@@ -4,7 +4,6 @@ The trace marks log lines, errors, the audit and the commands that the request s
 caller who names another's trace stands beside it in a timeline, under their own name, and nothing more.
 """
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from controller.api.metering import known_method, route_of
@@ -12,7 +11,7 @@ from schemas import traces
 from schemas.spans import Spans
 from schemas.traces import Trace
 
-ANSWERED = "Trace-Id"  # on every answer
+ANSWERED = b"trace-id"  # on every answer
 FAULT = 500  # the least status that says that the fault is ours
 
 
@@ -36,7 +35,7 @@ class Traced:
 
             async def telling(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    MutableHeaders(scope=message)[ANSWERED] = trace.trace_id
+                    message["headers"] = [*message["headers"], (ANSWERED, trace.trace_id.encode())]
                     told["http.response.status_code"] = status = message["status"]
                     if status >= FAULT:
                         told["failed"] = f"HTTP {status}"

@@ -3,13 +3,13 @@
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from fastapi import Query
+from fastapi import Query, Response
 from pydantic import BaseModel, Field
 
 from controller.api import routing, shapes, views
 from controller.api.deps import Asking, Controller
 from controller.api.paging import Cursor, Pages
-from controller.api.preferences import Patience
+from controller.api.preferences import Patience, applied
 from controller.api.shapes import Json, Shown
 from controller.api.shapes.problems import refusals
 from controller.api.shapes.shown import HASH, asked
@@ -71,7 +71,8 @@ async def decide(
     actor: Asking,
     approval_id: str,
     wanted: NewDecision,
-    patience_s: Patience,
+    response: Response,
+    patience_s: Patience = 0.0,
 ) -> Annotated[Json, Shown(shapes.Decided)]:
     """Decide a card; with `Prefer: wait=N` the commands it let go are shown as they ended."""
 
@@ -88,6 +89,7 @@ async def decide(
         return card, approvals.plan_of(session, approval_id)
 
     card, plan = await controller.store.write(decided)
+    applied(response, patience_s)
     rows = await until_settled(controller.store, controller.replies, plan, within_s=patience_s)
     language = language_of(" ".join(row.user_query or "" for row in rows))
     return views.approval(card) | {

@@ -16,7 +16,7 @@ from controller.api.deps import Asking, Controller, Parts
 from controller.api.lately import Answer
 from controller.api.lines import Lines
 from controller.api.paging import Cursor, Pages
-from controller.api.preferences import LONGEST_WAIT, Patience
+from controller.api.preferences import LONGEST_WAIT, Patience, applied
 from controller.api.shapes import Json, Shown
 from controller.api.shapes.orders import MOST, NewCommand, NewUndo
 from controller.api.shapes.problems import located, refusals
@@ -58,7 +58,7 @@ async def submit(
     wanted: NewCommand,
     response: Response,
     named: Named,
-    patience_s: Patience,
+    patience_s: Patience = 0.0,
 ) -> Annotated[Json, Shown(shapes.Command)]:
     """Record a command and decide whether it may leave; a refusal is an outcome, not an error.
 
@@ -87,6 +87,7 @@ async def _ordered(
     response.headers["Location"] = f"{routing.PREFIX}/commands/{row.id}"
     if is_known:
         response.headers["Idempotency-Replayed"] = "true"
+    applied(response, patience_s)
     if patience_s:
         row = (await until_settled(controller.store, controller.replies, [row], within_s=patience_s))[0]
     return views.command(row)
@@ -161,13 +162,15 @@ def _read_from(actor: Actor) -> tuple[str, ...]:
 
 
 @router.get("/{command_id}", response_model=Annotated[Json, Shown(shapes.Command)], responses=refusals(404))
-async def one(controller: Controller, actor: Asking, command_id: str, patience_s: Patience) -> Response:
+async def one(controller: Controller, actor: Asking, command_id: str, patience_s: Patience = 0.0) -> Response:
     """One command; with `Prefer: wait=N` after it settled, or after N seconds."""
     if patience_s:
         row = await controller.store.read(partial(_seen, command_id=command_id, actor=actor))
         rows = await until_settled(controller.store, controller.replies, [row], within_s=patience_s)
         (view,) = await controller.store.read(partial(_shown_to, rows=rows, actor=actor))
-        return Answer(to_json(view)).sent()
+        answer = Answer(to_json(view)).sent()
+        applied(answer, patience_s)
+        return answer
 
     def look(session: Session) -> dict[str, Any]:
         sight = Sight(session, actor)
@@ -241,8 +244,8 @@ async def undo(
     command_id: str,
     response: Response,
     named: Named,
-    patience_s: Patience,
     wanted: NewUndo | None = None,
+    patience_s: Patience = 0.0,
 ) -> Annotated[Json, Shown(shapes.Command)]:
     """Put back what a command changed, by a command of its own; once for an `Idempotency-Key`."""
     how, now = wanted or NewUndo(), datetime.now(UTC)

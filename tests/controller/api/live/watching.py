@@ -27,7 +27,7 @@ from tests.factories import ADMIN, NOON, a_place, a_presence, a_profile
 
 Message = dict[str, Any]
 _TLS = ssl.create_default_context()  # unused here, and a client that makes its own takes long
-PATIENCE = 10.0  # seconds; a test that waits so long has failed
+PATIENCE = 30.0  # seconds; a test that waits so long has failed
 
 
 @dataclass(frozen=True, slots=True)
