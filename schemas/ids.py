@@ -7,10 +7,17 @@ import time
 import uuid
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 DEVICE_ID = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 USERNAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
+
+
+def _seen(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("holds a character that nobody would see, as a line break is")
+    return text
+
 
 DeviceId = Annotated[str, StringConstraints(pattern=DEVICE_ID)]
 Instance = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -18,6 +25,11 @@ InviteId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{4,32}$")]
 MessageId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 ToolName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Username = Annotated[str, StringConstraints(pattern=USERNAME)]
+Label = Annotated[  # what people call something: one line, and nothing in it that is not seen
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
+    AfterValidator(_seen),
+]
 RESERVED = re.compile(r"(controller|join)-")  # how names begin that no device and no user may have
 
 

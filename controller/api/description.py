@@ -84,7 +84,6 @@ SCHEMES = {
         },
     },
 }
-WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _RAISES = re.compile(r"\n\s*Raises:.*", re.DOTALL)
 
 
@@ -110,7 +109,7 @@ def describe(app: FastAPI) -> Json:
     )
     for route in _routes(app):
         for method in route.methods or ():
-            _complete(found["paths"][route.path_format][method.lower()], route, method)
+            _complete(found["paths"][route.path_format][method.lower()], route)
     used = {tag for route in _routes(app) for tag in route.tags}
     found["tags"] = [{"name": name, "description": says} for name, says in TAGS.items() if name in used]
     schemas: Json = found["components"]["schemas"]
@@ -145,7 +144,7 @@ def _routes(app: FastAPI) -> Iterator[APIRoute]:
             yield route
 
 
-def _complete(operation: Json, route: APIRoute, method: str) -> None:
+def _complete(operation: Json, route: APIRoute) -> None:
     summary, description = _words(route)
     operation["summary"] = summary
     operation.pop("description", None)
@@ -155,10 +154,8 @@ def _complete(operation: Json, route: APIRoute, method: str) -> None:
     if not is_open:
         operation["security"] = [{name: []} for name in SCHEMES]
     odd = {"401", "403"} if is_open else set()
-    if method not in WITH_BODY:
-        odd.add("411")
     if route.body_field is None:
-        odd.add("400")
+        odd |= {"400", "415"}
     own = (route.openapi_extra or {}).get("responses", {})  # which a route says itself
     for status in odd.difference(own):
         operation["responses"].pop(status, None)

@@ -56,6 +56,7 @@ _SIGN_IN = f"""<p>The code is <code>{{code}}</code>. Go on only if the program t
 <input id="password" name="password" type="password" required maxlength="1024" autocomplete="current-password">"""
 _CHOOSE = """<label for="new_password">Your own new password, 12 characters or more</label>
 <input id="new_password" name="new_password" type="password" required maxlength="1024" autocomplete="new-password">"""
+_ANEW = f'<p><a href="{PAGE}">Type a code</a></p>'
 _END_OF_SIGN_IN = "<button>Sign in</button></form>"
 _ELSEWHERE = '<p><a href="{address}">Sign in with {issuer}</a></p>'
 _ASK = f"""<p class="warn">Whoever holds this program will be able to do all that <strong>{{username}}</strong> may.
@@ -82,9 +83,9 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except (RequestValidationError, HTTPException):
-                return end("That did not work", "What was sent is none of our forms. Begin anew.", status=400)
+                return _wrong("What was sent is none of our forms. Begin anew.", 400)
             except OrionError as error:
-                return end("That did not work", str(error), status=problems.status_of(error))
+                return _wrong(str(error), problems.status_of(error))
 
         return answered
 
@@ -128,6 +129,10 @@ def ask(waiting: Waiting) -> HTMLResponse:
 def end(title: str, said: str, *, status: int = 200) -> HTMLResponse:
     """Where nothing more is asked."""
     return _page(title, "", said, status=status)
+
+
+def _wrong(said: str, status: int) -> HTMLResponse:
+    return _page("That did not work", _ANEW, said, status=status)
 
 
 def _page(title: str, body: str, said: str = "", *, status: int = 200) -> HTMLResponse:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Response
 
-from controller.errors import MatchNeeded, Outdated
+from controller.errors import InvalidArguments, MatchNeeded, Outdated
 
 _TAG = re.compile(r'(W/)?"([!#-~]*)"')
 
@@ -21,6 +21,10 @@ class Match:
     def __init__(self, said: str) -> None:
         self._any = said.strip() == "*"
         self._versions = _versions(said)
+        if not self._any and not _TAG.search(said):
+            raise InvalidArguments(
+                'If-Match is the ETag of what was looked at, with its quotes, as in "a1b2"; or *.'
+            )
 
     def check(self, version: str) -> None:
         """Make sure that it is one of these.

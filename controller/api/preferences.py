@@ -9,13 +9,14 @@ from pydantic import BeforeValidator, WithJsonSchema
 LONGEST_WAIT = 300.0  # seconds
 MAX_PREFER = 200  # characters
 
-_WAIT = re.compile(r"\bwait=(\d{1,4})\b")
+# one of several preferences, whose name is in any case and whose value may be quoted
+_WAIT = re.compile(r'(?:^|,)\s*wait\s*=\s*("?)([0-9]+)\1\s*(?:[,;]|$)', re.IGNORECASE)
 
 
 def wanted_wait(prefer: str) -> float:
     """The seconds of `Prefer: wait=10`; 0 without it."""
     match = _WAIT.search(prefer)
-    return min(float(match[1]), LONGEST_WAIT) if match else 0.0
+    return min(float(match[2]), LONGEST_WAIT) if match else 0.0
 
 
 def _seconds(prefer: str) -> float:

@@ -16,7 +16,6 @@ WITHIN = 30.0  # seconds for all of it
 PAUSE = 10.0  # seconds between two parts of it
 DRAINED = 16 * MAX_PAYLOAD  # bytes of what is too much that are read, so that its sender hears why
 MAX_HEADERS = 64 * 1024  # bytes; the server bounds only those that come in many parts
-NEED_LENGTH = frozenset({"POST", "PUT", "PATCH"})
 
 
 class Gone(Exception):
@@ -43,7 +42,7 @@ class Bodies:
             elif name == b"transfer-encoding":
                 coding = value
         has_body = coding is not None or (length is not None and length != b"0")
-        if not has_body and size <= MAX_HEADERS and (length or scope["method"] not in NEED_LENGTH):
+        if not has_body and size <= MAX_HEADERS:
             await self._app(scope, receive, send)  # most requests
             return
         await self._bounded(scope, receive, send, size=size, length=length, coding=coding)
@@ -62,9 +61,6 @@ class Bodies:
         if size > MAX_HEADERS:
             said = f"The headers may have at most {MAX_HEADERS} bytes."
             await refuse(431, ErrorCode.PAYLOAD_TOO_LARGE, said)
-            return
-        if coding is None and length is None:
-            await refuse(411, ErrorCode.INVALID_ARGUMENTS, "A body needs a Content-Length.")
             return
         if coding is not None and length is not None:  # two programs could read two different requests in it
             await refuse(

@@ -8,16 +8,19 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, StringConstraints
 
 from controller.api import routing, shapes
 from controller.api.deps import Asking, Controller, Parts
 from controller.api.lines import Lines
+from controller.api.shapes.problems import refusals
 from controller.api.shapes.shown import asked
 from controller.assistant.chat import Ask
 from controller.errors import OrionError
+from controller.services import conversations
 from controller.services.actors import Actor
 from schemas.assistant import MAX_TEXT, Response
 from schemas.errors import ErrorBody, ErrorCode
@@ -35,18 +38,23 @@ class NewRequest(BaseModel):
 
     model_config = asked({"text": "Maak een map Test op mijn laptop"})
 
-    text: Annotated[str, Field(max_length=MAX_TEXT)]
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT)]
     session_id: MessageId | None = None
     device_id: DeviceId | None = None  # where they sit
 
 
-@router.post("/ask", response_class=Lines, responses={200: {"model": shapes.Line}})
+@router.post("/ask", response_class=Lines, responses=refusals(404, 409) | {200: {"model": shapes.Line}})
 async def ask(controller: Controller, actor: Asking, wanted: NewRequest) -> Lines:
     """Say what should happen; each step is streamed as it is taken.
 
     Raises:
         TooOften: enough of one's own turns run, or of everybody's.
+        UnknownSession: the session named is not theirs.
+        SessionOver: it was ended.
     """
+    if wanted.session_id is not None:
+        known = partial(conversations.get, session_id=wanted.session_id, actor=actor)
+        await controller.store.read(known)
     controller.turns.begin(actor.user)
     lines: asyncio.Queue[bytes | None] = asyncio.Queue(MAX_WAITING)
     said = Ask(wanted.text, session_id=wanted.session_id, here=wanted.device_id)

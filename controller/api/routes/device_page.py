@@ -7,7 +7,7 @@ import re
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from controller.api import browsers, pages
@@ -84,12 +84,19 @@ async def sign_in(
     except (GrantRefused, InvalidArguments) as error:
         return _sign_in(controller, code, choose=chosen is not None, said=str(error), status=400)
     except TooManyTries as error:
-        answer = pages.code(str(error), status=429)
+        answer = _sign_in(controller, code, choose=chosen is not None, said=str(error), status=429)
         answer.headers["Retry-After"] = str(error.retry_after)
         return answer
     except UnknownCode as error:
         return pages.code(str(error), status=404)
     return pages.ask(shown)
+
+
+@router.get("/")
+@router.get("/decision")
+async def anew() -> RedirectResponse:
+    """Lead whoever typed the address of an answer to where one begins."""
+    return RedirectResponse(PAGE, 303)
 
 
 @router.post("/decision")

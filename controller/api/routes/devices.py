@@ -27,12 +27,11 @@ from controller.services.sight import Sight
 from controller.store.store import Session
 from controller.store.tables import Device
 from schemas import signing
-from schemas.ids import DeviceId, ToolName
+from schemas.ids import DeviceId, Label, ToolName
 
 router = routing.router("devices", below="/devices")
 
 DeviceIdPath = Annotated[DeviceId, Path()]
-Name = Annotated[str, Field(min_length=1, max_length=100)]
 Texts = Annotated[list[Annotated[str, Field(min_length=1, max_length=4096)]], Field(max_length=100)]
 
 
@@ -41,10 +40,10 @@ class Names(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Name | None = None
-    aliases: Annotated[list[Name], Field(max_length=20)] | None = None
-    groups: Annotated[list[Name], Field(max_length=20)] | None = None
-    area: Name | None = None
+    name: Label | None = None
+    aliases: Annotated[list[Label], Field(max_length=20)] | None = None
+    groups: Annotated[list[Label], Field(max_length=20)] | None = None
+    area: Label | None = None
     policy: PolicyProfile | None = None
     allowed_tools: Annotated[list[ToolName], Field(max_length=200)] | None = None
     allowed_paths: Texts | None = None

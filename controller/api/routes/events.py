@@ -102,7 +102,7 @@ async def resolve_some(
     return {"items": await _marked(controller, actor, attention.resolve, wanted.names())}
 
 
-@router.post("/{device_id}/{event_id:path}/acknowledge", responses=refusals(404))
+@router.post("/{device_id}/{event_id:anything}/acknowledge", responses=refusals(404))
 async def acknowledge(
     controller: Controller, actor: Asking, device_id: DeviceIdPath, event_id: EventId
 ) -> Annotated[Json, Shown(shapes.Event)]:
@@ -111,7 +111,7 @@ async def acknowledge(
     return (await _marked(controller, actor, attention.acknowledge, names))[0]
 
 
-@router.post("/{device_id}/{event_id:path}/resolve", responses=refusals(404))
+@router.post("/{device_id}/{event_id:anything}/resolve", responses=refusals(404))
 async def resolve(
     controller: Controller, actor: Asking, device_id: DeviceIdPath, event_id: EventId
 ) -> Annotated[Json, Shown(shapes.Event)]:

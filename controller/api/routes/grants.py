@@ -33,7 +33,7 @@ class NewGrant(BaseModel):
     role: Annotated[Role, Field(examples=["operator"])]
 
 
-@router.put("/{kind}/{name:path}", responses=refusals(404, 409))
+@router.put("/{kind}/{name:anything}", responses=refusals(404, 409))
 async def give(
     controller: Controller,
     actor: Administering,
@@ -52,7 +52,7 @@ async def give(
     return views.grant(await controller.store.write(work)) | {"username": username}
 
 
-@router.delete("/{kind}/{name:path}", status_code=204, responses=refusals(404))
+@router.delete("/{kind}/{name:anything}", status_code=204, responses=refusals(404))
 async def take(
     controller: Controller, actor: Administering, username: UsernamePath, kind: Kind, name: Name
 ) -> None:

@@ -62,7 +62,7 @@ async def listed(
     return pages.shown(await controller.store.read(wanted), views.memory)
 
 
-@router.get("/{key:path}", responses=refusals(404))
+@router.get("/{key:anything}", responses=refusals(404))
 async def one(
     controller: Controller, actor: Asking, key: Key, scope: Scope = Scope.USER, owner: Owner = None
 ) -> Annotated[Json, Shown(shapes.Memory)]:
@@ -74,7 +74,7 @@ async def one(
     return views.memory(row)
 
 
-@router.put("/{key:path}", responses=refusals(404, 409))
+@router.put("/{key:anything}", responses=refusals(404, 409))
 async def put(
     controller: Controller, actor: Asking, key: Key, wanted: Remembered
 ) -> Annotated[Json, Shown(shapes.Memory)]:
@@ -92,7 +92,7 @@ async def put(
     return views.memory(row)
 
 
-@router.delete("/{key:path}", status_code=204, responses=refusals(404))
+@router.delete("/{key:anything}", status_code=204, responses=refusals(404))
 async def forget(
     controller: Controller, actor: Asking, key: Key, scope: Scope = Scope.USER, owner: Owner = None
 ) -> None:

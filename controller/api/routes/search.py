@@ -5,7 +5,6 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import AwareDatetime
 
 from controller.api import routing, shapes, views
 from controller.api.deps import Asking, Controller
@@ -14,11 +13,13 @@ from controller.api.shapes import Json, Shown
 from controller.api.shapes.problems import refusals
 from controller.services import search
 from schemas.ids import DeviceId
+from schemas.wire import Instant
 
 router = routing.router("search")
 
 Text = Annotated[str, Query(max_length=search.MAX_TEXT)]
 Kinds = Annotated[list[search.Kind] | None, Query(alias="kind", max_length=len(search.Kind))]
+At = Annotated[Instant | None, Query()]
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 
@@ -30,8 +31,8 @@ async def found(
     q: Text,
     kind: Kinds = None,
     device_id: DeviceId | None = None,
-    since: AwareDatetime | None = None,
-    until: AwareDatetime | None = None,
+    since: At = None,
+    until: At = None,
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Annotated[Json, Shown(shapes.Hits)]:

@@ -38,9 +38,9 @@ _MEANINGS = {
     404: "What was named does not exist, or is not for the caller to see.",
     409: "It does not fit what is there.",
     408: "The body came too slowly.",
-    411: "A body needs a Content-Length.",
     412: "It is not what was looked at any more (If-Match).",
     413: "The body is too large.",
+    415: "A body is sent as application/json, as it is.",
     421: "This controller is not known by the name that was asked for.",
     422: "Something in the request does not fit.",
     428: "A change needs If-Match: the ETag of what was looked at, or *.",
@@ -49,8 +49,8 @@ _MEANINGS = {
     502: "The language model, or the identity provider, does not answer as it should.",
     503: "The store or the broker is away for a moment, or something is half done; the text says what.",
 }
-# of every route; 400 of those that read a body, 401 and 403 of all that take a token, 411 of those that may have a body
-COMMON = (400, 401, 403, 408, 411, 413, 421, 422, 429, 431, 503)
+# of every route; 400 and 415 of those that read a body, 401 and 403 of all that take a token
+COMMON = (400, 401, 403, 408, 413, 415, 421, 422, 429, 431, 503)
 
 
 def _example(status: int) -> Json:

@@ -73,11 +73,14 @@ async def test_a_body_of_another_length_than_allowed_is_refused_unread(api: Api,
     assert answer.json()["code"] == ErrorCode.PAYLOAD_TOO_LARGE
 
 
-async def test_a_body_of_which_nothing_says_how_long_it_is_is_refused(api: Api) -> None:
-    request = api.http.build_request("POST", "commands")
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("POST", "commands/c-1/cancel", 404), ("PUT", "devices", 405)]
+)
+async def test_what_says_nothing_of_a_body_has_none(api: Api, method: str, path: str, status: int) -> None:
+    request = api.http.build_request(method, path)
     del request.headers["content-length"]
 
-    assert (await api.http.send(request)).status_code == 411
+    assert (await api.http.send(request)).status_code == status
 
 
 async def test_a_body_in_parts_is_taken_as_a_whole(api: Api, laptop: str) -> None:

@@ -192,6 +192,7 @@ async def test_guessing_passwords_and_codes_there_has_to_wait(api: Api, lamp: di
 
     assert [answer.status_code for answer in codes] == [404] * 4 + [429]
     assert [answer.status_code for answer in wrong] == [400] * 4 + [429]
+    assert "BCDF-BCDF" in wrong[-1].text  # it need not be typed again
     assert int(codes[-1].headers["retry-after"]) > 0
     noted = [action for action, _ in await actions(api)]
     assert noted.count("user.device_code_unknown") == 4
@@ -274,3 +275,12 @@ async def test_a_page_that_cannot_be_made_is_a_page_too(api: Api, lamp: dict[str
 
     assert {answer.headers["content-type"].partition(";")[0] for answer in answers} == {"text/html"}
     assert [answer.status_code for answer in answers] == [400, 400, 400]
+    assert all('<a href="/auth/device">' in answer.text for answer in answers)
+
+
+@pytest.mark.parametrize("path", ["/auth/device/", "/auth/device/decision"])
+async def test_the_address_of_an_answer_leads_back_to_where_one_begins(api: Api, path: str) -> None:
+    async with browser(api) as mia:
+        answer = await mia.get(path)
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/auth/device")

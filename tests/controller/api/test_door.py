@@ -4,6 +4,7 @@ import asyncio
 import importlib
 import pkgutil
 import stat
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -15,13 +16,13 @@ from controller.api import problems, token
 from controller.api.access.refusals import Unauthorized
 from controller.api.shapes.problems import MEDIA_TYPE
 from controller.errors import OrionError
-from controller.services import commands
+from controller.services import commands, events
 from controller.store.failures import StoreBusy, StoreUnsure
 from schemas.errors import ErrorCode
 from tests.controller.api.conftest import Api
 from tests.controller.api.door import BODY
 from tests.controller.store.read_only import set_read_only
-from tests.factories import ADMIN, NOON, a_request
+from tests.factories import ADMIN, NOON, a_request, an_event
 
 for module in pkgutil.walk_packages(controller.__path__, "controller."):  # each may add errors
     if ".migrations." not in module.name:
@@ -63,14 +64,73 @@ def test_the_errors_of_every_layer_were_seen() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["application/json", "application/x-www-form-urlencoded+json", "text/json+json"]
+    "body",
+    [
+        b'{"device_id": "lamp", "name": "\\ud800"}',
+        b'{"device_id": NaN}',
+        b'{"device_id": "\xff"}',
+        b"{bad",
+        b"[" * 100_000,
+        b"9" * 5_000,
+    ],
 )
-async def test_no_media_type_gets_past_the_look_at_json(api: Api, kind: str) -> None:
-    body = b'{"device_id": "lamp", "name": "\\ud800"}'
+async def test_a_body_that_is_not_json_to_the_letter_is_refused(api: Api, body: bytes) -> None:
+    answer = await api.http.post("devices", content=body, headers={"Content-Type": "application/json; x=y"})
 
-    answer = await api.http.post("devices", content=body, headers={"Content-Type": kind})
+    assert (answer.status_code, answer.json()["code"]) == (422, ErrorCode.INVALID_ARGUMENTS)
 
-    assert answer.status_code == 422
+
+@pytest.mark.parametrize(
+    ("kind", "coding"),
+    [
+        (None, None),
+        ("application/x-www-form-urlencoded", None),
+        ("multipart/form-data; boundary=x", None),
+        ("text/json+json", None),
+        ("application/json", "gzip"),
+    ],
+)
+async def test_a_body_that_is_sent_as_something_else_is_refused(
+    api: Api, kind: str | None, coding: str | None
+) -> None:
+    named = {"Content-Type": kind, "Content-Encoding": coding}
+    headers = {name: value for name, value in named.items() if value is not None}
+
+    answer = await api.http.post("devices", content=b'{"device_id": "lamp"}', headers=headers)
+
+    assert answer.status_code == 415
+    assert "application/json" in answer.json()["detail"]
+    assert (await api.http.get("devices")).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [("commands?staus=failed", "staus: not known here; what is: "), ("health?x=", "x: not known here")],
+)
+async def test_a_filter_that_is_not_known_is_told_so(api: Api, path: str, said: str) -> None:
+    answer = await api.http.get(path)
+
+    assert (answer.status_code, answer.json()["detail"][: len(said)]) == (422, said)
+
+
+@pytest.mark.parametrize("name", ["", "   ", "a\nb", "a\x00b", "\x1b[31mred", "a\u202eb", "x" * 101])
+@pytest.mark.parametrize("field", ["name", "area", "aliases", "groups"])
+async def test_a_name_that_nobody_can_read_is_refused(api: Api, field: str, name: str) -> None:
+    said = [name] if field in ("aliases", "groups") else name
+
+    answer = await api.http.post("devices", json={"device_id": "lamp", field: said})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, ErrorCode.INVALID_ARGUMENTS)
+
+
+async def test_an_event_whose_id_has_two_lines_is_acknowledged(api: Api, laptop: str) -> None:
+    await api.store.write(
+        partial(events.store, device_id=laptop, event=an_event("two\nlines"), now=datetime.now(UTC))
+    )
+
+    answer = await api.http.post(f"events/{laptop}/two%0Alines/acknowledge")
+
+    assert answer.status_code == 200
 
 
 async def test_every_route_but_those_that_let_in_needs_a_token(api: Api) -> None:

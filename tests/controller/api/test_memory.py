@@ -7,6 +7,7 @@ import pytest
 from controller.services import conversations
 from controller.services.actors import Actor
 from controller.store.store import Session
+from schemas.errors import ErrorCode
 from tests.controller.api.conftest import Api
 from tests.factories import NOON, OPERATOR
 
@@ -92,8 +93,8 @@ async def test_a_conversation_that_was_ended_is_not_gone_on_with(api: Api) -> No
 
     answer = await api.http.post("ask", json={"text": "help", "session_id": session_id})
 
-    assert '"code": "conflict"' in answer.text
-    assert "has ended" in answer.text
+    assert (answer.status_code, answer.json()["code"]) == (409, ErrorCode.CONFLICT)
+    assert "has ended" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("path", ["sessions/nothing", "memory/nothing"])

@@ -102,16 +102,19 @@ async def test_the_link_keeps_what_was_asked_for_letter_by_letter(api: Api) -> N
     assert httpx.URL(linked(again) or "").params.get_list("cursor") == [again.json()["next"]]
 
 
-@pytest.mark.parametrize("evil", ['">; rel="x', "a\r\nSet-Cookie: a=b", "\u00e9<>\x00"])
+@pytest.mark.parametrize("evil", ['">; rel="x', "a\r\nSet-Cookie: a=b", "\u00e9<>\x7f"])
 async def test_nothing_gets_out_of_the_link(api: Api, evil: str) -> None:
-    await api.store.write(fill)
+    for number in range(2):
+        await api.store.write(
+            partial(devices.add, new=a_place(f"lab-{number}", name=evil), actor=ADMIN, now=NOON)
+        )
 
-    answer = await api.http.get("devices", params={"limit": 1, "evil": evil})
+    answer = await api.http.get("devices", params={"limit": 1, "q": evil})
 
     assert answer.status_code == 200
     assert list(answer.links) == ["next"]
     assert "set-cookie" not in answer.headers
-    assert httpx.URL(linked(answer) or "").params["evil"] == evil
+    assert httpx.URL(linked(answer) or "").params["q"] == evil
 
 
 @pytest.mark.parametrize(

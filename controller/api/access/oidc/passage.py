@@ -128,7 +128,7 @@ class Passage:
             raise NotProven("Another identity provider than ours has sent you back")
         if returning.error is not None or returning.code is None:
             word = _WORD.fullmatch(returning.error or "")
-            raise NotProven(f"The identity provider lets you not in ({word[0] if word else 'no reason'})")
+            raise NotProven(f"The identity provider did not let you in ({word[0] if word else 'no reason'})")
         claims, token = await self._claims(metadata, returning.code, state, browser)
         username = await self._recognised(metadata, claims, token, address)
         return Arrived(username, cast(Destination, left.destination), left.user_code)

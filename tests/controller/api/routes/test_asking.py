@@ -37,8 +37,8 @@ async def test_a_conversation_goes_on_and_is_nobody_elses(api: Api, laptop: str)
 
     again = (await lines_of(api.http, "Delete the folder B on laptop", session_id=report["session_id"]))[-1]
     assert again["session_id"] == report["session_id"]
-    (unknown,) = await lines_of(api.http, "x", session_id="somebody-elses")
-    assert (unknown["type"], unknown["error"]["code"]) == ("problem", ErrorCode.NOT_FOUND)
+    unknown = await api.http.post("ask", json={"text": "x", "session_id": "somebody-elses"})
+    assert (unknown.status_code, unknown.json()["code"]) == (404, ErrorCode.NOT_FOUND)
 
 
 async def test_two_at_once_get_each_their_own_answer(api: Api, laptop: str) -> None:
@@ -54,7 +54,15 @@ async def test_two_at_once_get_each_their_own_answer(api: Api, laptop: str) -> N
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"text": 1}, {"text": "x" * (MAX_TEXT + 1)}, {"text": "x", "role": "admin"}, {"text": "\ud800"}],
+    [
+        {},
+        {"text": ""},
+        {"text": " \n"},
+        {"text": 1},
+        {"text": "x" * (MAX_TEXT + 1)},
+        {"text": "x", "role": "admin"},
+        {"text": "\ud800"},
+    ],
 )
 async def test_a_request_that_does_not_fit_is_refused_before_anything_is_said(
     api: Api, body: dict[str, Any]
