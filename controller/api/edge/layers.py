@@ -3,27 +3,14 @@
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from starlette.middleware.cors import CORSMiddleware
-
 from controller.api.access.buckets import PRIVILEGE, Buckets
 from controller.api.edge.answers import Answers
 from controller.api.edge.asgi import App
 from controller.api.edge.bodies import Bodies
 from controller.api.edge.hosts import Hosts, own_names
+from controller.api.edge.origins import Origins
 from controller.api.edge.rates import Rates
 from controller.settings import ControllerSettings
-
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-ASKED = (
-    "Authorization",
-    "Content-Type",
-    "Idempotency-Key",
-    "If-Match",
-    "If-None-Match",
-    "Last-Event-ID",
-    "Prefer",
-)
-SHOWN = ("ETag", "Idempotency-Replayed", "Link", "Location", "Orion-Api", "Preference-Applied", "Retry-After")
 
 
 def around(app: App, settings: ControllerSettings, clock: Callable[[], float]) -> App:
@@ -33,14 +20,7 @@ def around(app: App, settings: ControllerSettings, clock: Callable[[], float]) -
         Bodies(app), buckets=Buckets(clock, rate=rate, burst=burst), trusted=settings.trusted_proxies
     )
     if settings.cors_origins:
-        # a page sets the token itself, so no cookie is let through; what it may ask first is not counted
-        bounded = CORSMiddleware(
-            bounded,
-            allow_origins=settings.cors_origins,
-            allow_methods=METHODS,
-            allow_headers=ASKED,
-            expose_headers=SHOWN,
-            allow_credentials=False,
-        )
+        # what a page may ask is asked before, and is not counted
+        bounded = Origins(bounded, origins=settings.cors_origins)
     names = (*settings.http_names, urlsplit(settings.public_url).hostname or "")
     return Answers(Hosts(bounded, names=own_names(settings.http_host, names)))

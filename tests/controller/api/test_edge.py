@@ -3,22 +3,23 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
-from controller.api import problems
+from controller.api import app, problems
 from controller.api.access.addresses import subscriber
 from controller.api.access.buckets import MOST_KEPT, PRIVILEGE, Buckets, Quota, TooOften
 from controller.api.access.turns import MOST, MOST_OF_ONE, Turns
 from controller.api.edge import layers
 from controller.api.edge.hosts import Hosts, own_names
+from controller.api.shapes.problems import MEDIA_TYPE
 from controller.settings import ControllerSettings
 from schemas.errors import ErrorCode
-from tests.controller.api.conftest import NO_BROKER, Api
+from tests.controller.api.conftest import AS_DESCRIBED, NO_BROKER, Api
 
 
 @dataclass
@@ -44,6 +45,18 @@ async def around(clock: Hour, client: str = "192.0.2.7", **settings: Any) -> Asy
     known = ControllerSettings(data_dir="/nowhere", endpoint=NO_BROKER, database_url="sqlite://", **settings)
     transport = httpx.ASGITransport(layers.around(app, known, clock), client=(client, 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as asking:
+        yield asking
+
+
+@asynccontextmanager
+async def whole(api: Api, client: str = "192.0.2.7", **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """The whole API with other settings, as somebody at an address asks it."""
+    parts = api.app.state.parts
+    other = replace(parts, settings=parts.settings.model_copy(update=settings))
+    transport = httpx.ASGITransport(await asyncio.to_thread(app.build, other), client=(client, 1))
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://orion/api/v1/", event_hooks=AS_DESCRIBED
+    ) as asking:
         yield asking
 
 
@@ -163,6 +176,53 @@ async def test_no_other_page_may_ask_unless_its_origin_was_named() -> None:
     assert before.status_code == 200
     assert "PATCH" in before.headers["access-control-allow-methods"]
     assert "access-control-allow-origin" not in other.headers
+
+
+PANEL = "https://panel.example.org"
+
+
+@pytest.mark.parametrize(
+    ("origin", "method", "header"),
+    [
+        ("https://evil.example", "GET", "authorization"),
+        ("null", "GET", "authorization"),
+        (PANEL, "TRACE", "authorization"),
+        (PANEL, "GET", "x-made-up"),
+    ],
+)
+async def test_a_page_that_may_not_ask_is_told_so_as_everybody_is(
+    api: Api, origin: str, method: str, header: str
+) -> None:
+    async with whole(api, cors_origins=(PANEL,)) as client:
+        answer = await client.options(
+            "devices",
+            headers={
+                "Origin": origin,
+                "Access-Control-Request-Method": method,
+                "Access-Control-Request-Headers": header,
+            },
+        )
+
+    assert (answer.status_code, answer.headers["content-type"]) == (400, MEDIA_TYPE)
+    assert answer.json()["code"] == ErrorCode.INVALID_ARGUMENTS
+    assert answer.json()["trace_id"] == answer.headers["trace-id"]
+    assert "Origin" in answer.headers["vary"]
+    assert ("access-control-allow-origin" in answer.headers) == (origin == PANEL)
+
+
+async def test_a_page_that_may_ask_traces_its_requests_and_sees_why_it_was_not_let_in(api: Api) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    page = {"Origin": PANEL, "Authorization": "", "traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+    async with whole(api, cors_origins=(PANEL,)) as client:
+        asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "traceparent"}
+        before = await client.options("devices", headers={"Origin": PANEL} | asked)
+        answer = await client.get("devices", headers=page)
+
+    assert before.status_code == 200
+    assert (answer.status_code, answer.headers["trace-id"]) == (401, trace)
+    shown = answer.headers["access-control-expose-headers"].lower().split(", ")
+    assert {"trace-id", "www-authenticate"} <= set(shown)
+    assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
 async def test_an_address_that_asks_too_often_waits_and_another_one_does_not() -> None:
