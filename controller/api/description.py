@@ -155,7 +155,7 @@ def _complete(operation: Json, route: APIRoute) -> None:
         operation["security"] = [{name: []} for name in SCHEMES]
     odd = {"401", "403"} if is_open else set()
     if route.body_field is None:
-        odd |= {"400", "415"}
+        odd.add("415")
     own = (route.openapi_extra or {}).get("responses", {})  # which a route says itself
     for status in odd.difference(own):
         operation["responses"].pop(status, None)

@@ -7,6 +7,7 @@ from controller.api.access.buckets import PRIVILEGE, Buckets
 from controller.api.edge.answers import Answers
 from controller.api.edge.asgi import App
 from controller.api.edge.bodies import Bodies
+from controller.api.edge.doubles import Doubles
 from controller.api.edge.hosts import Hosts, own_names
 from controller.api.edge.origins import Origins
 from controller.api.edge.rates import Rates
@@ -17,7 +18,7 @@ def around(app: App, settings: ControllerSettings, clock: Callable[[], float]) -
     """An application with the layers around it. `clock`: seconds that only grow."""
     rate, burst = settings.api_rate * PRIVILEGE, settings.api_burst * PRIVILEGE
     bounded: App = Rates(
-        Bodies(app), buckets=Buckets(clock, rate=rate, burst=burst), trusted=settings.trusted_proxies
+        Doubles(Bodies(app)), buckets=Buckets(clock, rate=rate, burst=burst), trusted=settings.trusted_proxies
     )
     if settings.cors_origins:
         # what a page may ask is asked before, and is not counted

@@ -32,7 +32,7 @@ _CODES = {
     503: ErrorCode.INTERNAL,
 }
 _MEANINGS = {
-    400: "The body cannot be read; or, of a token, the grant is refused.",
+    400: "It cannot be read, or could be read in two ways; or, of a token, the grant is refused.",
     401: "No token, or one that opens nothing here and now.",
     403: "Whoever asks may not do this.",
     404: "What was named does not exist, or is not for the caller to see.",
@@ -49,7 +49,7 @@ _MEANINGS = {
     502: "The language model, or the identity provider, does not answer as it should.",
     503: "The store or the broker is away for a moment, or something is half done; the text says what.",
 }
-# of every route; 400 and 415 of those that read a body, 401 and 403 of all that take a token
+# of every route; 415 of those that read a body, 401 and 403 of all that take a token
 COMMON = (400, 401, 403, 408, 413, 415, 421, 422, 429, 431, 503)
 
 

@@ -73,6 +73,44 @@ async def test_what_two_programs_could_read_as_two_requests_is_none(
     assert b"orion-api: 1" in answer.lower()
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Authorization: Bearer x",
+        "Idempotency-Key: b",
+        "Content-Type: text/plain",
+        "ORIGIN: null",
+        "last-event-id: 1",
+    ],
+)
+@pytest.mark.parametrize("line", ["POST /api/v1/commands", "GET /api/v1/stream", "GET /api/v1/auth/me"])
+async def test_what_two_programs_could_take_for_two_people_or_orders_is_neither(
+    api: Api, port: int, line: str, header: str
+) -> None:
+    once = ("Idempotency-Key: a", "Content-Type: application/json", "Origin: null", "Last-Event-ID: 1")
+    body = () if line.startswith("GET") else ("Content-Length: 2",)
+
+    answer = await exchanged(port, asking(api, line, *once, *body, header), b"{}" if body else b"")
+
+    assert status(answer) == 400
+    found = json.loads(answer.split(b"\r\n\r\n", 1)[1])
+    assert found["code"] == "invalid_arguments"
+    assert header.partition(":")[0].lower() in found["detail"].lower()
+
+
+async def test_a_websocket_that_says_twice_who_it_is_from_is_turned_away(api: Api, port: int) -> None:
+    handshake = (
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==",
+    )
+    twice = asking(api, "GET /api/v1/stream", *handshake, "Authorization: Bearer x")
+
+    answer = await exchanged(port, twice.replace(b"Connection: close", b"Connection: Upgrade"))
+
+    assert status(answer) == 400
+
+
 async def test_requests_behind_each_other_are_answered_in_their_order(api: Api, port: int) -> None:
     first, second = (
         asking(api, f"GET /api/v1/{path}").replace(b"Connection: close\r\n", b"")
