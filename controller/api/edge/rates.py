@@ -11,6 +11,10 @@ from controller.api.access.proxies import Network, caller
 from controller.api.edge import asgi
 from controller.api.edge.asgi import App, Receive, Scope, Send
 
+# what an orchestrator asks: it must not take the program for dead since others at its address ask much. Neither
+# costs more than its answer: `readiness` looks seldom, once for all who ask
+UNCOUNTED = frozenset({"/healthz", "/readyz"})
+
 
 class Rates:
     """Lets an address ask as often as its bucket has room. A stream, or a request that waits, is one request."""
@@ -21,6 +25,9 @@ class Rates:
         self._trusted = trusted  # proxies whose word on who calls is believed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] in UNCOUNTED:
+            await self._app(scope, receive, send)
+            return
         client = scope.get("client")
         address = "" if client is None else client[0]
         if self._trusted:

@@ -6,7 +6,7 @@ import logging
 from fastapi import APIRouter, Response
 
 from controller.api.deps import Asking, Controller, Parts
-from controller.api.shapes.problems import refusals
+from controller.api.shapes.problems import EDGE, refusals
 from controller.instruments import CONTENT_TYPE, Standing
 from controller.services import census
 from controller.services.census import Census
@@ -20,7 +20,9 @@ TEXT = {"content": {"text/plain": {"schema": {"type": "string", "examples": ["mq
 WITHIN = 5.0  # seconds for the counts; a monitor waits ten
 
 
-@router.get("/metrics", response_class=Response, responses=refusals(401, 403, 422, 503) | {200: TEXT})
+@router.get(
+    "/metrics", response_class=Response, responses=refusals(*EDGE, 401, 403, 422, 429, 503) | {200: TEXT}
+)
 async def metrics(controller: Controller, _actor: Asking) -> Response:
     """Everything that is counted, in Prometheus' text format.
 

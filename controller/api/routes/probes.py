@@ -10,8 +10,9 @@ from fastapi import APIRouter, Request, Response
 from controller.api import shapes
 from controller.api.readiness import Probes, Readiness
 from controller.api.shapes import Json, Shown
+from controller.api.shapes.problems import EDGE, refusals
 
-router = APIRouter(tags=["probes"])
+router = APIRouter(tags=["probes"], responses=refusals(*EDGE))
 
 NOT_KEPT = "no-store"
 

@@ -50,7 +50,8 @@ _MEANINGS = {
     503: "The store or the broker is away for a moment, or something is half done; the text says what.",
 }
 # of every route; 415 of those that read a body, 401 and 403 of all that take a token
-COMMON = (400, 401, 403, 408, 413, 415, 421, 422, 429, 431, 503)
+EDGE = (400, 408, 413, 421, 431)  # of what is asked without limit too: the request itself does not do
+COMMON = (*EDGE, 401, 403, 415, 422, 429, 503)
 
 
 def _example(status: int) -> Json:
