@@ -10,6 +10,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from controller.api import headers, problems
+from controller.api.edge.targets import Requests
 from controller.api.live.lines import KEY
 from schemas.errors import ErrorCode
 
@@ -46,6 +47,7 @@ class Connection(H11Protocol):
     def connection_made(self, transport: BaseTransport) -> None:
         """Let somebody in, unless they have enough connections."""
         self._headers, self._reading = _Deadline(), _Deadline()
+        self.conn = Requests()
         super().connection_made(cast("Transport", transport))  # which every one of a socket is
         self.app_state = {**self.app_state, KEY: self}  # a stream has to be known by what is under it
         if self._has_too_many():

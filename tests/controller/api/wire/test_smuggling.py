@@ -164,7 +164,13 @@ async def test_what_is_no_http_is_told_so_once(port: int, nonsense: bytes) -> No
         ("/api/v1/sessions/%ud800", 404),
         ("/api/v1/events?type=%00", 200),
         ("/api/v1/commands?parent_id=%00", 200),
-        ("http://evil.example.org/api/v1/users", 404),
+        ("http://evil.example.org/api/v1/users", 421),
+        ("http://localhost@evil.example.org/api/v1/users", 421),
+        ("http:///api/v1/users", 421),
+        ("http://localhost/api/v1//users", 404),
+        ("http://localhost", 404),
+        ("http://localhost?x=/api/v1/users", 404),
+        ("localhost/api/v1/users", 404),
         ("*", 404),
     ],
 )
@@ -173,6 +179,26 @@ async def test_no_path_leads_elsewhere(api: Api, port: int, path: str, expected:
 
     assert status(answer) == expected, answer
     assert b"\r\nX:" not in answer
+
+
+@pytest.mark.parametrize(
+    "target", ["http://localhost/api/v1/commands?limit=1", "HTTP://LocalHost:80/api/v1/commands?limit=1"]
+)
+@pytest.mark.parametrize("host", ["localhost", "evil.example.org"])
+async def test_a_target_that_is_said_in_full_is_served_and_its_host_counts(
+    api: Api, port: int, target: str, host: str
+) -> None:
+    answer = await exchanged(port, asking(api, f"GET {target}", host=host))
+
+    assert status(answer) == 200
+    assert json.loads(answer.split(b"\r\n\r\n", 1)[1]) == {"items": [], "next": None}
+
+
+async def test_a_target_in_full_needs_no_other_name_of_its_host_in_http_1_0(api: Api, port: int) -> None:
+    ours = await exchanged(port, b"GET http://localhost/api/v1/health HTTP/1.0\r\n\r\n")
+    other = await exchanged(port, b"GET http://evil.example.org/api/v1/health HTTP/1.0\r\n\r\n")
+
+    assert (status(ours), status(other)) == (200, 421)
 
 
 async def test_a_path_that_ends_with_a_slash_is_not_sent_to_a_name_that_somebody_chose(
