@@ -11,7 +11,8 @@ from schemas import traces
 from schemas.spans import Spans
 from schemas.traces import Trace
 
-ANSWERED = b"trace-id"  # on every answer
+ANSWERED = "Trace-Id"  # on every answer
+_RAW = ANSWERED.lower().encode()
 FAULT = 500  # the least status that says that the fault is ours
 
 
@@ -35,7 +36,7 @@ class Traced:
 
             async def telling(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    message["headers"] = [*message["headers"], (ANSWERED, trace.trace_id.encode())]
+                    message["headers"] = [*message["headers"], (_RAW, trace.trace_id.encode())]
                     told["http.response.status_code"] = status = message["status"]
                     if status >= FAULT:
                         told["failed"] = f"HTTP {status}"

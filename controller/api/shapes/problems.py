@@ -62,6 +62,7 @@ def _example(status: int) -> Json:
         "status": status,
         "code": code,
         "detail": "A sentence that says what, for a person.",
+        "trace_id": "0af7651916cd43dd8448eb211c80319c",
     }
 
 
@@ -78,7 +79,7 @@ class Problem(BaseModel):
     error: Annotated[
         str | None, Field(description="OAuth's own word for it (RFC 6749), of a token refused.")
     ] = None
-    trace_id: Annotated[str | None, Field(description="To be found in the log.")] = None
+    trace_id: Annotated[str, Field(description="That of `Trace-Id`, to be found in the log.")]
 
 
 def refusals(*statuses: int) -> Answers:

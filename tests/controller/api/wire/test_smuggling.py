@@ -1,9 +1,12 @@
 """What two programs could read as two requests, or as another address, is neither."""
 
 import json
+import re
 
 import pytest
 
+from controller.api.headers import ALWAYS, NOT_KEPT, UNLESS_SAID
+from controller.api.shapes.problems import MEDIA_TYPE
 from schemas.wire import MAX_PAYLOAD
 from tests.controller.api.conftest import Api
 from tests.controller.api.wire.exchanging import asking, exchanged, status
@@ -142,7 +145,20 @@ async def test_what_is_no_http_is_told_so_once(port: int, nonsense: bytes) -> No
 
     assert status(answer) == 400
     assert answer.count(b"HTTP/1.1 ") == 1
-    assert json.loads(answer.split(b"\r\n\r\n", 1)[1])["code"] == "invalid_arguments"
+    _is_a_problem(answer)
+
+
+def _is_a_problem(answer: bytes) -> None:
+    """It is an error as any other: what every answer carries, a code and the trace."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    carried = dict(line.decode("latin-1").lower().split(": ", 1) for line in head.split(b"\r\n")[1:])
+    found = json.loads(body)
+    assert found["code"] == "invalid_arguments"
+    assert re.fullmatch("[0-9a-f]{32}", found["trace_id"])
+    assert carried["trace-id"] == found["trace_id"]
+    assert carried["content-type"] == MEDIA_TYPE
+    assert carried["connection"] == "close"
+    assert {name.lower() for name in ALWAYS | UNLESS_SAID | NOT_KEPT} <= set(carried)
 
 
 @pytest.mark.parametrize(
