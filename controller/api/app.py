@@ -11,16 +11,17 @@ from collections.abc import Iterator
 
 import uvicorn
 from fastapi import FastAPI
-from starlette.types import ASGIApp
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from controller.api import description, descriptors, problems
+from controller.api import description, descriptors, problems, routing
 from controller.api.deps import Parts
 from controller.api.edge import layers
 from controller.api.edge.asgi import App
 from controller.api.edge.connections import Connection
+from controller.api.edge.handshakes import Upgraded
 from controller.api.live import websocket
 from controller.api.live.hub import READERS
-from controller.api.live.lines import WebSocketLine
 from controller.api.metering import Metered
 from controller.api.readiness import Probes
 from controller.api.routes import (
@@ -140,10 +141,21 @@ def build(parts: Parts) -> FastAPI:
         openapi_url=None,  # `docs` gives it, off the event loop
         routes=[route for kind in KINDS for route in kind.router.routes],
     )
+    app.router.default = _nowhere
     app.state.parts = parts
     description.install(app)
     problems.install(app)
     return app
+
+
+async def _nowhere(scope: Scope, _receive: Receive, _send: Send) -> None:
+    """What is at an address where nothing is, or no WebSocket: Starlette's own would close that without a word.
+
+    Raises:
+        HTTPException: that nothing is there.
+    """
+    said = None if scope["type"] == "http" else f"There is no WebSocket here; {routing.PREFIX}/stream is one."
+    raise HTTPException(404, said)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -205,7 +217,7 @@ class Server(uvicorn.Server):
                 proxy_headers=False,  # `access.proxies` says whom to believe
                 # uvicorn counts open connections, streams among them, and asks of WebSockets nothing
                 limit_concurrency=CONNECTIONS + READERS,
-                ws=WebSocketLine,
+                ws=Upgraded,
                 ws_max_size=websocket.MAX_SIZE,
                 ws_ping_interval=PING_EVERY,
                 ws_ping_timeout=PING_EVERY,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, ValidationException, WebSocketRequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -131,7 +131,7 @@ async def _identity(_request: Request, error: Exception) -> Response:
 
 def sentence_of(error: Exception) -> str:
     """What is wrong with a request that does not fit, and where. What was given is not in it."""
-    first = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": (), "msg": str(error)}
+    first = error.errors()[0] if isinstance(error, ValidationException) else {"loc": (), "msg": str(error)}
     where = ".".join(str(part) for part in first["loc"][1:] or first["loc"])
     said = _SHOULD.sub("must", str(first["msg"])).removeprefix("Value error, ")
     if where == "device_id" and first.get("type") == "string_pattern_mismatch":
@@ -179,5 +179,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(OrionError, _ours)
     app.add_exception_handler(IdentityError, _identity)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(WebSocketRequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unexpected)

@@ -13,6 +13,7 @@ from schemas.traces import Trace
 
 ANSWERED = "Trace-Id"  # on every answer
 _RAW = ANSWERED.lower().encode()
+_BEGINNINGS = frozenset({"http.response.start", "websocket.http.response.start"})
 FAULT = 500  # the least status that says that the fault is ours
 
 
@@ -35,7 +36,7 @@ class Traced:
         with self._spans.of(trace, parent, method, "server") as told:
 
             async def telling(message: Message) -> None:
-                if message["type"] == "http.response.start":
+                if message["type"] in _BEGINNINGS:
                     message["headers"] = [*message["headers"], (_RAW, trace.trace_id.encode())]
                     told["http.response.status_code"] = status = message["status"]
                     if status >= FAULT:

@@ -1,7 +1,7 @@
 """Puts on each answer what all of them carry. HEAD is answered here too, as GET without its body."""
 
 from controller.api import headers
-from controller.api.edge.asgi import App, Message, Receive, Scope, Send
+from controller.api.edge.asgi import BEGINNINGS, App, Message, Receive, Scope, Send
 
 _Headers = list[tuple[bytes, bytes]]
 
@@ -23,17 +23,14 @@ class Answers:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        always = _TLS if scope["scheme"] == "https" else _PLAIN
+        always = _TLS if scope.get("scheme") in ("https", "wss") else _PLAIN
 
         async def add(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in BEGINNINGS:
                 message["headers"] = _whole(message.get("headers", []), always)
             await send(message)
 
-        if scope["method"] != "HEAD":
+        if scope.get("method") != "HEAD":  # nor is it the one of a WebSocket
             await self._app(scope, receive, add)
             return
         bodiless = _Bodiless(receive, add)

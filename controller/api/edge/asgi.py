@@ -11,6 +11,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+BEGINNINGS = frozenset({"http.response.start", "websocket.http.response.start"})  # of an answer
 FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 
 

@@ -3,33 +3,18 @@
 The server's own protocol has no bound for any of these. What is no HTTP at all is answered here too.
 """
 
-import logging
 from asyncio import BaseTransport, TimerHandle, Transport
 from typing import ClassVar, cast
 
 import h11
-from starlette.responses import Response
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from controller.api import headers, problems, tracing
+from controller.api.edge import refusals
+from controller.api.edge.asgi import FRAMING
 from controller.api.edge.targets import Requests
 from controller.api.live.lines import KEY
-from schemas import context, traces
-from schemas.errors import ErrorCode
-
-logger = logging.getLogger(__name__)
 
 _LOOPBACK = ("127.", "::1")
-_CLOSING = headers.ALWAYS | headers.UNLESS_SAID | headers.NOT_KEPT | {"Connection": "close"}
-
-
-def _of_its_own(status: int, detail: str) -> Response:
-    """An answer to what never came to the application: with all that the layers put on others."""
-    trace = traces.begun()
-    with context.about(trace):
-        logger.info("What came on a connection was refused with %d", status)
-        carried = _CLOSING | {tracing.ANSWERED: trace.trace_id}
-        return problems.problem(status, ErrorCode.INVALID_ARGUMENTS, detail, headers=carried)
 
 
 class _Deadline:
@@ -94,6 +79,11 @@ class Connection(H11Protocol):
         self._headers.stop()
         super().handle_websocket_upgrade(event)
 
+    def _should_upgrade(self) -> bool:
+        # with a body or another method it begins no WebSocket (RFC 6455, 4.1), and is a request as any other
+        is_opening = self.scope["method"] == "GET" and not any(name in FRAMING for name, _ in self.headers)
+        return is_opening and super()._should_upgrade()
+
     def pause_writing(self) -> None:
         """The answer waits for its reader."""
         super().pause_writing()
@@ -107,7 +97,7 @@ class Connection(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Say that it was not understood, unless an answer to something else has begun."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            said = _of_its_own(400, msg)
+            said = refusals.outside(400, msg)
             answer = h11.Response(status_code=400, headers=said.raw_headers, reason=b"Bad Request")
             for part in (answer, h11.Data(data=bytes(said.body)), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(part) or b"")
