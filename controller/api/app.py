@@ -20,6 +20,7 @@ from controller.api.edge import layers
 from controller.api.edge.asgi import App
 from controller.api.edge.connections import Connection
 from controller.api.edge.handshakes import Upgraded
+from controller.api.edge.room import ROOM, Room
 from controller.api.live import websocket
 from controller.api.live.hub import READERS
 from controller.api.metering import Metered
@@ -68,6 +69,7 @@ logger = logging.getLogger(__name__)
 STOP_WITHIN = 2  # seconds that open requests get at the end
 READERS_AT_LEAST = 20  # however few connections the system allows
 CONNECTIONS = 200  # at once, beside those that watch
+BEYOND = 100  # more that hear that there is no room; what comes beyond them is cut
 PING_EVERY = 15.0  # seconds, of a WebSocket; one that does not answer for as long has gone
 BACKLOG = 128  # callers that wait to be let in
 KINDS = (  # of routes, as the API's description lists them; what is asked most is found first
@@ -195,10 +197,15 @@ def listen(listener: socket.socket) -> None:
 
 def most_readers() -> int:
     """How many may watch the stream at once here, and leave room for everybody else."""
-    room = descriptors.room_for(CONNECTIONS + READERS)
-    if room < CONNECTIONS + READERS:
+    wanted = CONNECTIONS + READERS + BEYOND
+    room = descriptors.room_for(wanted)
+    if room < wanted:
         logger.warning("The system lets the controller have %d connections open at once", room)
-    return max(READERS_AT_LEAST, room - CONNECTIONS)
+    return _readers(room)
+
+
+def _readers(room: int) -> int:
+    return max(READERS_AT_LEAST, room - CONNECTIONS - BEYOND)
 
 
 class Server(uvicorn.Server):
@@ -215,8 +222,6 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=STOP_WITHIN,
                 server_header=False,
                 proxy_headers=False,  # `access.proxies` says whom to believe
-                # uvicorn counts open connections, streams among them, and asks of WebSockets nothing
-                limit_concurrency=CONNECTIONS + READERS,
                 ws=Upgraded,
                 ws_max_size=websocket.MAX_SIZE,
                 ws_ping_interval=PING_EVERY,
@@ -224,6 +229,12 @@ class Server(uvicorn.Server):
                 ws_per_message_deflate=False,  # it would be made anew for each of many readers
             )
         )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve, so many at once."""
+        readers = _readers(descriptors.room_for(CONNECTIONS + READERS + BEYOND))
+        self.lifespan.state[ROOM] = Room(self.server_state, served=CONNECTIONS + readers, beyond=BEYOND)
+        await super().startup(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

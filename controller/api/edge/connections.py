@@ -11,6 +11,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from controller.api.edge import refusals
 from controller.api.edge.asgi import FRAMING
+from controller.api.edge.room import IS_LATE, ROOM, Room
 from controller.api.edge.targets import Requests
 from controller.api.live.lines import KEY
 
@@ -44,12 +45,14 @@ class Connection(H11Protocol):
     own_too: ClassVar[bool] = False
 
     def connection_made(self, transport: BaseTransport) -> None:
-        """Let somebody in, unless they have enough connections."""
+        """Let somebody in, unless they have enough connections, or all together do."""
         self._headers, self._reading = _Deadline(), _Deadline()
         self.conn = Requests()
         super().connection_made(cast("Transport", transport))  # which every one of a socket is
-        self.app_state = {**self.app_state, KEY: self}  # a stream has to be known by what is under it
-        if self._has_too_many():
+        room: Room = self.app_state[ROOM]
+        # a stream has to be known by what is under it
+        self.app_state = {**self.app_state, KEY: self, IS_LATE: room.is_full()}
+        if room.is_over() or self._has_too_many():
             self.transport.abort()
         else:
             self._expect_headers()

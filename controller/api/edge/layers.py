@@ -11,6 +11,7 @@ from controller.api.edge.doubles import Doubles
 from controller.api.edge.hosts import Hosts, own_names
 from controller.api.edge.origins import Origins
 from controller.api.edge.rates import Rates
+from controller.api.edge.room import Full
 from controller.settings import ControllerSettings
 
 
@@ -20,6 +21,7 @@ def around(app: App, settings: ControllerSettings, clock: Callable[[], float]) -
     bounded: App = Rates(
         Doubles(Bodies(app)), buckets=Buckets(clock, rate=rate, burst=burst), trusted=settings.trusted_proxies
     )
+    bounded = Full(bounded)
     if settings.cors_origins:
         # what a page may ask is asked before, and is not counted
         bounded = Origins(bounded, origins=settings.cors_origins)

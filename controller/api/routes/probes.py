@@ -26,7 +26,14 @@ async def alive(response: Response) -> Annotated[Json, Shown(shapes.Alive)]:
 
 @router.get(
     "/readyz",
-    responses={503: {"model": shapes.Ready, "description": "The broker or the database is not there."}},
+    responses=refusals(503)
+    | {
+        503: {
+            **refusals(503)[503],
+            "model": shapes.Ready,
+            "description": "The broker or the database is not there; or, as an error, there is no room for who asks.",
+        }
+    },
 )
 async def ready(request: Request, response: Response) -> Annotated[Json, Shown(shapes.Ready)]:
     """Whether the controller can do its work, and each part that it works with.
