@@ -211,11 +211,11 @@ def _readers(room: int) -> int:
 class Server(uvicorn.Server):
     """Uvicorn without signal handlers: `app` decides when it stops."""
 
-    def __init__(self, app: App, *, connection: type[Connection] = Connection) -> None:
+    def __init__(self, app: App) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                http=connection,
+                http=Connection,
                 log_config=None,
                 access_log=False,
                 lifespan="off",

@@ -7,18 +7,17 @@ from contextlib import asynccontextmanager, suppress
 from controller.api import app as http
 from controller.api.app import Server
 from controller.api.edge.asgi import App
-from controller.api.edge.connections import Connection
 from tests.controller.api.conftest import Api
 
 SOON = 20.0  # seconds; long before any of the server's own would be over by itself
 
 
 @asynccontextmanager
-async def serving(app: App, connection: type[Connection] = Connection) -> AsyncIterator[int]:
-    """An application on a port of its own."""
+async def serving(app: App) -> AsyncIterator[int]:
+    """An application on a port of its own, by the server that production has."""
     listener = http.bind("127.0.0.1", 0)
     http.listen(listener)
-    server = await asyncio.to_thread(Server, app, connection=connection)
+    server = await asyncio.to_thread(Server, app)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield listener.getsockname()[1]
