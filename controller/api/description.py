@@ -84,6 +84,11 @@ SCHEMES = {
         },
     },
 }
+BROUGHT = {  # what is asked with, as it may be named: the header that the answer has then
+    "cursor": "Link",
+    "idempotency-key": "Idempotency-Replayed",
+    "prefer": "Preference-Applied",
+}
 _RAISES = re.compile(r"\n\s*Raises:.*", re.DOTALL)
 
 
@@ -120,6 +125,7 @@ def describe(app: FastAPI) -> Json:
         if EXAMPLE in part:
             part["examples"] = [json.loads(part.pop(EXAMPLE))]
     found["components"]["securitySchemes"] = SCHEMES
+    found["components"]["headers"] = problems.HEADERS
     return _named_shortly(found)
 
 
@@ -159,6 +165,7 @@ def _complete(operation: Json, route: APIRoute) -> None:
     own = (route.openapi_extra or {}).get("responses", {})  # which a route says itself
     for status in odd.difference(own):
         operation["responses"].pop(status, None)
+    _tell_headers(operation)
     for answer in operation["responses"].values():
         # FastAPI takes an answer that is a stream for a text
         if "$ref" in (schema := answer.get("content", {}).get(Lines.media_type, {}).get("schema", {})):
@@ -166,6 +173,20 @@ def _complete(operation: Json, route: APIRoute) -> None:
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "path" and parameter["name"] in EXAMPLES:
             parameter.setdefault("example", EXAMPLES[parameter["name"]])
+
+
+def _tell_headers(operation: Json) -> None:
+    """Describe the headers that answers have because of what a route takes, and those that all of them have."""
+    taken = {each["name"].lower() for each in operation.get("parameters", ())}
+    for status, answer in operation["responses"].items():
+        found = answer.setdefault("headers", {})
+        found |= problems.OF_ALL
+        if status.startswith("2"):
+            for name, header in BROUGHT.items():
+                if name in taken:
+                    found |= problems.told(header)
+        elif status == "409" and "idempotency-key" in taken:  # the same request is still at work
+            found |= problems.told("Retry-After", problems.PERHAPS)
 
 
 def _takes_a_token(dependant: Dependant) -> bool:

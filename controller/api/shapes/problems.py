@@ -13,10 +13,40 @@ NAME = "Problem"
 Answers = dict[int | str, dict[str, Any]]
 
 _TEXT = {"schema": {"type": "string"}}
+_ALWAYS: Json = {"required": True}
+_SECONDS: Json = {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}}
+PERHAPS = "Retry-After-Perhaps"
+HEADERS: dict[str, Json] = {  # of answers; the description has each of them once
+    "ETag": {"description": "Which version it is, for If-Match and If-None-Match.", **_TEXT, **_ALWAYS},
+    "Idempotency-Replayed": {
+        "description": "`true` where an earlier request with this key ordered it.",
+        "schema": {"type": "string", "const": "true"},
+    },
+    "Link": {"description": 'The next page, where there is one: `<…>; rel="next"` (RFC 8288).', **_TEXT},
+    "Location": {"description": "Where it is.", **_TEXT, **_ALWAYS},
+    "Orion-Api": {"description": "That Orion answers, and by which version of its API.", **_TEXT, **_ALWAYS},
+    "Preference-Applied": {"description": "What was done of `Prefer`: `wait=10`.", **_TEXT},
+    "Retry-After": {**_SECONDS, **_ALWAYS},
+    PERHAPS: _SECONDS,
+    "Trace-Id": {
+        "description": "The trace of the request, to be found in the log, in the audit and on its commands.",
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+        **_ALWAYS,
+    },
+    "WWW-Authenticate": {"description": "How to come in: `Bearer`.", **_TEXT, **_ALWAYS},
+}
+
+
+def told(name: str, part: str = "") -> Json:
+    """That an answer has this header. `part`: what describes it, if not what is named like it."""
+    return {name: {"$ref": f"#/components/headers/{part or name}"}}
+
+
+OF_ALL = told("Orion-Api") | told("Trace-Id")  # answers
 _HEADERS = {
-    401: {"WWW-Authenticate": {"description": "How to come in: `Bearer`.", **_TEXT}},
-    405: {"Allow": {"description": "What is for this address.", **_TEXT}},
-    429: {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}}},
+    401: told("WWW-Authenticate"),
+    429: told("Retry-After"),
+    503: told("Retry-After", PERHAPS),
 }
 _CODES = {
     401: ErrorCode.PERMISSION_DENIED,
@@ -89,15 +119,17 @@ def refusals(*statuses: int) -> Answers:
 
 def located(status: int) -> Answers:
     """That a route tells where the thing is that it made."""
-    return {status: {"headers": {"Location": {"description": "Where it is.", **_TEXT}}}}
+    return {status: {"headers": told("Location")}}
 
 
 def versioned(status: int = 200) -> Answers:
     """That a route tells which version it shows."""
-    return {status: {"headers": {"ETag": {"description": "Which version it is, for If-Match.", **_TEXT}}}}
+    return {status: {"headers": told("ETag")}}
 
 
-UNCHANGED: Answers = {304: {"description": "The caller has it already (If-None-Match)."}}
+UNCHANGED: Answers = {
+    304: {"description": "The caller has it already (If-None-Match).", "headers": told("ETag")}
+}
 
 
 def _refusal(status: int) -> dict[str, Any]:

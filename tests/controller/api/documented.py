@@ -14,6 +14,7 @@ import jsonschema_rs
 
 from controller.api import app
 from controller.api.deps import Parts
+from controller.api.edge import origins
 
 Json = dict[str, Any]
 
@@ -38,8 +39,7 @@ def check(answer: httpx.Response) -> None:
     what = f"{answer.request.method} {answer.request.url.path}: {answer.status_code}"
     described = operation["responses"].get(str(answer.status_code))
     assert described is not None, f"{what} is not described: {answer.text}"
-    for name in described.get("headers", {}):
-        assert name in answer.headers, f"{what} has no {name}"
+    _check_headers(answer, described.get("headers", {}), what)
     content = described.get("content")
     if content is None:
         assert answer.content == b"", what
@@ -50,6 +50,19 @@ def check(answer: httpx.Response) -> None:
     for text in answer.text.splitlines() if kind == LINES else [answer.text]:
         fault = next(validator.iter_errors(text if kind == TEXT else json.loads(text)), None)
         assert fault is None, f"{what} at {fault.instance_path}: {fault.message[-300:]}"
+
+
+def _check_headers(answer: httpx.Response, described: Json, what: str) -> None:
+    """Those that are always there are; each of ours that is there is described, and is as it says."""
+    for name, reference in described.items():
+        header = document()["components"]["headers"][reference["$ref"].rsplit("/", 1)[-1]]
+        assert name in answer.headers or not header.get("required"), f"{what} has no {name}"
+        if name in answer.headers and "schema" in header:
+            schema, said = header["schema"], answer.headers[name]
+            fits = _validator(json.dumps(schema)).is_valid(int(said) if schema["type"] == "integer" else said)
+            assert fits, f"{what} has {name}: {said}"
+    for name in origins.SHOWN:
+        assert name in described or name not in answer.headers, f"{what} has {name}, which is not described"
 
 
 def operation_of(method: str, path: str) -> Json | None:
