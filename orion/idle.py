@@ -17,10 +17,11 @@ def check(invocation: Invocation) -> None:
     """
     try:
         invocation.client.get("/keys")
-    except NotRunning:
-        pass
-    except NoAnswer as error:
-        raise Failure(f"{error} Stop it first.", code="conflict") from error
+    except (NotRunning, NoAnswer) as error:
+        if (
+            isinstance(error, NoAnswer) or error.code == "timeout"
+        ):  # one that hangs does not prove itself either
+            raise Failure(f"{error} Stop it first.", code="conflict") from error
     except ClientError:
         pass  # another installation's, or another program: not ours to stop
     else:

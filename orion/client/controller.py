@@ -3,11 +3,13 @@
 import http.client
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from orion.client.errors import OVER, ClientError, NoAnswer, NotRunning, Refused
+from orion.client import ownertoken, trust
+from orion.client.errors import OVER, ClientError, NoAnswer, Refused
 from orion.client.exchange import MAX_BODY, Json, decoded, opened
 from orion.exits import Exit
 from orion.signin import Kept, SignIn
@@ -21,7 +23,8 @@ MAX_LINE = 4 * 1024 * 1024  # bytes of one line of a stream
 class Client:
     """One controller. Each request is a connection of its own.
 
-    Who has signed in is who asks; without anybody it is the bearer of the token file.
+    Who has signed in is who asks; without anybody it is the bearer of the token file. Nothing that
+    opens anything is sent before whoever answers has proved to know that token, where it is here.
     """
 
     def __init__(self, host: str, port: int, token_path: Path, *, as_owner: bool = False) -> None:
@@ -58,7 +61,8 @@ class Client:
 
     def form(self, path: str, fields: Mapping[str, str]) -> Json:
         """Send a form, as whoever shows no token; for coming in and going."""
-        with self._opened("POST", path, urlencode(fields), {}, ANSWER_WITHIN) as response:
+        token = ownertoken.known(self._token_path)
+        with self._opened("POST", path, urlencode(fields), {}, ANSWER_WITHIN, token) as response:
             return decoded(response.read(MAX_BODY))
 
     def put(self, path: str, body: Json) -> Json:
@@ -72,7 +76,8 @@ class Client:
     def is_ready(self) -> bool:
         """Whether the controller is up and has reached its broker. Needs no token."""
         try:
-            with self._opened("GET", "/health", None, {}, ANSWER_WITHIN) as response:
+            anybody = self._answered("GET", "/health", None, {}, ANSWER_WITHIN, lambda _connection: None)
+            with anybody as response:
                 return bool(decoded(response.read(MAX_BODY)).get("status") == "ready")
         except ClientError:
             return False
@@ -158,9 +163,14 @@ class Client:
         """Ask as whoever asks here; once more where the sign-in's token opens nothing though its time was not up."""
         with ExitStack() as stack:
             signed_in = self._signed_in(lambda: self.sign_in.fresh(self._renewed))
-            shown = {**headers, **self._authorization(signed_in)}
+            token: str | None
+            if signed_in is None:
+                bearer = token = ownertoken.read(self._token_path)
+            else:
+                bearer, token = signed_in.access_token, ownertoken.known(self._token_path)
+            shown = {**headers, **_authorization(bearer)}
             try:
-                response = stack.enter_context(self._opened(method, path, body, shown, timeout))
+                response = stack.enter_context(self._opened(method, path, body, shown, timeout, token))
             except Refused as refused:
                 if signed_in is None or refused.status != HTTPStatus.UNAUTHORIZED:
                     raise
@@ -168,8 +178,8 @@ class Client:
                 another = self._signed_in(lambda: self.sign_in.another(before, self._renewed))
                 if another is None or another.username != before.username:
                     raise  # signed out or somebody else meanwhile: nobody speaks as another one unasked
-                shown = {**headers, **self._authorization(another)}
-                response = stack.enter_context(self._opened(method, path, body, shown, timeout))
+                shown = {**headers, **_authorization(another.access_token)}
+                response = stack.enter_context(self._opened(method, path, body, shown, timeout, token))
             yield response
 
     def _signed_in(self, find: Callable[[], SignIn | None]) -> SignIn | None:
@@ -193,33 +203,44 @@ class Client:
             ) from refused
         return SignIn.of(grant)
 
-    def _authorization(self, signed_in: SignIn | None) -> dict[str, str]:
-        if signed_in is not None:
-            return {"Authorization": f"Bearer {signed_in.access_token}", "Orion-Via": "cli"}
-        try:
-            token = self._token_path.read_text(encoding="ascii").strip()
-        except FileNotFoundError:
-            raise NotRunning(
-                f"No controller has run with the data folder {self._token_path.parents[1]} yet. "
-                "Start one with: orion up"
-            ) from None
-        except OSError as error:
-            raise ClientError(f"The token {self._token_path} cannot be read: {error.strerror}") from error
-        return {"Authorization": f"Bearer {token}", "Orion-Via": "cli"}
-
     def _opened(
-        self, method: str, path: str, body: Json | str | None, headers: Mapping[str, str], timeout: float
+        self,
+        method: str,
+        path: str,
+        body: Json | str | None,
+        headers: Mapping[str, str],
+        timeout: float,
+        token: str | None,
+    ) -> AbstractContextManager[http.client.HTTPResponse]:
+        """The answer to a request that holds a secret, from whoever proves first to know the owner's `token`."""
+        trusted = partial(trust.check, where=f"{self.host}:{self.port}", token=token)
+        return self._answered(method, path, body, headers, timeout, trusted)
+
+    def _answered(
+        self,
+        method: str,
+        path: str,
+        body: Json | str | None,
+        headers: Mapping[str, str],
+        timeout: float,
+        trusted: Callable[[http.client.HTTPConnection], None],
     ) -> AbstractContextManager[http.client.HTTPResponse]:
         def signed_in() -> SignIn | None:
             return None if self._as_owner else self.sign_in.read()
 
         place = (self.host, self.port)
-        return opened(place, method, path, body, headers, timeout=timeout, signed_in=signed_in)
+        return opened(
+            place, method, path, body, headers, timeout=timeout, trusted=trusted, signed_in=signed_in
+        )
 
 
 def segment(text: str) -> str:
     """A name as one part of a path, whatever it holds."""
     return quote(text, safe="") or "%20"
+
+
+def _authorization(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}", "Orion-Via": "cli"}
 
 
 def _with_query(path: str, query: Mapping[str, object]) -> str:

@@ -21,6 +21,10 @@ class NotRunning(ClientError):
     """Nobody answers where the controller should."""
 
 
+class Unproven(NotRunning):
+    """Whoever answers there has not proved that it is the controller. No secret was sent."""
+
+
 class NoAnswer(ClientError):
     """The request left, and what came of it is not known."""
 

@@ -9,11 +9,11 @@ from http import HTTPStatus
 from typing import Any
 
 from orion.client.errors import OVER, ClientError, NoAnswer, NotRunning, Refused
+from orion.client.trust import OURS, Connection
 from orion.signin import SignIn
 
 Json = dict[str, Any]
 
-OURS = "Orion-Api"  # the header that tells the controller from whoever else has its port
 MAX_BODY = 64 * 1024 * 1024  # bytes of one answer
 
 
@@ -26,18 +26,22 @@ def opened(
     headers: Mapping[str, str],
     *,
     timeout: float,
+    trusted: Callable[[http.client.HTTPConnection], None],
     signed_in: Callable[[], SignIn | None],
 ) -> Iterator[http.client.HTTPResponse]:
-    """The answer to one request, on a connection of its own. `signed_in`: who asks, where that is to be told.
+    """The answer to one request, on a connection of its own.
+
+    `trusted` returns if what is sent may go over this connection. `signed_in`: who asks, where that is to be told.
 
     Raises:
         ClientError: nobody answers, or somebody else, or the controller refuses.
     """
-    connection = http.client.HTTPConnection(*place, timeout=timeout)
+    connection = Connection(*place, timeout=timeout)
     where = f"{place[0]}:{place[1]}"
     failed: type[ClientError] = NotRunning
     try:
         connection.connect()
+        trusted(connection)
         failed = NoAnswer
         payload, kind = _sent(body)
         connection.request(method, f"/api/v1{path}", payload, {**headers, **kind})

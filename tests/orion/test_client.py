@@ -1,10 +1,8 @@
 """What the command line says when the controller is not there, refuses, or is somebody else."""
 
-import http.server
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,41 +10,9 @@ import pytest
 from orion.client import Client, ClientError, NotRunning, Refused
 from orion.exits import Exit
 from orion.signin import Kept, SignIn
+from tests.orion.answering import TOKEN, Answers, a_token, listening
 from tests.orion.installation import clean_environment, orion
 from tests.ports import free_port
-from tests.serving import Served
-
-
-class Answers(http.server.BaseHTTPRequestHandler):
-    """A server that answers what its test wants."""
-
-    status = 200
-    body = b"{}"
-    is_ours = True
-    heard: dict[str, str]
-
-    def do_GET(self) -> None:
-        type(self).heard = dict(self.headers)
-        self.send_response(self.status)
-        self.send_header("Content-Length", str(len(self.body)))
-        if self.is_ours:
-            self.send_header("Orion-Api", "1")
-        self.end_headers()
-        self.wfile.write(self.body)
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.do_GET()
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def listening(answers: type[Answers]) -> Iterator[int]:
-    """The port of a server that answers so."""
-    with Served(http.server.ThreadingHTTPServer(("127.0.0.1", 0), answers)) as served:
-        yield served.port
 
 
 @pytest.fixture
@@ -59,10 +25,7 @@ def server() -> Iterator[tuple[int, type[Answers]]]:
 
 @pytest.fixture
 def token(tmp_path: Path) -> Path:
-    path = tmp_path / "data" / "controller" / "token"
-    path.parent.mkdir(parents=True)
-    path.write_text("secret-token\n", encoding="ascii")
-    return path
+    return a_token(tmp_path / "data")
 
 
 def a_problem(code: str, detail: str = "Because.") -> bytes:
@@ -96,7 +59,7 @@ def test_the_token_goes_in_a_header(server: tuple[int, type[Answers]], token: Pa
 
     Client("127.0.0.1", port, token).get("/devices")
 
-    assert answers.heard["Authorization"] == "Bearer secret-token"
+    assert answers.heard["Authorization"] == f"Bearer {TOKEN}"
     assert answers.heard["Orion-Via"] == "cli"
 
 
@@ -133,18 +96,19 @@ def test_another_folders_controller_is_recognised(server: tuple[int, type[Answer
 class Forgetful(Answers):
     """A controller whose answer to the first renewal is lost on its way."""
 
-    asked: list[str]
+    forms: list[str]
 
-    def do_POST(self) -> None:
-        type(self).asked.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
-        if len(self.asked) == 1:
+    def answer(self) -> None:
+        if self.sent:
+            self.forms.append(self.sent.decode())
+        if len(self.forms) == 1:
             self.close_connection = True
         else:
-            self.do_GET()
+            super().answer()
 
 
 def test_a_renewal_whose_answer_was_lost_is_asked_for_again(token: Path) -> None:
-    Forgetful.asked = []
+    Forgetful.forms = []
     grant = {"username": "mia", "access_token": "a2", "refresh_token": "r2", "expires_in": 900}
     Forgetful.body = json.dumps(grant).encode()
     with listening(Forgetful) as port:
@@ -153,7 +117,7 @@ def test_a_renewal_whose_answer_was_lost_is_asked_for_again(token: Path) -> None
 
         client.get("/devices")
 
-    assert Forgetful.asked == ["grant_type=refresh_token&refresh_token=r1"] * 2
+    assert Forgetful.forms == ["grant_type=refresh_token&refresh_token=r1"] * 2
     assert Forgetful.heard["Authorization"] == "Bearer a2"
     assert client.sign_in.read() is not None
 
@@ -166,10 +130,9 @@ def test_what_was_asked_as_one_is_not_asked_again_as_another(token: Path) -> Non
 
         status, body = 401, a_problem("permission_denied")
 
-        def do_GET(self) -> None:
-            type(self).heard = dict(self.headers)
+        def answer(self) -> None:
             kept[0].write(SignIn("max", "m1", "r2", time.time() + 900))
-            super().do_GET()
+            super().answer()
 
     with listening(Changing) as port:
         client = Client("127.0.0.1", port, token)

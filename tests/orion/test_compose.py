@@ -57,6 +57,19 @@ def known_commands() -> set[str]:
     return set(group.commands)
 
 
+def test_who_shows_the_owners_token_is_where_the_controller_is(compose: dict[str, Any]) -> None:
+    """Without TLS it goes to nobody on another computer."""
+    shown = {
+        name
+        for name in OURS
+        if "data:/data" in compose["services"][name]["volumes"]
+        and "ORION_HTTP_HOST" in compose["services"][name].get("environment", {})
+    }
+
+    assert shown == {"controller", "place"}
+    assert compose["services"]["place"]["network_mode"] == "service:controller"
+
+
 def test_what_others_wait_for_has_a_health_check(compose: dict[str, Any]) -> None:
     services = compose["services"]
     awaited = {

@@ -8,7 +8,6 @@ import socket
 import socketserver
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import psutil
@@ -17,6 +16,7 @@ import pytest
 from orion import following, progress
 from orion.client import Client, ClientError, NoAnswer, NotRunning, Refused
 from orion.exits import Exit
+from tests.orion.answering import Answers, a_token, listening
 from tests.orion.installation import Installation, running, until
 from tests.orion.lamp import Lamp, a_place, lit_up
 from tests.orion.looking import Looking
@@ -92,6 +92,17 @@ def test_a_controller_that_dies_meanwhile_is_waited_for(tmp_path: Path) -> None:
             assert "light on lamp: succeeded" in looking.seen
 
 
+@pytest.fixture(scope="module")
+def elsewhere(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the token of another folder would be, in which somebody has signed in: as behind a tunnel."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    installation.data("users", "add", "ada", "--role", "admin")
+    assert installation.orion("users", "password", "ada", stdin=f"{PASSWORD}\n").returncode == 0
+    there = {"ORION_DATA_DIR": str(folder)}
+    assert installation.orion("login", "ada", stdin=f"{PASSWORD}\n", **there).returncode == 0
+    return folder / "controller" / "token"
+
+
 @contextmanager
 def losing(port: int, answers: int) -> Iterator[tuple[int, list[bytes]]]:
     """A port that leads to another one and loses the first answers; and the requests that came."""
@@ -116,17 +127,17 @@ def losing(port: int, answers: int) -> Iterator[tuple[int, list[bytes]]]:
         yield served.port, requests
 
 
+PASSWORD = "nine lives of a cat"
 ORDER = {"device_id": "lamp", "tool": "light", "arguments": {"on": True}}
 
 
 def test_an_order_whose_answer_is_lost_goes_out_again_and_is_made_once(
-    installation: Installation, lamp: Lamp
+    installation: Installation, lamp: Lamp, elsewhere: Path
 ) -> None:
-    token = installation.home / "data" / "controller" / "token"
     before = len(installation.data("commands", "list", "--device", "lamp")["items"])
 
     with losing(installation.http_port, 2) as (port, requests):
-        made = following.submitted(Client("127.0.0.1", port, token), "/commands", ORDER)
+        made = following.submitted(Client("127.0.0.1", port, elsewhere), "/commands", ORDER)
 
     assert len(requests) == 3
     found = installation.data("commands", "list", "--device", "lamp")["items"]
@@ -136,40 +147,35 @@ def test_an_order_whose_answer_is_lost_goes_out_again_and_is_made_once(
 
 
 def test_an_order_whose_answers_stay_away_may_have_been_recorded(
-    installation: Installation, lamp: Lamp, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, lamp: Lamp, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(following, "BACK_WITHIN", 0.0)
-    token = installation.home / "data" / "controller" / "token"
 
     with (
         losing(installation.http_port, 1) as (port, _),
         pytest.raises(NoAnswer, match="orion commands list") as error,
     ):
-        following.submitted(Client("127.0.0.1", port, token), "/commands", ORDER)
+        following.submitted(Client("127.0.0.1", port, elsewhere), "/commands", ORDER)
 
     assert error.value.exit_code is Exit.UNKNOWN
     lamp.may_end.set()
 
 
 def test_an_order_that_was_refused_or_never_left_does_not_go_out_again(
-    installation: Installation, tmp_path: Path
+    installation: Installation, elsewhere: Path
 ) -> None:
-    token = installation.home / "data" / "controller" / "token"
-
     with losing(installation.http_port, 0) as (port, requests), pytest.raises(Refused):
-        following.submitted(Client("127.0.0.1", port, token), "/commands", {"tool": "light"})
+        following.submitted(Client("127.0.0.1", port, elsewhere), "/commands", {"tool": "light"})
     assert len(requests) == 1
     with pytest.raises(NotRunning):
-        following.submitted(Client("127.0.0.1", free_port(), token), "/commands", ORDER)
+        following.submitted(Client("127.0.0.1", free_port(), elsewhere), "/commands", ORDER)
 
 
 def test_a_controller_that_stays_away_is_given_up_with_where_to_look(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(following, "BACK_WITHIN", 0.0)
-    token = tmp_path / "controller" / "token"
-    token.parent.mkdir()
-    token.write_text("secret", encoding="ascii")
+    token = a_token(tmp_path)
     command = {"command_id": "c-1", "status": "accepted", "rollout": None}
 
     with pytest.raises(ClientError, match="orion commands show c-1") as error:
@@ -190,25 +196,20 @@ def test_without_news_the_look_ends_and_says_how_to_go_on(installation: Installa
 
 
 def test_a_database_that_is_away_for_a_moment_is_waited_for(tmp_path: Path) -> None:
-    token = tmp_path / "controller" / "token"
-    token.parent.mkdir()
-    token.write_text("secret", encoding="ascii")
+    token = a_token(tmp_path)
     command = {"command_id": "c-1", "status": "accepted", "rollout": None}
     answers = [
         (503, {"code": "internal", "detail": "The database is away."}),
         (200, command | {"status": "succeeded"}),
     ]
 
-    class Controller(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Controller(Answers):
+        def answer(self) -> None:
             status, body = answers.pop(0)
-            self.send_response(status)
-            self.send_header("Orion-Api", "1")
-            self.end_headers()
-            self.wfile.write(json.dumps(body).encode() + b"\n")
+            self.say(status, json.dumps(body).encode() + b"\n")
 
-    with Served(HTTPServer(("127.0.0.1", 0), Controller)) as served:
-        client = Client("127.0.0.1", served.port, token)
+    with listening(Controller) as port:
+        client = Client("127.0.0.1", port, token)
         ended = following.follow(client, command, lambda _news: None)
 
     assert ended["status"] == "succeeded"

@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +11,16 @@ import pytest
 
 from orion import stream
 from orion.client import Client, ClientError
+from tests.orion.answering import Answers, a_token, listening
 from tests.orion.installation import ORION, READY_WITHIN, Installation, running, until
 from tests.orion.looking import Looking
 from tests.ports import free_port
-from tests.serving import Served
 
 
 def message(number: int, kind: str, **data: Any) -> bytes:
     """One event as the controller sends it."""
     said = {"id": f"e-{number}", "type": kind, "at": "2026-02-12T12:00:00.000Z", "data": data}
     return f"event: {kind}\ndata: {json.dumps(said)}\nid: e-{number}\n\n".encode()
-
-
-def a_token(tmp_path: Path) -> Path:
-    token = tmp_path / "controller" / "token"
-    token.parent.mkdir()
-    token.write_text("secret", encoding="ascii")
-    return token
 
 
 def test_a_person_sees_a_line_for_each_thing_that_happens(installation: Installation) -> None:
@@ -102,16 +94,13 @@ def test_it_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     after: list[str | None] = []
     said: list[str] = []
 
-    class Controller(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Controller(Answers):
+        def answer(self) -> None:
             after.append(self.headers["Last-Event-ID"])
-            self.send_response(200)
-            self.send_header("Orion-Api", "1")
-            self.end_headers()
-            self.wfile.write(b"".join(answers.pop(0)))
+            self.say(200, b"".join(answers.pop(0)))
 
-    with Served(HTTPServer(("127.0.0.1", 0), Controller)) as served:
-        following = stream.follow(Client("127.0.0.1", served.port, a_token(tmp_path)), said.append)
+    with listening(Controller) as port:
+        following = stream.follow(Client("127.0.0.1", port, a_token(tmp_path)), said.append)
         found: list[int] = []
         while len(found) < 3:
             each = next(following)

@@ -38,6 +38,7 @@ OPEN_TO_ALL = {
     "/api/v1/auth/token": 400,
     "/api/v1/auth/revoke": 400,
     "/api/v1/auth/device": 400,
+    "/api/v1/auth/proof": 422,  # no nonce
     "/api/v1/auth/oidc/login": 404,  # no provider is set
     "/api/v1/auth/oidc/callback": 404,
 }

@@ -18,6 +18,7 @@ LEAST = {
     "GET /auth/oidc/callback": OPEN,
     "POST /auth/first": ADMIN,
     "GET /auth/me": ANYBODY,
+    "GET /auth/proof": OPEN,
     "POST /ask": ANYBODY,
     "GET /devices": ANYBODY,
     "POST /devices": ADMIN,
