@@ -93,6 +93,44 @@ def test_another_folders_controller_is_recognised(server: tuple[int, type[Answer
         Client("127.0.0.1", port, token).get("/devices")
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty"),
+        (b" \n\n", "is empty"),
+        (TOKEN.encode() + b"\nX-More: y\n", "has more than one line"),
+        (TOKEN.encode() + b"\r" + TOKEN.encode(), "has more than one line"),
+        (b"\xff", "holds characters that no token has"),
+        (TOKEN.encode() + b"\xc3\xa9", "holds characters that no token has"),
+        (TOKEN.encode() + b" and more", "holds characters that no token has"),
+        (TOKEN[:31].encode(), "has 31 characters"),
+    ],
+)
+def test_a_token_file_that_holds_none_is_said_with_the_remedy(
+    server: tuple[int, type[Answers]], tmp_path: Path, content: bytes, said: str
+) -> None:
+    port, answers = server
+    token = a_token(tmp_path, content)
+    client = Client("127.0.0.1", port, token)
+
+    with pytest.raises(ClientError, match=said) as error:
+        client.get("/devices")
+    with pytest.raises(ClientError, match=said):  # nor does it count as one that is not here
+        client.form("/auth/token", {"password": "secret"})
+
+    assert str(token) in str(error.value)
+    assert "start the controller again" in str(error.value)
+    assert answers.asked == []
+
+
+def test_a_token_file_that_is_a_folder_is_said(server: tuple[int, type[Answers]], tmp_path: Path) -> None:
+    port, _ = server
+    (tmp_path / "controller" / "token").mkdir(parents=True)
+
+    with pytest.raises(ClientError, match=r"controller/token cannot be read"):
+        Client("127.0.0.1", port, tmp_path / "controller" / "token").get("/devices")
+
+
 class Forgetful(Answers):
     """A controller whose answer to the first renewal is lost on its way."""
 
