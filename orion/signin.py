@@ -2,6 +2,8 @@
 
 import errno
 import json
+import math
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,8 +13,19 @@ from typing import Any
 
 from broker import files
 
+_WORD = re.compile(r"[ -~]+")  # what a header can hold
 SPARE = 30.0  # seconds before its end in which a token is renewed
 LOCK_WITHIN = 60.0  # seconds: two renewals that get no answer
+
+
+class DamagedSignIn(Exception):
+    """A sign-in is kept, and it cannot be told whose. To go on as somebody else would be a guess."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(
+            f"The sign-in {path} {why}. Sign in anew with orion login, or remove it with orion logout to speak "
+            "as the owner of the data folder."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +61,19 @@ class Kept:
         self._held = False  # by this program, which has one thing to do
 
     def read(self) -> SignIn | None:
-        """The one that is kept; None: there is none, or it cannot be read."""
+        """The one that is kept; None: there is none.
+
+        Raises:
+            DamagedSignIn: one is kept, and cannot be read.
+        """
         try:
-            return SignIn(**json.loads(self.path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            return _read(json.loads(self.path.read_text(encoding="utf-8")))
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise DamagedSignIn(self.path, f"cannot be read: {error.strerror}") from error
+        except (ValueError, TypeError, RecursionError):
+            raise DamagedSignIn(self.path, "is damaged") from None
 
     def write(self, sign_in: SignIn) -> None:
         """Keep another one in its place. Others must not change it meanwhile: see `alone`."""
@@ -107,3 +128,18 @@ class Kept:
         following = renew(kept)
         self.write(following)
         return following
+
+
+def _read(found: Any) -> SignIn:
+    """A sign-in as it was written.
+
+    Raises:
+        ValueError, TypeError: it is none.
+    """
+    sign_in = SignIn(**found)
+    words = (sign_in.username, sign_in.access_token, sign_in.refresh_token)
+    if not all(isinstance(each, str) and _WORD.fullmatch(each) for each in words):
+        raise ValueError("no sign-in")
+    if not math.isfinite(sign_in.ends_at):
+        raise ValueError("no sign-in")
+    return sign_in

@@ -12,7 +12,7 @@ from orion.client import ownertoken, trust
 from orion.client.errors import OVER, ClientError, NoAnswer, Refused
 from orion.client.exchange import MAX_BODY, Json, decoded, opened
 from orion.exits import Exit
-from orion.signin import Kept, SignIn
+from orion.signin import DamagedSignIn, Kept, SignIn
 
 ANSWER_WITHIN = 15.0  # seconds
 TURN_WITHIN = 660.0  # seconds between two lines of a turn; the controller stops waiting before
@@ -145,6 +145,14 @@ class Client:
                     yield found
                     found = {}
 
+    def signed_in(self) -> SignIn | None:
+        """Who has signed in here, as far as that counts.
+
+        Raises:
+            ClientError: it cannot be told.
+        """
+        return self._signed_in(self.sign_in.read)
+
     def _call(
         self, method: str, path: str, body: Json | None, more: Mapping[str, str | None], wait_s: float = 0
     ) -> tuple[Json, str]:
@@ -185,6 +193,8 @@ class Client:
     def _signed_in(self, find: Callable[[], SignIn | None]) -> SignIn | None:
         try:
             return None if self._as_owner else find()
+        except DamagedSignIn as error:
+            raise ClientError(str(error)) from error
         except OSError as error:
             raise ClientError(f"The sign-in {self.sign_in.path} cannot be kept: {error}") from error
 
@@ -225,12 +235,9 @@ class Client:
         timeout: float,
         trusted: Callable[[http.client.HTTPConnection], None],
     ) -> AbstractContextManager[http.client.HTTPResponse]:
-        def signed_in() -> SignIn | None:
-            return None if self._as_owner else self.sign_in.read()
-
         place = (self.host, self.port)
         return opened(
-            place, method, path, body, headers, timeout=timeout, trusted=trusted, signed_in=signed_in
+            place, method, path, body, headers, timeout=timeout, trusted=trusted, signed_in=self.signed_in
         )
 
 

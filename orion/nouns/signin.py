@@ -8,12 +8,13 @@ import typer
 from orion import devicelogin
 from orion.client import ClientError, Json, NotRunning, Refused
 from orion.exits import Exit
-from orion.signin import SignIn
+from orion.signin import DamagedSignIn, Kept, SignIn
 from orion.terminal import Terminal
 from orion.verbs import Failure, Invocation, verb
 
 Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="The user to sign in as.")]
 CLIENT = "orion command line"
+AT_LAST = "What {} opened ends at the controller by itself in 14 days."
 
 
 def register(app: typer.Typer) -> None:
@@ -81,7 +82,7 @@ def _keep(invocation: Invocation, made: SignIn) -> None:
     """Keep a sign-in in the place of the one before, which is over then."""
     terminal, kept = invocation.terminal, invocation.client.sign_in
     with kept.alone():
-        before = kept.read()
+        before, _ = _kept(kept)
         kept.write(made)
     if before is not None:
         with suppress(ClientError):  # it ends by itself
@@ -94,13 +95,17 @@ def logout(invocation: Invocation) -> None:
     """Sign out: what this sign-in opened is over, here and at the controller."""
     terminal, place = invocation.terminal, invocation.client.sign_in
     with place.alone():
-        kept, ended = place.read(), True
+        (kept, damaged), ended = _kept(place), True
         if kept is not None:
             try:
                 _revoke(invocation, kept)
             except NotRunning:
                 ended = False
-            place.forget()
+        place.forget()
+    if damaged:
+        if not terminal.answer({"username": None, "ended": False}):
+            terminal.say(f"The damaged sign-in {place.path} is removed. {AT_LAST.format('it')}")
+        return
     if kept is None:
         if not terminal.answer({"username": None}):
             terminal.say("Nobody was signed in here.")
@@ -109,9 +114,15 @@ def logout(invocation: Invocation) -> None:
         return
     terminal.say(f"{kept.username} is signed out.")
     if not ended:
-        terminal.say(
-            "The controller is not running, so what this sign-in opened ends there by itself in 14 days."
-        )
+        terminal.say(f"The controller is not running. {AT_LAST.format('this sign-in')}")
+
+
+def _kept(place: Kept) -> tuple[SignIn | None, bool]:
+    """The sign-in that is kept, and whether one is that cannot be read."""
+    try:
+        return place.read(), False
+    except DamagedSignIn:
+        return None, True
 
 
 def _revoke(invocation: Invocation, sign_in: SignIn) -> None:

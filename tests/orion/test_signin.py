@@ -198,10 +198,58 @@ def test_whoever_is_signed_in_changes_their_own_password_by_the_current_one(
     assert login(installation, OTHER).returncode == 0
 
 
-def test_a_damaged_one_counts_as_none(installation: Installation, mia: Kept) -> None:
-    mia.path.write_text("{")
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff",
+        b"[" * 100_000,
+        b'{"username": "mia"}',
+        b'{"username": "mia", "access_token": "a\\nb", "refresh_token": "r", "ends_at": 9999999999.0}',
+        b'{"username": "mia", "access_token": "a", "refresh_token": "r", "ends_at": "x"}',
+        b'{"username": "mia", "access_token": "a", "refresh_token": "r", "ends_at": NaN}',
+        b'{"username": "mia", "access_token": 1, "refresh_token": "r", "ends_at": 1.0}',
+    ],
+)
+def test_a_damaged_one_makes_nobody_the_administrator(
+    installation: Installation, mia: Kept, content: bytes
+) -> None:
+    mia.path.write_bytes(content)
 
+    asked = installation.data("whoami", exit_code=1)
+    password = installation.data("users", "password", "mia", "--once", exit_code=1)
+    out = installation.data("logout")
+
+    assert password == asked
+    for part in (str(mia.path), "orion login", "orion logout"):
+        assert part in asked["error"]["message"]
+    assert out == {"username": None, "ended": False}
+    assert not mia.path.exists()
     assert installation.data("whoami")["username"] == "admin"
+
+
+def test_one_that_was_cut_off_is_replaced_by_signing_in(installation: Installation, mia: Kept) -> None:
+    login(installation, PASSWORD)
+    mia.path.write_bytes(mia.path.read_bytes()[:100])
+
+    assert installation.orion("users", "list").returncode == 1
+    assert login(installation, PASSWORD).returncode == 0
+    assert installation.data("whoami")["username"] == "mia"
+
+
+def test_one_that_cannot_be_read_makes_nobody_the_administrator(
+    installation: Installation, mia: Kept
+) -> None:
+    mia.path.mkdir()
+    try:
+        asked = installation.data("whoami", exit_code=1)
+    finally:
+        mia.path.rmdir()
+
+    assert f"The sign-in {mia.path} cannot be read" in asked["error"]["message"]
 
 
 def test_one_that_is_over_keeps_nothing_from_starting_and_can_be_let_go(tmp_path: Path) -> None:
