@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 from orion.client import ownertoken, trust
 from orion.client.errors import OVER, ClientError, NoAnswer, Refused
 from orion.client.exchange import MAX_BODY, Json, decoded, opened
+from orion.client.patience import Patience
 from orion.exits import Exit
 from orion.signin import DamagedSignIn, Kept, SignIn
 
@@ -226,6 +227,7 @@ class Client:
         trusted = partial(trust.check, where=f"{self.host}:{self.port}", token=token)
         return self._answered(method, path, body, headers, timeout, trusted)
 
+    @contextmanager
     def _answered(
         self,
         method: str,
@@ -234,11 +236,28 @@ class Client:
         headers: Mapping[str, str],
         timeout: float,
         trusted: Callable[[http.client.HTTPConnection], None],
-    ) -> AbstractContextManager[http.client.HTTPResponse]:
-        place = (self.host, self.port)
-        return opened(
-            place, method, path, body, headers, timeout=timeout, trusted=trusted, signed_in=self.signed_in
-        )
+    ) -> Iterator[http.client.HTTPResponse]:
+        """The answer, in its time: whoever asks too often waits for a while, and asks again."""
+        place, patience = (self.host, self.port), Patience()
+        with ExitStack() as stack:
+            while True:
+                asked = opened(
+                    place,
+                    method,
+                    path,
+                    body,
+                    headers,
+                    timeout=timeout,
+                    trusted=trusted,
+                    signed_in=self.signed_in,
+                )
+                try:
+                    response = stack.enter_context(asked)
+                except Refused as refused:
+                    patience.wait(refused)
+                else:
+                    break
+            yield response
 
 
 def segment(text: str) -> str:

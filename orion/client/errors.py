@@ -32,7 +32,10 @@ class NoAnswer(ClientError):
 class Refused(ClientError):
     """The controller answered with a problem; the sentence is its own."""
 
-    def __init__(self, status: int, code: str, detail: str, error: str = "") -> None:
+    def __init__(
+        self, status: int, code: str, detail: str, error: str = "", retry_after: str | None = None
+    ) -> None:
         super().__init__(detail, code=code, exit_code=exits.of_code(code))
         self.status = status
         self.error = error  # OAuth's own word for it
+        self.retry_after = retry_after  # as the header says it

@@ -53,7 +53,7 @@ def opened(
                 )
             if response.status >= HTTPStatus.BAD_REQUEST:
                 who = signed_in() if response.status == HTTPStatus.UNAUTHORIZED else None
-                raise _problem(response.status, response.read(MAX_BODY), where, who)
+                raise _problem(response, where, who)
             yield response
     except ConnectionRefusedError:
         raise NotRunning(f"The controller is not running at {where}. Start it with: orion up") from None
@@ -76,9 +76,10 @@ def _sent(body: Json | str | None) -> tuple[bytes | None, dict[str, str]]:
     return json.dumps(body).encode(), {"Content-Type": "application/json"}
 
 
-def _problem(status: int, body: bytes, where: str, signed_in: SignIn | None) -> ClientError:
+def _problem(response: http.client.HTTPResponse, where: str, signed_in: SignIn | None) -> ClientError:
+    status = response.status
     try:
-        problem = decoded(body)
+        problem = decoded(response.read(MAX_BODY))
         code, detail = str(problem["code"]), str(problem["detail"])
     except (ClientError, KeyError):
         return ClientError(f"The controller at {where} answered with HTTP {status} and no reason.")
@@ -89,7 +90,7 @@ def _problem(status: int, body: bytes, where: str, signed_in: SignIn | None) -> 
             else f"The controller at {where} does not know our token: it belongs to another data folder. "
             "See ORION_DATA_DIR and ORION_HTTP_PORT."
         )
-    return Refused(status, code, detail, str(problem.get("error", "")))
+    return Refused(status, code, detail, str(problem.get("error", "")), response.getheader("Retry-After"))
 
 
 def decoded(body: bytes) -> Json:

@@ -67,7 +67,8 @@ def _prove(connection: http.client.HTTPConnection, where: str, token: str, addre
                 "was told to it. If it is a controller of an earlier release, stop it and start it again: orion up"
             )
         if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-            raise Refused(answer.status, "rate_limited", f"Too many requests from here to {where}.")
+            said = f"There were too many requests from here to {where}."
+            raise Refused(answer.status, "rate_limited", said, retry_after=answer.getheader("Retry-After"))
         if answer.status != HTTPStatus.OK:
             raise Unproven(
                 f"The controller at {where} could not prove itself (HTTP {answer.status}), and nothing was told "
