@@ -4,13 +4,14 @@ import platform
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from orion import pages, receipts
-from orion.client import ClientError
+from orion.client import Client, ClientError, NotRunning, Refused, Unproven
 from orion.config.settings import Settings
 from orion.exits import Exit
 from orion.verbs import Invocation, verb
@@ -163,8 +164,14 @@ def _there(invocation: Invocation) -> Iterator[Check]:
         told = client.get("/system/doctor")
         answered_at = datetime.now(UTC)
         devices = list(pages.every(client, "/devices")) if told["devices"] is not None else None
+    except Refused as refused:
+        if refused.status != HTTPStatus.FORBIDDEN:
+            yield _unreached(refused)
+            return
+        yield from _for_anybody(client)
+        return
     except ClientError as error:
-        yield _finding("controller", str(error), good=False, remedy="orion up, or orion controller")
+        yield _unreached(error)
         return
     yield _finding("controller", f"{told['instance']} at {client.host}:{client.port}", good=True)
     broker = told["broker"]
@@ -195,6 +202,28 @@ def _there(invocation: Invocation) -> Iterator[Check]:
         yield _finding(
             "adoption", f"waiting: {', '.join(waiting)}", good=False, remedy=remedy, state="waiting"
         )
+
+
+def _unreached(error: ClientError) -> Check:
+    is_away = isinstance(error, NotRunning) and not isinstance(error, Unproven)
+    remedy = "orion up, or orion controller" if is_away else "as it says"
+    return _finding("controller", str(error), good=False, remedy=remedy)
+
+
+def _for_anybody(client: Client) -> Iterator[Check]:
+    """What the controller tells of itself to whoever is no administrator."""
+    try:
+        me, release, health = (client.get(path) for path in ("/auth/me", "/system/version", "/health"))
+    except ClientError as error:
+        yield _unreached(error)
+        return
+    yield _finding("controller", f"{release['instance']} at {client.host}:{client.port}, it runs", good=True)
+    remedy = "tell whoever runs it"
+    found = "the broker is reached" if health["status"] == "ready" else "the broker is not reached"
+    yield _finding("connection", found, good=health["status"] == "ready", remedy=remedy)
+    found = f"as {me['username']}, {me['role']}: the database, the model and the devices are looked at for an administrator"
+    remedy = "sign in as one, or orion logout if the data folder is yours"
+    yield _finding("signed in", found, good=False, state="limited", remedy=remedy)
 
 
 def _identities(told: dict[str, Any]) -> Iterator[Check]:

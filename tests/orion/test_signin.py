@@ -58,6 +58,38 @@ def test_who_signs_in_is_who_asks_until_they_sign_out(installation: Installation
     assert installation.data("logout") == {"username": None}
 
 
+def test_to_an_operator_the_doctor_says_that_the_controller_runs_and_who_sees_more(
+    installation: Installation, mia: Kept
+) -> None:
+    login(installation, PASSWORD)
+
+    told = installation.data("doctor")
+    found = {check["check"]: check for check in told["items"]}
+
+    assert told["healthy"] is True
+    assert found["controller"]["state"] == "ok"
+    assert f"127.0.0.1:{installation.http_port}, it runs" in found["controller"]["found"]
+    assert found["connection"]["state"] == "ok"
+    assert found["signed in"]["state"] == "limited"
+    assert "as mia, operator" in found["signed in"]["found"]
+    assert "administrator" in found["signed in"]["found"]
+    assert "orion logout" in found["signed in"]["remedy"]
+    assert "orion up" not in str(told)
+
+
+def test_to_whoever_is_signed_in_no_more_the_doctor_names_their_remedy(
+    installation: Installation, mia: Kept
+) -> None:
+    login(installation, PASSWORD)
+    changed(mia, refresh_token="nothing", ends_at=0.0)
+
+    told = installation.data("doctor", exit_code=1)
+
+    [found] = [check for check in told["items"] if check["check"] == "controller"]
+    assert "orion login mia" in found["found"]
+    assert "orion up" not in found["remedy"]
+
+
 def test_the_sign_in_is_for_its_owner_and_holds_no_password(installation: Installation, mia: Kept) -> None:
     login(installation, PASSWORD)
 
