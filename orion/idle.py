@@ -6,7 +6,7 @@ controller may run elsewhere, or hang.
 
 from orion.client import ClientError, NoAnswer, NotRunning
 from orion.config.sources import masked_url
-from orion.verbs import Failure, Invocation
+from orion.verbs import Failure, Invocation, client_of
 
 
 def check(invocation: Invocation) -> None:
@@ -16,7 +16,7 @@ def check(invocation: Invocation) -> None:
         Failure: one does, or somebody is there and does not say who.
     """
     try:
-        invocation.client.get("/keys")
+        client_of(invocation.settings, as_owner=True).get("/keys")
     except (NotRunning, NoAnswer) as error:
         if (
             isinstance(error, NoAnswer) or error.code == "timeout"
@@ -38,7 +38,7 @@ def check_same(invocation: Invocation) -> None:
     from controller.store import engine
 
     try:
-        theirs = invocation.client.get("/system/database")["url"]
+        theirs = client_of(invocation.settings, as_owner=True).get("/system/database")["url"]
     except ClientError:
         return  # none runs here, or it is of an earlier release and does not say
     ours = engine.shown(invocation.settings.database_url)

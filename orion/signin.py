@@ -30,21 +30,26 @@ class DamagedSignIn(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """A name, the token that opens until `ends_at` (this computer's time), and the one that makes the next."""
+    """A name, the token that opens until `ends_at` (this computer's time), and the one that makes the next.
+
+    `origin`: the controller that they are of, as it is called by TLS; empty: one of this computer.
+    """
 
     username: str
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
     ends_at: float
+    origin: str = ""
 
     @classmethod
-    def of(cls, grant: dict[str, Any]) -> "SignIn":
-        """As the controller has granted it just now."""
+    def of(cls, grant: dict[str, Any], origin: str) -> "SignIn":
+        """As that controller has granted it just now."""
         return cls(
             str(grant["username"]),
             str(grant["access_token"]),
             str(grant["refresh_token"]),
             time.time() + float(grant["expires_in"]),
+            origin,
         )
 
     @property
@@ -140,6 +145,6 @@ def _read(found: Any) -> SignIn:
     words = (sign_in.username, sign_in.access_token, sign_in.refresh_token)
     if not all(isinstance(each, str) and _WORD.fullmatch(each) for each in words):
         raise ValueError("no sign-in")
-    if not math.isfinite(sign_in.ends_at):
+    if not (isinstance(sign_in.origin, str) and math.isfinite(sign_in.ends_at)):
         raise ValueError("no sign-in")
     return sign_in

@@ -66,8 +66,18 @@ class Invocation:
 
 
 def client_of(settings: Settings, *, as_owner: bool = False) -> Client:
-    """The way to an installation's controller; as the owner of its data folder, whoever has signed in there."""
-    return Client(reachable(settings.http_host), settings.http_port, token_path(settings), as_owner=as_owner)
+    """The way to an installation's controller.
+
+    As the owner of its data folder, whoever has signed in there: then to the one of this computer, too.
+    """
+    return Client(
+        reachable(settings.http_host),
+        settings.http_port,
+        token_path(settings),
+        as_owner=as_owner,
+        url=None if as_owner else settings.url,
+        ca=settings.url_ca,
+    )
 
 
 Command = Callable[..., int | None]

@@ -5,7 +5,17 @@ library's client serves: loading a larger one takes longer than most requests.
 """
 
 from orion.client.controller import Client, segment
-from orion.client.errors import ClientError, NoAnswer, NotRunning, Refused, Unproven
+from orion.client.errors import ClientError, NoAnswer, NotRunning, Refused, SignedInElsewhere, Unproven
 from orion.client.exchange import Json
 
-__all__ = ["Client", "ClientError", "Json", "NoAnswer", "NotRunning", "Refused", "Unproven", "segment"]
+__all__ = [
+    "Client",
+    "ClientError",
+    "Json",
+    "NoAnswer",
+    "NotRunning",
+    "Refused",
+    "SignedInElsewhere",
+    "Unproven",
+    "segment",
+]

@@ -8,12 +8,14 @@ from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from orion.client import ownertoken, trust
+from orion.client import trust
 from orion.client.errors import OVER, ClientError, NoAnswer, Refused
 from orion.client.exchange import MAX_BODY, Json, decoded, opened
 from orion.client.patience import Patience
+from orion.client.site import Site
+from orion.client.speaker import Speaker
 from orion.exits import Exit
-from orion.signin import DamagedSignIn, Kept, SignIn
+from orion.signin import SignIn
 
 ANSWER_WITHIN = 15.0  # seconds
 TURN_WITHIN = 660.0  # seconds between two lines of a turn; the controller stops waiting before
@@ -26,14 +28,23 @@ class Client:
 
     Who has signed in is who asks; without anybody it is the bearer of the token file. Nothing that
     opens anything is sent before whoever answers has proved to know that token, where it is here.
+    `url`: where it is in the place of host and port, with `ca`, who signed its certificate. By TLS
+    only somebody who has signed in there asks: the owner's token does not leave this computer.
     """
 
-    def __init__(self, host: str, port: int, token_path: Path, *, as_owner: bool = False) -> None:
-        self.host = host
-        self.port = port
-        self.sign_in = Kept(token_path.parents[1] / "sign-in.json")
-        self._as_owner = as_owner  # whoever has signed in
-        self._token_path = token_path
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        token_path: Path,
+        *,
+        as_owner: bool = False,
+        url: str | None = None,
+        ca: Path | None = None,
+    ) -> None:
+        self.site = Site(host, port) if url is None else Site.at(url, ca)
+        self.speaker = Speaker(self.site, token_path, as_owner=as_owner)
+        self.sign_in = self.speaker.kept
 
     def get(self, path: str, *, wait_s: float = 0, **query: object) -> Json:
         """Read something; with `wait_s` once it settled, or after so long."""
@@ -62,7 +73,7 @@ class Client:
 
     def form(self, path: str, fields: Mapping[str, str]) -> Json:
         """Send a form, as whoever shows no token; for coming in and going."""
-        token = ownertoken.known(self._token_path)
+        token = self.speaker.known_token()
         with self._opened("POST", path, urlencode(fields), {}, ANSWER_WITHIN, token) as response:
             return decoded(response.read(MAX_BODY))
 
@@ -77,8 +88,7 @@ class Client:
     def is_ready(self) -> bool:
         """Whether the controller is up and has reached its broker. Needs no token."""
         try:
-            anybody = self._answered("GET", "/health", None, {}, ANSWER_WITHIN, lambda _connection: None)
-            with anybody as response:
+            with self._answered("GET", "/health", None, {}, ANSWER_WITHIN, _anybody) as response:
                 return bool(decoded(response.read(MAX_BODY)).get("status") == "ready")
         except ClientError:
             return False
@@ -146,14 +156,6 @@ class Client:
                     yield found
                     found = {}
 
-    def signed_in(self) -> SignIn | None:
-        """Who has signed in here, as far as that counts.
-
-        Raises:
-            ClientError: it cannot be told.
-        """
-        return self._signed_in(self.sign_in.read)
-
     def _call(
         self, method: str, path: str, body: Json | None, more: Mapping[str, str | None], wait_s: float = 0
     ) -> tuple[Json, str]:
@@ -171,12 +173,12 @@ class Client:
     ) -> Iterator[http.client.HTTPResponse]:
         """Ask as whoever asks here; once more where the sign-in's token opens nothing though its time was not up."""
         with ExitStack() as stack:
-            signed_in = self._signed_in(lambda: self.sign_in.fresh(self._renewed))
+            signed_in = self.speaker.signed_in(lambda: self.sign_in.fresh(self._renewed))
             token: str | None
             if signed_in is None:
-                bearer = token = ownertoken.read(self._token_path)
+                bearer = token = self.speaker.owners_token()
             else:
-                bearer, token = signed_in.access_token, ownertoken.known(self._token_path)
+                bearer, token = signed_in.access_token, self.speaker.known_token()
             shown = {**headers, **_authorization(bearer)}
             try:
                 response = stack.enter_context(self._opened(method, path, body, shown, timeout, token))
@@ -184,22 +186,15 @@ class Client:
                 if signed_in is None or refused.status != HTTPStatus.UNAUTHORIZED:
                     raise
                 before = signed_in
-                another = self._signed_in(lambda: self.sign_in.another(before, self._renewed))
+                another = self.speaker.signed_in(lambda: self.sign_in.another(before, self._renewed))
                 if another is None or another.username != before.username:
                     raise  # signed out or somebody else meanwhile: nobody speaks as another one unasked
                 shown = {**headers, **_authorization(another.access_token)}
                 response = stack.enter_context(self._opened(method, path, body, shown, timeout, token))
             yield response
 
-    def _signed_in(self, find: Callable[[], SignIn | None]) -> SignIn | None:
-        try:
-            return None if self._as_owner else find()
-        except DamagedSignIn as error:
-            raise ClientError(str(error)) from error
-        except OSError as error:
-            raise ClientError(f"The sign-in {self.sign_in.path} cannot be kept: {error}") from error
-
     def _renewed(self, kept: SignIn) -> SignIn:
+        self.speaker.check(kept)
         form = {"grant_type": "refresh_token", "refresh_token": kept.refresh_token}
         try:
             try:
@@ -212,7 +207,7 @@ class Client:
             raise ClientError(
                 OVER.format(kept.username), code="permission_denied", exit_code=Exit.DENIED
             ) from refused
-        return SignIn.of(grant)
+        return SignIn.of(grant, self.site.origin)
 
     def _opened(
         self,
@@ -224,7 +219,7 @@ class Client:
         token: str | None,
     ) -> AbstractContextManager[http.client.HTTPResponse]:
         """The answer to a request that holds a secret, from whoever proves first to know the owner's `token`."""
-        trusted = partial(trust.check, where=f"{self.host}:{self.port}", token=token)
+        trusted = _anybody if self.site.origin else partial(trust.check, where=self.site.shown, token=token)
         return self._answered(method, path, body, headers, timeout, trusted)
 
     @contextmanager
@@ -238,18 +233,18 @@ class Client:
         trusted: Callable[[http.client.HTTPConnection], None],
     ) -> Iterator[http.client.HTTPResponse]:
         """The answer, in its time: whoever asks too often waits for a while, and asks again."""
-        place, patience = (self.host, self.port), Patience()
+        patience = Patience()
         with ExitStack() as stack:
             while True:
                 asked = opened(
-                    place,
+                    self.site,
                     method,
                     path,
                     body,
                     headers,
                     timeout=timeout,
                     trusted=trusted,
-                    signed_in=self.signed_in,
+                    signed_in=self.speaker.signed_in,
                 )
                 try:
                     response = stack.enter_context(asked)
@@ -263,6 +258,10 @@ class Client:
 def segment(text: str) -> str:
     """A name as one part of a path, whatever it holds."""
     return quote(text, safe="") or "%20"
+
+
+def _anybody(_connection: http.client.HTTPConnection) -> None:
+    """Whoever answers may be told: it is no secret, or they have shown a certificate."""
 
 
 def _authorization(token: str) -> dict[str, str]:

@@ -25,6 +25,18 @@ class Unproven(NotRunning):
     """Whoever answers there has not proved that it is the controller. No secret was sent."""
 
 
+class SignedInElsewhere(ClientError):
+    """The sign-in that is kept is another controller's, which alone is shown it."""
+
+    def __init__(self, username: str, origin: str, where: str) -> None:
+        super().__init__(
+            f"The sign-in of {username} is for {origin or 'a controller of this computer'}, and this is {where}: "
+            f"sign in there with orion login {username}, or go back by ORION_URL. Nothing was sent.",
+            code="permission_denied",
+            exit_code=Exit.DENIED,
+        )
+
+
 class NoAnswer(ClientError):
     """The request left, and what came of it is not known."""
 

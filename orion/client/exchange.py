@@ -9,7 +9,8 @@ from http import HTTPStatus
 from typing import Any
 
 from orion.client.errors import OVER, ClientError, NoAnswer, NotRunning, Refused
-from orion.client.trust import OURS, Connection
+from orion.client.site import Site
+from orion.client.trust import OURS
 from orion.signin import SignIn
 
 Json = dict[str, Any]
@@ -19,7 +20,7 @@ MAX_BODY = 64 * 1024 * 1024  # bytes of one answer
 
 @contextmanager
 def opened(
-    place: tuple[str, int],
+    site: Site,
     method: str,
     path: str,
     body: Json | str | None,
@@ -36,35 +37,46 @@ def opened(
     Raises:
         ClientError: nobody answers, or somebody else, or the controller refuses.
     """
-    connection = Connection(*place, timeout=timeout)
-    where = f"{place[0]}:{place[1]}"
+    connection: http.client.HTTPConnection | None = None
+    where = site.shown
     failed: type[ClientError] = NotRunning
     try:
-        connection.connect()
+        connection = site.connected(timeout)
         trusted(connection)
         failed = NoAnswer
         payload, kind = _sent(body)
         connection.request(method, f"/api/v1{path}", payload, {**headers, **kind})
         with connection.getresponse() as response:
             if response.getheader(OURS) is None:
-                raise ClientError(
-                    f"Something else answers at {where}, not Orion's controller. "
-                    "Stop it, or give the controller another port: ORION_HTTP_PORT."
-                )
+                raise ClientError(_somebody_else(site, response.status))
             if response.status >= HTTPStatus.BAD_REQUEST:
                 who = signed_in() if response.status == HTTPStatus.UNAUTHORIZED else None
                 raise _problem(response, where, who)
             yield response
     except ConnectionRefusedError:
-        raise NotRunning(f"The controller is not running at {where}. Start it with: orion up") from None
+        remedy = "See ORION_URL, and whether it runs there." if site.origin else "Start it with: orion up"
+        raise NotRunning(f"The controller is not running at {where}. {remedy}") from None
     except TimeoutError:
         raise failed(f"The controller at {where} did not answer in time.", code="timeout") from None
     except socket.gaierror as error:
-        raise NotRunning(f"There is no host {place[0]!r} ({error.strerror}); see ORION_HTTP_HOST.") from error
+        raise NotRunning(f"There is no host {site.host!r} ({error.strerror}); see {site.setting}.") from error
     except (OSError, http.client.HTTPException) as error:
         raise failed(f"The connection to the controller at {where} broke: {error!r}") from error
     finally:
-        connection.close()
+        if connection is not None:
+            connection.close()
+
+
+def _somebody_else(site: Site, status: int) -> str:
+    if site.origin:
+        return (
+            f"What answers at {site.shown} is not Orion's controller (HTTP {status}). "
+            "Does the proxy there reach it? See ORION_URL."
+        )
+    return (
+        f"Something else answers at {site.shown}, not Orion's controller. "
+        "Stop it, or give the controller another port: ORION_HTTP_PORT."
+    )
 
 
 def _sent(body: Json | str | None) -> tuple[bytes | None, dict[str, str]]:

@@ -18,12 +18,6 @@ PROVEN_WITHIN = 15.0  # seconds
 MAX_ANSWER = 4_096  # bytes
 
 
-class Connection(http.client.HTTPConnection):
-    """One that is not opened anew by itself: whoever answers then has proved nothing."""
-
-    auto_open = 0
-
-
 def check(connection: http.client.HTTPConnection, where: str, token: str | None) -> None:
     """Return if a secret may go over this connection, which is open and not encrypted.
 

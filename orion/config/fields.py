@@ -54,3 +54,17 @@ def setting(default: Any, right: str, description: str, **more: Any) -> Any:
     return Field(
         default=default, description=description, repr=shown, json_schema_extra={"right": right, **more}
     )
+
+
+def resolved(values: dict[str, Any]) -> dict[str, Any]:
+    """The values with those defaults that follow from others."""
+    data_dir = absolute(Path(values.get("data_dir") or default_data_dir()))
+    return {
+        "data_dir": data_dir,
+        "database_url": f"sqlite:///{data_dir / 'controller' / 'orion.db'}",
+        "backup_dir": data_dir / "backups",
+        "device_id": local_device_id(),
+        "node_name": socket.gethostname().partition(".")[0][:100] or "computer",
+        "node_policy": data_dir / "node" / "policy.toml",
+        "allowed_paths": (data_dir / "files",),
+    } | values

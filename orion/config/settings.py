@@ -5,10 +5,8 @@ follow from this list. It is a plain model, not a `BaseSettings`: where each val
 from must be known, and loading that library would double the time of a short command.
 """
 
-import socket
 from ipaddress import IPv4Network, IPv6Network
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
@@ -17,9 +15,6 @@ from orion.config.fields import (
     PREFIX,
     Folder,
     Port,
-    absolute,
-    default_data_dir,
-    local_device_id,
     origin,
     setting,
 )
@@ -124,6 +119,19 @@ class Settings(BaseModel):
         "like https://orion.example; without TLS only on this computer, and without a path",
         "Where people's browsers find the HTTP API: through a proxy with TLS, if they come from elsewhere.",
         default_text="http://http_host:http_port",
+    )
+    url: Annotated[str, AfterValidator(urls.of_a_site)] | None = setting(
+        None,
+        "like https://orion.example.org; without TLS only on this computer, and without a path",
+        "Where `orion` finds the HTTP API in the place of http_host and http_port: that of another computer, by TLS.",
+        masking="url",
+        default_text="http://http_host:http_port",
+    )
+    url_ca: Folder | None = setting(
+        None,
+        "a PEM file",
+        "Certificate authority of a controller that url names by https://.",
+        default_text="the system's",
     )
     oidc_issuer: Annotated[str, AfterValidator(urls.of_an_issuer)] | None = setting(
         None,
@@ -283,17 +291,3 @@ class Settings(BaseModel):
         masking="whole",
         flag=False,
     )
-
-
-def resolved(values: dict[str, Any]) -> dict[str, Any]:
-    """The values with those defaults that follow from others."""
-    data_dir = absolute(Path(values.get("data_dir") or default_data_dir()))
-    return {
-        "data_dir": data_dir,
-        "database_url": f"sqlite:///{data_dir / 'controller' / 'orion.db'}",
-        "backup_dir": data_dir / "backups",
-        "device_id": local_device_id(),
-        "node_name": socket.gethostname().partition(".")[0][:100] or "computer",
-        "node_policy": data_dir / "node" / "policy.toml",
-        "allowed_paths": (data_dir / "files",),
-    } | values

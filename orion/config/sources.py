@@ -18,8 +18,8 @@ from urllib.parse import urlsplit, urlunsplit
 from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
-from orion.config.fields import default_data_dir
-from orion.config.settings import Settings, resolved
+from orion.config.fields import default_data_dir, resolved
+from orion.config.settings import Settings
 
 FILE_VARIABLE = "ORION_CONFIG"
 FILE_NAME = "orion.toml"

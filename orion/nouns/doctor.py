@@ -173,7 +173,7 @@ def _there(invocation: Invocation) -> Iterator[Check]:
     except ClientError as error:
         yield _unreached(error)
         return
-    yield _finding("controller", f"{told['instance']} at {client.host}:{client.port}", good=True)
+    yield _finding("controller", f"{told['instance']} at {client.site.shown}", good=True)
     broker = told["broker"]
     found = f"{broker['host']}:{broker['port']}, {'connected' if broker['connected'] else 'not connected'}"
     remedy = "start the broker; the controller's log says why it is not let in"
@@ -217,7 +217,7 @@ def _for_anybody(client: Client) -> Iterator[Check]:
     except ClientError as error:
         yield _unreached(error)
         return
-    yield _finding("controller", f"{release['instance']} at {client.host}:{client.port}, it runs", good=True)
+    yield _finding("controller", f"{release['instance']} at {client.site.shown}, it runs", good=True)
     remedy = "tell whoever runs it"
     found = "the broker is reached" if health["status"] == "ready" else "the broker is not reached"
     yield _finding("connection", found, good=health["status"] == "ready", remedy=remedy)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from orion import devicelogin
-from orion.client import ClientError, Json, NotRunning, Refused
+from orion.client import ClientError, Json, NotRunning, Refused, SignedInElsewhere
 from orion.exits import Exit
 from orion.signin import DamagedSignIn, Kept, SignIn
 from orion.terminal import Terminal
@@ -63,7 +63,7 @@ def _by_password(invocation: Invocation, name: str) -> SignIn:
             raise
         terminal.say("That password was for once. Choose another one.")
         grant = invocation.client.form("/auth/token", form | {"new_password": chosen(terminal)})
-    return SignIn.of(grant)
+    return SignIn.of(grant, invocation.client.site.origin)
 
 
 def _let_in(invocation: Invocation, name: str | None) -> SignIn:
@@ -71,7 +71,7 @@ def _let_in(invocation: Invocation, name: str | None) -> SignIn:
     terminal, waiting = invocation.terminal, devicelogin.begin(invocation.client)
     terminal.say(f"Open {waiting.address} in a browser, on any computer, and type the code {waiting.code}")
     terminal.say(f"It is good for {waiting.minutes} minutes. Waiting; Ctrl-C gives up.")
-    made = SignIn.of(waiting.grant())
+    made = SignIn.of(waiting.grant(), invocation.client.site.origin)
     if name is not None and made.username != name:
         _revoke(invocation, made)
         raise Failure(f"{made.username} said yes, and not {name}: nobody is signed in.", code="conflict")
@@ -95,12 +95,8 @@ def logout(invocation: Invocation) -> None:
     """Sign out: what this sign-in opened is over, here and at the controller."""
     terminal, place = invocation.terminal, invocation.client.sign_in
     with place.alone():
-        (kept, damaged), ended = _kept(place), True
-        if kept is not None:
-            try:
-                _revoke(invocation, kept)
-            except NotRunning:
-                ended = False
+        kept, damaged = _kept(place)
+        untold = "" if kept is None else _untold(invocation, kept)
         place.forget()
     if damaged:
         if not terminal.answer({"username": None, "ended": False}):
@@ -110,11 +106,20 @@ def logout(invocation: Invocation) -> None:
         if not terminal.answer({"username": None}):
             terminal.say("Nobody was signed in here.")
         return
-    if terminal.answer({"username": kept.username, "ended": ended}):
+    if terminal.answer({"username": kept.username, "ended": not untold}):
         return
     terminal.say(f"{kept.username} is signed out.")
-    if not ended:
-        terminal.say(f"The controller is not running. {AT_LAST.format('this sign-in')}")
+    if untold:
+        terminal.say(f"The controller was not told: {untold} {AT_LAST.format('this sign-in')}")
+
+
+def _untold(invocation: Invocation, sign_in: SignIn) -> str:
+    """Tell the controller that a sign-in is over. Why not, where nobody who may be told is there; else nothing."""
+    try:
+        _revoke(invocation, sign_in)
+    except (NotRunning, SignedInElsewhere) as error:
+        return str(error)
+    return ""
 
 
 def _kept(place: Kept) -> tuple[SignIn | None, bool]:
@@ -126,6 +131,7 @@ def _kept(place: Kept) -> tuple[SignIn | None, bool]:
 
 
 def _revoke(invocation: Invocation, sign_in: SignIn) -> None:
+    invocation.client.speaker.check(sign_in)
     invocation.client.form("/auth/revoke", {"token": sign_in.refresh_token})
 
 

@@ -10,7 +10,7 @@ from orion import receipts, words
 from orion.client import ClientError, Json
 from orion.config.addresses import keys_path
 from orion.exits import Exit
-from orion.verbs import Failure, Invocation, noun, verb
+from orion.verbs import Failure, Invocation, client_of, noun, verb
 
 
 def register(app: typer.Typer) -> None:
@@ -91,7 +91,7 @@ def new(invocation: Invocation) -> None:
     from controller.store.keyring import KeyRing
 
     with contextlib.suppress(ClientError):
-        invocation.client.get("/signing-keys")
+        client_of(invocation.settings, as_owner=True).get("/signing-keys")
         raise Failure(
             "The controller runs and has its keys in memory: `orion signing-keys rotate` writes them down again.",
             code="conflict",

@@ -160,7 +160,7 @@ def password(
     this user the current one is the line before. At the broker programs have another one: orion users rotate.
     """
     terminal, kept = invocation.terminal, invocation.client.sign_in
-    signed_in = invocation.client.signed_in()
+    signed_in = invocation.client.speaker.signed_in()
     is_own = signed_in is not None and signed_in.username == name
     body: Json = {"current": terminal.secret("Current password: ")} if is_own else {}
     if not once:

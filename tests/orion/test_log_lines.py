@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from orion import logs
-from orion.config.settings import Settings, resolved
+from orion.config.fields import resolved
+from orion.config.settings import Settings
 from orion.logs.redaction import Redaction, secrets_of
 from schemas import context
 from schemas.traces import Trace

@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from orion import looking_on
-from orion.config.settings import Settings, resolved
+from orion.config.fields import resolved
+from orion.config.settings import Settings
 from schemas.traces import Trace
 from tests import fakes
 from tests.collector import Collector, Told
