@@ -2,6 +2,7 @@
 
 import http.client
 import ssl
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -62,13 +63,16 @@ class Site:
             Unproven: it has none that is trusted here, or speaks no TLS.
             OSError: nobody is there.
         """
-        if not self.origin:
-            plain = Connection(self.host, self.port, timeout=timeout)
-            plain.connect()
-            return plain
-        connection = TlsConnection(self.host, self.port, timeout=timeout, context=self._context)
+        connection: http.client.HTTPConnection
+        if self.origin:
+            connection = TlsConnection(self.host, self.port, timeout=timeout, context=self._context)
+        else:
+            connection = Connection(self.host, self.port, timeout=timeout)
         try:
-            connection.connect()
+            with ExitStack() as undone:
+                undone.callback(connection.close)
+                connection.connect()
+                undone.pop_all()
         except ssl.SSLCertVerificationError as error:
             raise Unproven(
                 f"The certificate of {self.shown} is not trusted ({error.verify_message}), and nothing was sent. "

@@ -60,6 +60,11 @@ def _prove(connection: http.client.HTTPConnection, where: str, token: str, addre
                 f"Whoever answers at {where} cannot prove that it is this data folder's controller, and nothing "
                 "was told to it. If it is a controller of an earlier release, stop it and start it again: orion up"
             )
+        if answer.status == HTTPStatus.MISDIRECTED_REQUEST:
+            raise Unproven(
+                f"The controller at {where} is not known there by that name, and nothing was told to it (HTTP 421). "
+                "Use another one, or name this one in its ORION_HTTP_NAMES."
+            )
         if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
             said = f"There were too many requests from here to {where}."
             raise Refused(answer.status, "rate_limited", said, retry_after=answer.getheader("Retry-After"))
