@@ -80,3 +80,18 @@ async def test_of_a_token_that_could_be_guessed_none_is_made(api: Api) -> None:
 
     assert answer.status_code == 409
     assert "proof" not in answer.json()
+
+
+async def test_whoever_asks_for_one_too_often_waits(api: Api) -> None:
+    parts: Parts = api.app.state.parts
+    few = parts.settings.model_copy(
+        update={"api_rate": 0.001, "api_burst": 1}
+    )  # ten times that of an address
+    slow = app.build(replace(parts, settings=few))
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(slow), base_url="http://orion/api/v1/", event_hooks=AS_DESCRIBED
+    ) as stranger:
+        answers = [await stranger.get("auth/proof", params={"nonce": NONCE}) for _ in range(11)]
+
+    assert [each.status_code for each in answers] == [200] * 10 + [429]
+    assert int(answers[-1].headers["Retry-After"]) > 0
