@@ -27,7 +27,7 @@ def test_another_installation_beside_one_does_not_meet_it_and_ctrl_c_leaves_noth
     with running(tmp_path, device_id="other") as other:
         assert [each["device_id"] for each in other.data("devices", "list")["items"]] == ["other"]
         assert "other" not in [each["device_id"] for each in installation.data("devices", "list")["items"]]
-        stranger = other.data("devices", "list", "--http-port", str(installation.http_port), exit_code=3)
+        stranger = other.data("devices", "list", "--http-port", str(installation.http_port), exit_code=1)
         assert "another data folder" in stranger["error"]["message"]
         family = other.family()
         assert {"broker", "controller", "node"} <= {word for each in family for word in each.cmdline()}
