@@ -21,7 +21,8 @@ def read(path: Path) -> str:
         raw = path.read_bytes()
     except FileNotFoundError:
         raise NotRunning(
-            f"No controller has run with the data folder {path.parents[1]} yet. Start one with: orion up"
+            f"Nobody is signed in here, and no controller has run with the data folder {path.parents[1]}. "
+            "With a controller that is there: orion login NAME; to start one: orion up"
         ) from None
     except OSError as error:
         raise ClientError(f"The token {path} cannot be read: {error.strerror}") from error

@@ -2,9 +2,11 @@
 
 from contextlib import suppress
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
+from broker.addresses import is_loopback
 from orion import devicelogin
 from orion.client import ClientError, Json, NotRunning, Refused, SignedInElsewhere
 from orion.exits import Exit
@@ -69,7 +71,9 @@ def _by_password(invocation: Invocation, name: str) -> SignIn:
 def _let_in(invocation: Invocation, name: str | None) -> SignIn:
     """Wait until somebody lets this program in; as nobody else than `name`, where one is given."""
     terminal, waiting = invocation.terminal, devicelogin.begin(invocation.client)
-    terminal.say(f"Open {waiting.address} in a browser, on any computer, and type the code {waiting.code}")
+    is_here = is_loopback(urlsplit(waiting.address).hostname or "")
+    where = "on the controller's own computer" if is_here else "on any computer"
+    terminal.say(f"Open {waiting.address} in a browser, {where}, and type the code {waiting.code}")
     terminal.say(f"It is good for {waiting.minutes} minutes. Waiting; Ctrl-C gives up.")
     made = SignIn.of(waiting.grant(), invocation.client.site.origin)
     if name is not None and made.username != name:

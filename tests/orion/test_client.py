@@ -40,7 +40,7 @@ def test_a_controller_that_is_not_running_is_said_with_the_remedy(token: Path) -
 
 
 def test_a_data_folder_that_never_ran_is_said_with_the_remedy(tmp_path: Path) -> None:
-    with pytest.raises(NotRunning, match="orion up"):
+    with pytest.raises(NotRunning, match="orion login NAME; to start one: orion up"):
         Client("127.0.0.1", 1, tmp_path / "controller" / "token").get("/devices")
 
 
