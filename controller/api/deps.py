@@ -228,3 +228,15 @@ async def person(actor: Asking) -> Actor:
 SeeingAll = Annotated[Actor, Depends(everywhere)]
 Personally = Annotated[Actor, Depends(person)]
 Administering = Annotated[Actor, Depends(administrator)]
+
+
+async def entrusting(actor: Administering, _person: Personally) -> Actor:
+    """Whoever asks, who may let in and say who may what: an administrator in person.
+
+    What such a route answers with opens something by itself, or what it says stays said, long after
+    a program's key is revoked.
+    """
+    return actor
+
+
+Entrusting = Annotated[Actor, Depends(entrusting)]

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from broker import certificates
 from broker.rights import DEVICES
 from controller.api import routing, shapes
-from controller.api.deps import Administering, Controller
+from controller.api.deps import Controller, Entrusting
 from controller.api.routes.devices import DeviceIdPath
 from controller.api.shapes import Json, Shown
 from controller.api.shapes.problems import refusals
@@ -35,7 +35,7 @@ class CertificateWanted(BaseModel):
 
 @router.post("/{device_id}/certificate", status_code=201, responses=refusals(404, 409))
 async def issue(
-    controller: Controller, actor: Administering, device_id: DeviceIdPath, wanted: CertificateWanted
+    controller: Controller, actor: Entrusting, device_id: DeviceIdPath, wanted: CertificateWanted
 ) -> Annotated[Json, Shown(shapes.Certified)]:
     """Give a device a certificate for its key. Earlier ones hold until the device is revoked or removed."""
     directory, port = controller.settings.identities_dir, controller.settings.cert_port

@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from broker.identities import IdentityError, NameTaken, UnknownIdentity
 from broker.rights import DEVICES
 from controller.api import routing, shapes, views
-from controller.api.deps import Administering, Asking, Controller
+from controller.api.deps import Administering, Asking, Controller, Entrusting
 from controller.api.lately import Answer
 from controller.api.paging import AnyLimit, Cursor, Filter, Pages
 from controller.api.preconditions import Matching, tag
@@ -113,11 +113,9 @@ async def listed(
 
 @router.post("", status_code=201, responses=refusals(409))
 async def add(
-    controller: Controller, actor: Administering, wanted: NewDevice
+    controller: Controller, actor: Entrusting, wanted: NewDevice
 ) -> Annotated[Json, Shown(shapes.DeviceAdded)]:
     """Prepare a place and an identity on the broker; the password is said here and never again."""
-    if actor.key is not None and not actor.key.covers(wanted.device_id):
-        raise Refused(f"The API key is for some devices only, and {wanted.device_id} is none of them.")
     if wanted.public_key is None and not controller.settings.allow_unsigned:
         raise Refused(
             "Devices that do not sign are forbidden here (ORION_ALLOW_UNSIGNED). "

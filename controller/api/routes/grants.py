@@ -7,7 +7,7 @@ from fastapi import Path
 from pydantic import BaseModel, Field
 
 from controller.api import routing, shapes, views
-from controller.api.deps import Administering, Controller
+from controller.api.deps import Administering, Controller, Entrusting
 from controller.api.routes.users import UsernamePath
 from controller.api.shapes import Json, Shown
 from controller.api.shapes.problems import refusals
@@ -36,7 +36,7 @@ class NewGrant(BaseModel):
 @router.put("/{kind}/{name:anything}", responses=refusals(404, 409))
 async def give(
     controller: Controller,
-    actor: Administering,
+    actor: Entrusting,
     username: UsernamePath,
     kind: Kind,
     name: Name,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from broker.identities import KEPT, IdentityError, NameTaken, NotWritten, UnknownIdentity
 from broker.rights import DEVICES, Role
 from controller.api import routing, shapes, views
-from controller.api.deps import Administering, Controller
+from controller.api.deps import Administering, Controller, Entrusting
 from controller.api.routes.devices import DeviceIdPath
 from controller.api.routes.users import UsernamePath
 from controller.api.shapes import Json, Shown
@@ -80,7 +80,7 @@ def _not_out(device_id: str, error: IdentityError, unrecorded: StoreFailed | Non
 
 @router.post("/devices/{device_id}/rotate", responses=refusals(404, 409))
 async def rotate(
-    controller: Controller, actor: Administering, device_id: DeviceIdPath
+    controller: Controller, actor: Entrusting, device_id: DeviceIdPath
 ) -> Annotated[Json, Shown(shapes.DeviceRotated)]:
     """Replace a device's password; the new one is said here and never again. Its session ends.
 
@@ -120,7 +120,7 @@ async def listed(controller: Controller, _actor: Administering) -> Annotated[Jso
 
 @router.post("/identities/{username}/rotate", tags=["system"], responses=refusals(404, 409))
 async def rotate_own(
-    controller: Controller, actor: Administering, username: UsernamePath
+    controller: Controller, actor: Entrusting, username: UsernamePath
 ) -> Annotated[Json, Shown(shapes.IdentityRotated)]:
     """Replace a password that Orion's own programs use; nothing that is sent to them is lost.
 

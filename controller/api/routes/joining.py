@@ -10,7 +10,7 @@ from broker.administration import Administration
 from broker.identities import NameTaken
 from broker.rights import DEVICES
 from controller.api import routing, shapes
-from controller.api.deps import Administering, Controller
+from controller.api.deps import Controller, Entrusting
 from controller.api.routes.devices import DeviceIdPath, Names, place, usable_key
 from controller.api.shapes import Json, Shown
 from controller.api.shapes.problems import refusals
@@ -46,7 +46,7 @@ class Enrolment(BaseModel):
 
 @router.post("/{device_id}/invite", status_code=201, responses=refusals(404, 409))
 async def invite(
-    controller: Controller, actor: Administering, device_id: DeviceIdPath, wanted: Invitation
+    controller: Controller, actor: Entrusting, device_id: DeviceIdPath, wanted: Invitation
 ) -> Annotated[Json, Shown(shapes.Invited)]:
     """Make a join code; it is said here and never again. An earlier one for the device is void."""
     administration = _administration(controller)
@@ -80,7 +80,7 @@ async def invite(
 
 @router.post("/{device_id}/enrol", responses=refusals(404, 409))
 async def enrol(
-    controller: Controller, actor: Administering, device_id: DeviceIdPath, wanted: Enrolment
+    controller: Controller, actor: Entrusting, device_id: DeviceIdPath, wanted: Enrolment
 ) -> Annotated[Json, Shown(shapes.Enrolled)]:
     """Take in a device's key at once, with a new password: for whoever has the device at hand."""
     administration = controller.administration

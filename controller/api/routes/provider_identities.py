@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from controller.api import routing, shapes, views
 from controller.api.access.elsewhere import NoProvider
-from controller.api.deps import Administering, Controller, Parts, Personally
+from controller.api.deps import Administering, Controller, Entrusting, Parts
 from controller.api.shapes import Json, Shown
 from controller.api.shapes.problems import refusals
 from controller.api.shapes.shown import asked
@@ -51,8 +51,7 @@ async def listed(
 @router.post("", status_code=201, responses=refusals(404, 409))
 async def link(
     controller: Controller,
-    actor: Administering,
-    _person: Personally,
+    actor: Entrusting,
     username: UsernamePath,
     wanted: Person,
 ) -> Annotated[Json, Shown(shapes.Linked)]:
@@ -67,8 +66,7 @@ async def link(
 @router.delete("", status_code=204, responses=refusals(404))
 async def unlink(
     controller: Controller,
-    actor: Administering,
-    _person: Personally,
+    actor: Entrusting,
     username: UsernamePath,
     subject: Annotated[Subject, Query()],
     issuer: Annotated[Issuer | None, Query()] = None,

@@ -14,7 +14,7 @@ from broker.administration import Administration
 from broker.identities import IdentityError, UnknownIdentity
 from broker.rights import Role
 from controller.api import routing, shapes
-from controller.api.deps import Administering, Asking, Controller
+from controller.api.deps import Administering, Asking, Controller, Entrusting
 from controller.api.shapes import Json, Shown
 from controller.api.shapes.problems import refusals
 from controller.api.shapes.shown import asked
@@ -137,7 +137,7 @@ async def _identities(administration: Administration | None) -> dict[str, Any]:
 
 @router.post("/debug-users", status_code=201, responses=refusals(409))
 async def add_debug_user(
-    controller: Controller, actor: Administering, wanted: NewDebugUser
+    controller: Controller, actor: Entrusting, wanted: NewDebugUser
 ) -> Annotated[Json, Shown(shapes.DebugUser)]:
     """Let somebody subscribe to everything; the password is said here and never again."""
     if controller.administration is None:

@@ -12,7 +12,7 @@ from broker.identities import NameTaken, UnknownIdentity
 from broker.rights import USERS
 from broker.rights import Role as BrokerRole
 from controller.api import routing, shapes, views
-from controller.api.deps import Administering, Controller, Parts, Personally
+from controller.api.deps import Administering, Controller, Entrusting, Parts, Personally
 from controller.api.paging import AnyLimit, Cursor, Pages
 from controller.api.shapes import Json, Shown
 from controller.api.shapes.problems import refusals
@@ -80,7 +80,7 @@ async def listed(
 
 @router.post("", status_code=201, responses=refusals(409))
 async def add(
-    controller: Controller, actor: Administering, wanted: NewUser
+    controller: Controller, actor: Entrusting, wanted: NewUser
 ) -> Annotated[Json, Shown(shapes.UserConnected)]:
     """Let somebody in; the password is said here and never again."""
     name, role = wanted.username, wanted.role
@@ -106,7 +106,7 @@ async def one(
 
 @router.patch("/{username}", responses=refusals(404, 409))
 async def change_role(
-    controller: Controller, actor: Administering, username: UsernamePath, wanted: RoleChange
+    controller: Controller, actor: Entrusting, username: UsernamePath, wanted: RoleChange
 ) -> Annotated[Json, Shown(shapes.UserConnected)]:
     """Give somebody another role, and with it a new password: the old session ends."""
     row = await controller.store.write(
@@ -121,7 +121,7 @@ async def change_role(
 
 @router.post("/{username}/rotate", responses=refusals(404, 409))
 async def rotate(
-    controller: Controller, actor: Administering, username: UsernamePath
+    controller: Controller, actor: Entrusting, username: UsernamePath
 ) -> Annotated[Json, Shown(shapes.UserConnected)]:
     """Replace somebody's password; the new one is said here and never again.
 
@@ -184,7 +184,7 @@ async def disable(
 
 @router.post("/{username}/enable", responses=refusals(404, 409))
 async def enable(
-    controller: Controller, actor: Administering, username: UsernamePath
+    controller: Controller, actor: Entrusting, username: UsernamePath
 ) -> Annotated[Json, Shown(shapes.UserConnected)]:
     """Let somebody in again. At the broker they get a new password, said here and never again."""
     row = await controller.store.write(
