@@ -1,11 +1,11 @@
-"""What Prometheus asks, at the root: for whoever may come in."""
+"""What Prometheus asks, at the root: for whoever sees every device, since the figures are of all of them."""
 
 import asyncio
 import logging
 
 from fastapi import APIRouter, Response
 
-from controller.api.deps import Asking, Controller, Parts
+from controller.api.deps import Controller, Parts, SeeingAll
 from controller.api.shapes.problems import EDGE, refusals
 from controller.instruments import CONTENT_TYPE, Standing
 from controller.services import census
@@ -23,7 +23,7 @@ WITHIN = 5.0  # seconds for the counts; a monitor waits ten
 @router.get(
     "/metrics", response_class=Response, responses=refusals(*EDGE, 401, 403, 422, 429, 503) | {200: TEXT}
 )
-async def metrics(controller: Controller, _actor: Asking) -> Response:
+async def metrics(controller: Controller, _actor: SeeingAll) -> Response:
     """Everything that is counted, in Prometheus' text format.
 
     What has to be counted in the database is left out while that does not answer.

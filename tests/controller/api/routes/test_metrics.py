@@ -2,12 +2,16 @@
 
 import asyncio
 
+import pytest
+
 from controller.instruments import Instruments, Standing
 from controller.services import commands, devices, settling
+from controller.services.users import UserRole
 from controller.store.store import Session
 from controller.store.tables import ToolExecution
 from schemas.commands import ReplyStatus
 from tests.controller.api.conftest import Api
+from tests.controller.api.fleet import PEOPLE, a_fleet, token_of
 from tests.controller.api.people import as_somebody
 from tests.factories import ADMIN, NOON, a_place, a_presence, a_profile, a_reply, a_request, a_tool, later
 from tests.scraped import Samples, labels_of, scraped, value
@@ -28,6 +32,17 @@ async def test_who_shows_no_token_is_told_nothing(api: Api) -> None:
 
     assert answer.status_code == 401
     assert "http_requests_total" not in answer.text
+
+
+@pytest.mark.parametrize("name", PEOPLE)
+async def test_the_figures_of_all_devices_take_a_look_at_all_of_them(api: Api, name: str) -> None:
+    await a_fleet(api)
+    async with as_somebody(api, await token_of(api, name)) as client:
+        answer = await client.get(HERE)
+
+    sees_all = PEOPLE[name][0] is not UserRole.GUEST
+    assert answer.status_code == (200 if sees_all else 403)
+    assert ("http_requests_total" in answer.text) == sees_all
 
 
 async def test_requests_are_counted_by_the_template_of_their_route(api: Api, laptop: str) -> None:
