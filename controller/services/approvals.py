@@ -158,6 +158,10 @@ def decide(
     if actor.role is not Role.ADMIN:
         raise Refused("Only an admin decides approvals.")
     card = get(session, approval_id, sight=Sight(session, actor))
+    if actor.key is not None and card.requested_by == actor.user:
+        raise Refused(
+            f"An API key does not decide what its own user asked for: {actor.user} does, signed in."
+        )
     if card.status == ApprovalStatus.PENDING and card.expires_at <= now:
         raise AlreadyDecided(approval_id, ApprovalStatus.EXPIRED.value)
     if card.status != ApprovalStatus.PENDING:

@@ -57,7 +57,8 @@ def once(
     """
     if name is None:
         return order(session), False
-    known = session.get(RequestKey, (actor.user, name.hash))
+    hash_ = _whose(name, actor)
+    known = session.get(RequestKey, (actor.user, hash_))
     if known is not None and known.at > now - KEPT:
         if not hmac.compare_digest(known.fingerprint, name.fingerprint):
             raise InvalidArguments("This Idempotency-Key was used for another request: take a new one.")
@@ -68,7 +69,7 @@ def once(
     session.flush()
     kept = {
         "username": actor.user,
-        "hash": name.hash,
+        "hash": hash_,
         "fingerprint": name.fingerprint,
         "command_id": row.id,
         "at": now,
@@ -76,6 +77,13 @@ def once(
     if not upserts.insert_new(session.connection(), _KEYS, [kept]):
         raise StillAtWork
     return row, False
+
+
+def _whose(name: Name, actor: Actor) -> str:
+    """The name as it is kept of who asks, and of the key they ask by: two programs of one user know nothing of each other."""
+    if actor.key is None:
+        return name.hash
+    return hashlib.sha256(f"{actor.key.key_id} {name.hash}".encode()).hexdigest()
 
 
 def over(now: datetime) -> ColumnElement[bool]:

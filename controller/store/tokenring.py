@@ -147,7 +147,10 @@ class TokenRing:
             raise BadToken
         if now.timestamp() >= ends:
             raise BadToken
-        return Claims(username, sign_in_id, datetime.fromtimestamp(ends, UTC))
+        try:
+            return Claims(username, sign_in_id, datetime.fromtimestamp(ends, UTC))
+        except (OverflowError, ValueError, OSError) as error:  # no hour that there will be
+            raise BadToken from error
 
     def _kept(self) -> tuple[_Entry, ...]:
         try:

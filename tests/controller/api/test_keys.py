@@ -268,6 +268,30 @@ async def test_what_was_ordered_with_a_key_does_not_leave_once_it_is_revoked(api
     )
 
 
+async def test_a_key_decides_no_card_of_its_own_user(api: Api) -> None:
+    await a_fleet(api)
+    anna = await token_of(api, "anna")
+    await somebody(api, "ada", UserRole.ADMIN)
+    hers, anothers = await a_key(api, "anna"), await a_key(api, "ada")
+    wanted = {"device_id": OWN, "tool": "delete_path", "arguments": {"path": "Test"}}
+    # whoever asked, by whichever key: a yes is another person's, another's program's, or hers in person
+    for asking, deciding in (
+        (hers, anna),
+        (hers, anothers),
+        (anna, anothers),
+        (await a_key(api, "anna"), anna),
+    ):
+        async with as_somebody(api, asking) as client:
+            card = (await client.post("commands", json=wanted)).json()["approval_id"]
+        async with as_somebody(api, hers) as program:
+            for decision in ("approve", "deny"):
+                answer = await program.post(f"approvals/{card}/decision", json={"decision": decision})
+                assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
+        async with as_somebody(api, deciding) as client:
+            answer = await client.post(f"approvals/{card}/decision", json={"decision": "approve"})
+        assert (answer.status_code, answer.json()["status"]) == (200, "approved")
+
+
 async def test_what_a_key_did_is_on_record_as_its(api: Api) -> None:
     await a_fleet(api)
     await token_of(api, "anna")

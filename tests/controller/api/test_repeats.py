@@ -120,21 +120,40 @@ async def test_a_name_is_one_users_own(api: Api, laptop: str) -> None:
     assert theirs.json()["command_id"] != mine["command_id"]
 
 
-async def test_a_key_for_other_devices_is_not_shown_what_was_ordered(api: Api, laptop: str) -> None:
-    await somebody(api, "otto", UserRole.OPERATOR)
-    token = (await sign_in(api, "otto")).json()["access_token"]
-    new = NewKey("panel", ["commands:write"], ["lab-*"], None)
+async def key_of_otto(api: Api, *places: str) -> str:
+    new = NewKey("panel", ["commands:write"], places, None)
     actor = Actor("otto", Role.OPERATOR, Via.API)
     _, key = await api.store.write(
         lambda session: apikeys.create(session, "otto", new, actor=actor, now=NOON)
     )
-    async with as_somebody(api, token) as otto:
-        await otto.post("commands", json=CREATE, headers=NAMED)
+    return key
 
-    async with as_somebody(api, key) as program:
+
+async def test_a_name_is_one_keys_own(api: Api, laptop: str) -> None:
+    await somebody(api, "otto", UserRole.OPERATOR)
+    token = (await sign_in(api, "otto")).json()["access_token"]
+    made = []
+    for shown in (token, await key_of_otto(api), await key_of_otto(api)):
+        async with as_somebody(api, shown) as client:
+            first = await client.post("commands", json=CREATE, headers=NAMED)
+            second = await client.post("commands", json=CREATE, headers=NAMED)
+        assert (first.status_code, first.json()) == (202, second.json())
+        made.append(first.json()["command_id"])
+
+    assert len(set(made)) == 3
+
+
+async def test_a_key_for_other_devices_is_not_shown_what_was_ordered(api: Api, laptop: str) -> None:
+    await somebody(api, "otto", UserRole.OPERATOR)
+    token = (await sign_in(api, "otto")).json()["access_token"]
+    async with as_somebody(api, token) as otto:
+        made = await otto.post("commands", json=CREATE, headers=NAMED)
+
+    async with as_somebody(api, await key_of_otto(api, "lab-*")) as program:
         answer = await program.post("commands", json=CREATE, headers=NAMED)
 
-    assert answer.status_code == 404
+    assert answer.json()["error"]["code"] == ErrorCode.UNKNOWN_DEVICE  # as for one that never was
+    assert made.json()["command_id"] not in answer.text
 
 
 async def test_nothing_that_was_said_is_kept_with_the_name(api: Api, laptop: str) -> None:

@@ -144,6 +144,7 @@ async def test_no_answer_of_the_token_route_is_kept_by_who_passes_it_on(api: Api
         ("Bearer", 'Bearer realm="orion"'),
         ("Bearer nonsense", 'Bearer realm="orion", error="invalid_token"'),
         ("bearer ey.J.x", 'Bearer realm="orion", error="invalid_token"'),
+        (f"Bearer {'x' * 4_001}", 'Bearer realm="orion", error="invalid_token"'),
     ],
 )
 async def test_a_token_that_is_none_is_told_apart_from_none(api: Api, shown: str, challenge: str) -> None:

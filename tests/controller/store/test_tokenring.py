@@ -141,6 +141,8 @@ def with_claims(**more: Any) -> Callable[[Path], str]:
         with_claims(exp=int(NOON.timestamp())),
         with_claims(exp=None),
         with_claims(exp="never"),
+        with_claims(exp=10**12),
+        with_claims(exp=10**30),
         with_claims(sub=None),
         with_claims(sid=None),
         with_claims(sid=["s"]),
