@@ -14,7 +14,6 @@ from controller.store.tables import ApiKey
 from tests.controller.api.conftest import Api
 from tests.controller.api.fleet import OTHER, OWN, a_fleet, a_key, ordered, row_of, token_of
 from tests.controller.api.people import as_somebody, somebody
-from tests.controller.api.test_rights import AT_THE_ROOT, LEAST, OPEN, PLACEHOLDERS, WRONG
 from tests.factories import ADMIN, NOON
 
 TASK = {"tool": "create_directory", "arguments": {"path": "Test"}}
@@ -46,60 +45,6 @@ async def test_a_key_is_shown_once_and_only_its_hash_is_kept(api: Api) -> None:
     audit = (await api.http.get("audit", params={"action": "key."})).text
     assert "key.created" in audit
     assert key not in audit
-
-
-def forget_keys(session: Session) -> None:
-    for row in apikeys.listed(session):
-        session.delete(row)
-
-
-async def test_each_route_is_opened_by_its_scope_and_by_no_other(api: Api) -> None:
-    await a_fleet(api)
-    await token_of(api, "anna")
-    for route in sorted(each for each, least in LEAST.items() if least != OPEN and each != "GET /auth/me"):
-        method, path = route.split()
-        where = path.format(**PLACEHOLDERS | {"device_id": "nobody"}).lstrip("/")
-        where = f"http://orion{path}" if path in AT_THE_ROOT else where
-        verb = "read" if method == "GET" else "write"
-        key = await a_key(api, "anna", *(f"{noun}:{verb}" for noun in apikeys.NOUNS))
-        async with as_somebody(api, key) as program:
-            answer = await program.request(
-                method, where, params=WRONG.get(route), json=[] if method != "GET" else None
-            )
-            opened = "does not open" not in answer.text
-        other = await a_key(api, "anna", "search:read" if "search" not in path else "stats:read")
-        async with as_somebody(api, other) as program:
-            answer = await program.request(
-                method, where, params=WRONG.get(route), json=[] if method != "GET" else None
-            )
-            assert answer.status_code == 403, (route, answer.text)
-            assert "does not open" in answer.json()["detail"], (route, answer.text)
-        await api.store.write(forget_keys)
-        assert opened == (route not in PERSONS), route
-
-
-# what lets somebody in, or says who may what: it would outlive the key
-PERSONS = {
-    "POST /auth/first",
-    "POST /auth/device/approve",
-    "POST /keys",
-    "DELETE /keys/{key_id}",
-    "POST /users",
-    "PATCH /users/{username}",
-    "POST /users/{username}/rotate",
-    "POST /users/{username}/enable",
-    "PUT /users/{username}/password",
-    "PUT /users/{username}/grants/{kind}/{name}",
-    "POST /users/{username}/identities",
-    "DELETE /users/{username}/identities",
-    "POST /debug-users",
-    "POST /identities/{username}/rotate",
-    "POST /devices",
-    "POST /devices/{device_id}/rotate",
-    "POST /devices/{device_id}/invite",
-    "POST /devices/{device_id}/enrol",
-    "POST /devices/{device_id}/certificate",
-}
 
 
 async def test_who_may_write_may_read_and_not_the_other_way(api: Api) -> None:
