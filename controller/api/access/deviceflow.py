@@ -8,6 +8,7 @@ from functools import partial
 from typing import TypeVar
 from urllib.parse import urlencode
 
+from controller.api.access import throttle
 from controller.api.access.addresses import subscriber
 from controller.api.access.doorkeeper import Doorkeeper, Grant
 from controller.api.access.refusals import GrantRefused
@@ -73,7 +74,7 @@ class DeviceFlow:
         self._doorkeeper = doorkeeper
         self._page = public_url + PAGE
         self._now = now
-        self._guesses = Throttle(clock)
+        self._guesses = Throttle(clock, name_free=throttle.FREE)  # it is the guesser's own
 
     async def begin(self, client: str, address: str) -> Started:
         """Let a program wait for a person.

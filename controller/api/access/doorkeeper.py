@@ -168,7 +168,7 @@ class Doorkeeper:
             Refused: it is another one.
         """
         # counted apart from signing in: neither of the two blocks the other
-        name, place = f"{username} within", f"within {username}"
+        name, place = _within(username), f"within {username}"
         self._throttle.begin(name, place)
         kept = await self._store.ask(partial(_credentials, username=username))
         before = None if kept is None else kept.password_hash
@@ -213,7 +213,13 @@ class Doorkeeper:
                 session, username, fresh, once=made is not None, before=before, actor=actor, now=self._now()
             )
         )
+        self.forgive(username)
         return row, made
+
+    def forgive(self, username: str) -> None:
+        """Have nobody wait any more who comes by this name: an administrator has let them in anew."""
+        for name in (username, _within(username)):
+            self._throttle.forget(name)
 
     def granted(self, opened: signins.Opened) -> Grant:
         """What a sign-in that goes on opens the API with."""
@@ -241,6 +247,11 @@ class Doorkeeper:
     async def _hash(self, work: Callable[..., T], *given: object) -> T:
         async with self._hashing:
             return await asyncio.to_thread(work, *given)
+
+
+def _within(username: str) -> str:
+    """By which name the tries are counted of somebody who is in."""
+    return f"{username} within"
 
 
 def _credentials(session: Session, username: str) -> User | None:

@@ -1,7 +1,9 @@
 """How often a password may be tried: a few times at once, then ever more seldom.
 
-Names and addresses are counted alike, whether there is such a name or not. It is held in memory: a
-restart forgives, and costs whoever guesses more time than it gives back.
+What counts is the name tried from one address, so that nobody makes somebody else wait from afar. An
+address for all its names, and a name for all addresses, are counted too, with room. Names are counted
+alike, whether there is such a name or not. It is held in memory: a restart forgives, and costs whoever
+guesses more time than it gives back.
 """
 
 from collections import OrderedDict
@@ -13,11 +15,12 @@ from controller.api.access.addresses import subscriber
 from controller.errors import Refused
 from schemas.errors import ErrorCode
 
-FREE = 4  # tries that cost no wait
+FREE = 4  # tries of a name from an address that cost no wait
 FIRST, MOST = 1.0, 900.0  # seconds: the wait after the next one, doubled each time, and at most
 FORGIVEN = 3_600.0  # seconds without a try, after which none is counted
 ADDRESS_FREE = 20  # of one address, where several people may be
-MOST_KEPT = 20_000  # names and addresses
+NAME_FREE = 200  # of one name from everywhere: nobody mistypes so often, and many addresses do not guess more
+MOST_KEPT = 30_000  # names, addresses, and both
 
 
 class TooManyTries(Refused):
@@ -30,6 +33,9 @@ class TooManyTries(Refused):
         super().__init__(f"Too many tries: wait {self.retry_after} s before the next one.")
 
 
+_Key = tuple[str | None, str | None]  # name and address; None: whichever
+
+
 @dataclass(slots=True)
 class _Count:
     tries: int = 0
@@ -38,11 +44,12 @@ class _Count:
 
 
 class Throttle:
-    """Counts failed tries. `clock`: seconds that only grow."""
+    """Counts failed tries. `clock`: seconds that only grow; `name_free`: tries of one name, wherever they come from."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], *, name_free: int = NAME_FREE) -> None:
         self._clock = clock
-        self._counts: OrderedDict[str, _Count] = OrderedDict()
+        self._name_free = name_free
+        self._counts: OrderedDict[_Key, _Count] = OrderedDict()
 
     def begin(self, username: str, address: str) -> None:
         """A try begins; it counts as failed until it is forgiven, so that many at once are many.
@@ -50,7 +57,7 @@ class Throttle:
         Raises:
             TooManyTries: not before some time has passed. This one is not counted.
         """
-        now, keys = self._clock(), _keys(username, address)
+        now, keys = self._clock(), self._keys(username, address)
         wait_s = max(self._known(key, now).free_at for key, _ in keys) - now
         if wait_s > 0:
             raise TooManyTries(wait_s)
@@ -62,26 +69,33 @@ class Throttle:
             count.free_at = 0.0 if beyond < 0 else now + min(FIRST * 2.0 ** min(beyond, 30), MOST)
 
     def forgive(self, username: str, address: str) -> None:
-        """It was the right password: its name begins anew, and its address has one try less."""
+        """It was the right password: this name begins anew here, and has one try less in all, as its address."""
         now = self._clock()
-        (name, _), (place, _) = _keys(username, address)
-        self._counts.pop(name, None)
-        count = self._known(place, now)
-        count.tries = max(0, count.tries - 1)
-        count.free_at = 0.0 if count.tries < ADDRESS_FREE else count.free_at
+        (both, _), *wider = self._keys(username, address)
+        self._counts.pop(both, None)
+        for key, free in wider:
+            count = self._known(key, now)
+            count.tries = max(0, count.tries - 1)
+            count.free_at = 0.0 if count.tries < free else count.free_at
 
-    def _known(self, key: str, now: float) -> _Count:
+    def forget(self, username: str) -> None:
+        """Somebody who may has said that this name begins anew, wherever it was tried from."""
+        name = username.casefold()
+        for key in [key for key in self._counts if key[0] == name]:
+            del self._counts[key]
+
+    def _keys(self, username: str, address: str) -> tuple[tuple[_Key, int], ...]:
+        name, place = username.casefold(), subscriber(address)
+        return ((name, place), FREE), ((None, place), ADDRESS_FREE), ((name, None), self._name_free)
+
+    def _known(self, key: _Key, now: float) -> _Count:
         """What is counted of one, and nothing of who was forgiven or never was here. Keeps nothing new."""
         count = self._counts.get(key)
         return _Count() if count is None or now - count.last > FORGIVEN else count
 
-    def _kept(self, key: str, now: float) -> _Count:
+    def _kept(self, key: _Key, now: float) -> _Count:
         count = self._counts[key] = self._known(key, now)
         self._counts.move_to_end(key)  # the latest ones are at the end
         while len(self._counts) > MOST_KEPT:
             self._counts.popitem(last=False)
         return count
-
-
-def _keys(username: str, address: str) -> tuple[tuple[str, int], tuple[str, int]]:
-    return (f"name {username.casefold()}", FREE), (f"address {subscriber(address)}", ADDRESS_FREE)

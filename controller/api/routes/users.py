@@ -190,6 +190,7 @@ async def enable(
     row = await controller.store.write(
         lambda session: users.enable(session, username, actor=actor, now=datetime.now(UTC))
     )
+    controller.doorkeeper.forgive(username)
     password = None
     if controller.administration is not None:
         await _shut_out(controller, username)

@@ -271,6 +271,22 @@ async def test_guessing_has_to_wait_whether_there_is_such_a_name_or_not(api: Api
     assert 1 <= int(right.headers["retry-after"]) <= 2
 
 
+@pytest.mark.parametrize("remedy", ["another password", "enabled"])
+async def test_whoever_was_made_to_wait_is_let_in_by_an_administrator(api: Api, remedy: str) -> None:
+    await somebody(api, "mia", UserRole.OPERATOR)
+    for _ in range(5):
+        await sign_in(api, "mia", OTHER)
+    assert (await sign_in(api, "mia")).status_code == 429
+
+    if remedy == "enabled":
+        await api.http.post("users/mia/disable")
+        await api.http.post("users/mia/enable")
+        assert (await sign_in(api, "mia")).status_code == 200
+    else:
+        made = (await api.http.put("users/mia/password", json={})).json()["password"]
+        assert (await sign_in(api, "mia", made, new_password=OTHER)).status_code == 200
+
+
 async def test_many_guesses_at_once_are_many(api: Api) -> None:
     await somebody(api, "mia", UserRole.OPERATOR)
 

@@ -83,7 +83,64 @@ def test_spelling_a_name_in_other_letters_is_no_new_name() -> None:
     waits(guard, clock, 4)
 
     with pytest.raises(TooManyTries):
-        guard.begin("MIA", "b")
+        guard.begin("MIA", "a")
+
+
+def test_nobody_makes_somebody_wait_from_afar() -> None:
+    clock = Clock()
+    guard = Throttle(clock)
+    waits(guard, clock, 16, address="the guesser's")
+
+    guard.begin("mia", "her own")
+
+
+def guessed_from_everywhere(guard: Throttle) -> int:
+    """How often one name can be tried at once, by somebody with as many addresses as they like."""
+    for number in range(10 * throttle.NAME_FREE):
+        try:
+            guard.begin("mia", f"address {number}")
+        except TooManyTries:
+            return number
+    pytest.fail("there is no end")
+
+
+def test_many_addresses_guess_one_name_so_often_and_no_more() -> None:
+    clock = Clock()
+    guard = Throttle(clock)
+
+    assert guessed_from_everywhere(guard) == throttle.NAME_FREE
+    guard.begin("another", "elsewhere")
+    for _ in range(20):  # and one each quarter of an hour after that
+        clock.now += throttle.MOST
+        guard.begin("mia", f"at {clock.now}")
+    with pytest.raises(TooManyTries):
+        guard.begin("mia", "and another")
+
+
+def test_a_name_that_is_forgiven_begins_anew_everywhere() -> None:
+    clock = Clock()
+    guard = Throttle(clock)
+    guessed_from_everywhere(guard)
+    waits(guard, clock, 8, name="ada", address="b")
+
+    guard.forget("MIA")
+
+    assert waits(guard, clock, 4, address="here") == [0, 0, 0, 0]
+    assert guessed_from_everywhere(guard) == throttle.NAME_FREE - 4
+    with pytest.raises(TooManyTries):
+        guard.begin("ada", "b")
+
+
+def test_the_right_password_forgives_nothing_that_was_tried_elsewhere() -> None:
+    clock = Clock()
+    guard = Throttle(clock)
+    waits(guard, clock, 6, address="the guesser's")
+
+    guard.begin("mia", "her own")
+    guard.forgive("mia", "her own")
+
+    with pytest.raises(TooManyTries):
+        guard.begin("mia", "the guesser's")
 
 
 def test_tries_that_are_refused_push_nobodys_waits_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +156,7 @@ def test_tries_that_are_refused_push_nobodys_waits_out(monkeypatch: pytest.Monke
             guard.begin(f"another{number}", "a")
 
     with pytest.raises(TooManyTries):
-        guard.begin("admin", "c")
+        guard.begin("admin", "b")
 
 
 def test_an_ipv6_subscriber_is_one_address() -> None:
@@ -119,4 +176,4 @@ def test_what_it_remembers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(100):
         guard.begin(f"name{number}", f"address{number}")
 
-    assert len(guard._counts) <= 11
+    assert len(guard._counts) <= 12
