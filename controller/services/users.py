@@ -8,7 +8,7 @@ import re
 from datetime import datetime
 from enum import StrEnum
 
-from sqlmodel import Session, col, select, update
+from sqlmodel import Session, col, func, select, update
 
 from controller.errors import AlreadyExists, Conflict, Refused, UnknownUser
 from controller.services import audit, devices, names, pages
@@ -46,14 +46,21 @@ def add(session: Session, username: str, role: UserRole, *, actor: Actor, now: d
     """
     if RESERVED.fullmatch(username):
         raise Refused(f"The name {username!r} is kept for a part of Orion.")
-    if names.is_users(session, username):
-        raise AlreadyExists(f"There is a user {username!r} already.")
+    if (taken := _spelled_otherwise(session, username)) is not None:
+        raise AlreadyExists(f"There is a user {taken!r} already.")
     if devices.find(session, username) is not None:
         raise AlreadyExists(f"There is a device {username!r}: users and devices share their names.")
     row = User(username=username, role=role.value, added_by=actor.user, added_at=now)
     session.add(row)
     _record(session, "user.added", row, actor=actor, now=now)
     return row
+
+
+def _spelled_otherwise(session: Session, username: str) -> str | None:
+    """Whoever has this name already, in whichever letters: to people, and to who counts wrong passwords, it is one."""
+    return session.exec(
+        select(User.username).where(func.lower(col(User.username)) == username.casefold()).limit(1)
+    ).first()
 
 
 def ensure_admin(session: Session, *, now: datetime) -> None:

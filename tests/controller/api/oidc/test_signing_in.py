@@ -94,17 +94,21 @@ async def test_a_rule_lets_new_people_in_by_the_name_that_the_provider_says(
     assert [action for action, _ in await actions(door.api)].count("user.added") == 1
 
 
+@pytest.mark.parametrize("taken", ["mia", "Mia"])
 async def test_a_rule_for_new_people_gives_nobody_a_name_that_is_taken(
-    set_provider: Set, real: RealProvider
+    set_provider: Set, real: RealProvider, taken: str
 ) -> None:
     door = await set_provider(real.issuer, new_users="viewer")
-    await somebody(door.api, "mia", UserRole.ADMIN)
+    await somebody(door.api, taken, UserRole.ADMIN)
 
     answer = await signed_in(door)
 
     assert answer.status_code == 403
     assert "There is a user" in answer.text
-    assert not (await door.api.http.get("users/mia")).json()["identities"]
+    (there,) = [
+        each for each in (await door.api.http.get("users")).json()["items"] if each["username"] != "admin"
+    ]
+    assert (there["username"], there["identities"]) == (taken, [])
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def test_a_name_that_is_kept_is_given_to_nobody(session: Session, name: str) -> 
         users.add(session, name, UserRole.VIEWER, actor=ADMIN, now=NOON)
 
 
-@pytest.mark.parametrize("name", ["laptop", "the.viewer"])
+@pytest.mark.parametrize("name", ["laptop", "the.viewer", "The.Viewer", "THE.VIEWER"])
 def test_a_name_is_given_once(session: Session, name: str) -> None:
     with pytest.raises(AlreadyExists):
         users.add(session, name, UserRole.VIEWER, actor=ADMIN, now=NOON)
