@@ -35,12 +35,9 @@ def listed(invocation: Invocation) -> None:
         "may": "opens",
         "on": "on",
         "until": "until",
-        "last_used_at": "last used",
+        "used": "last used",
     }
-    rows = [
-        each | {"may": ", ".join(each["scopes"]), "on": _where(each), "until": _until(each)}
-        for each in found["items"]
-    ]
+    rows = [shown(each) for each in found["items"]]
     invocation.terminal.items(rows, columns, none="There are no keys yet: orion keys create NAME --scope …")
 
 
@@ -101,6 +98,17 @@ def revoke(
     return Exit.DONE
 
 
+def shown(key: Json) -> Json:
+    """A key as a person is shown it, both times by the clock on the wall."""
+    used = key["last_used_at"]
+    return key | {
+        "may": ", ".join(key["scopes"]),
+        "on": _where(key),
+        "until": _until(key),
+        "used": None if used is None else moment(used, "%H:%M"),
+    }
+
+
 def _where(key: Json) -> str:
     return ", ".join(key["devices"]) or "every device you see"
 
@@ -108,4 +116,6 @@ def _where(key: Json) -> str:
 def _until(key: Json) -> str:
     if key["revoked_at"] is not None:
         return "revoked"
+    if not key["opens"]:
+        return "over"
     return "without an end" if key["expires_at"] is None else f"until {moment(key['expires_at'], '%H:%M')}"

@@ -1,12 +1,14 @@
 """`orion keys` and `orion users grant`: what a program or a guest may is said, listed, and taken back."""
 
 import json
+import re
 import urllib.error
 import urllib.request
 from typing import Any
 
 import pytest
 
+from orion.nouns import keys
 from tests.orion.installation import Installation
 
 
@@ -48,6 +50,26 @@ def test_a_key_is_shown_to_a_person_on_a_line_of_its_own(installation: Installat
     shown = installation.orion("keys", "list").stdout
     assert key not in shown
     assert "nightly" in shown
+
+
+@pytest.mark.parametrize(
+    ("opens", "expires_at", "revoked_at", "until"),
+    [
+        (True, None, None, "without an end"),
+        (True, "2036-02-12T12:00:00.000Z", None, r"until 2036-02-1\d \d\d:\d\d"),
+        (False, "2026-02-12T12:00:00.000Z", None, "over"),
+        (False, "2036-02-12T12:00:00.000Z", "2026-02-12T12:00:00.000Z", "revoked"),
+    ],
+)
+def test_a_list_says_which_keys_open_nothing_any_more(
+    opens: bool, expires_at: str | None, revoked_at: str | None, until: str
+) -> None:
+    key = {"scopes": ["devices:read"], "devices": [], "opens": opens, "expires_at": expires_at}
+
+    row = keys.shown(key | {"revoked_at": revoked_at, "last_used_at": "2026-02-12T12:00:00.000Z"})
+
+    assert re.fullmatch(until, row["until"])
+    assert re.fullmatch(r"2026-02-1\d \d\d:\d\d", row["used"])
 
 
 @pytest.mark.parametrize(

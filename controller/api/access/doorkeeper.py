@@ -15,7 +15,7 @@ from controller.api.access.refusals import WRONG, BadRequest, GrantRefused, Pass
 from controller.api.access.throttle import Throttle
 from controller.errors import Refused
 from controller.services import audit, standing, users
-from controller.services.accounts import devicecodes, passwords, signins
+from controller.services.accounts import apikeys, devicecodes, passwords, signins
 from controller.services.actors import Actor
 from controller.store.store import Session, Store
 from controller.store.tables import User
@@ -229,6 +229,7 @@ class Doorkeeper:
     def _forget_old(self, session: Session) -> None:
         signins.forget_old(session, now=self._now())
         devicecodes.forget_old(session, now=self._now())
+        apikeys.forget_old(session, now=self._now())
 
     def _settle(
         self, session: Session, username: str, before: str, fresh: str | None, *, changed: bool

@@ -11,7 +11,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlmodel import Session, col, func, select, update
+from sqlalchemy import ColumnElement
+from sqlmodel import Session, col, delete, func, or_, select, update
 
 from controller.errors import Conflict, InvalidArguments, UnknownKey
 from controller.services import audit, pages
@@ -45,6 +46,7 @@ NOUNS = (
 SCOPES = frozenset(f"{noun}:{verb}" for noun in NOUNS for verb in ("read", "write"))
 MOST = 50  # keys of one user that open something
 LONGEST = timedelta(days=3 * 365)
+KEPT = timedelta(days=90)  # once it opens nothing, so that whoever wonders finds it
 USED_AGAIN = timedelta(minutes=1)  # by which the time of its last use may be behind
 
 _ORDER = Order.of("keys", "api_keys", "created_at", "id")
@@ -93,8 +95,8 @@ def create(
             raise InvalidArguments(f"devices: {pattern!r} is no device id, nor one with * or ? in it.")
     if wanted.lasts is not None and not timedelta(0) < wanted.lasts <= LONGEST:
         raise InvalidArguments(f"A key lasts at most {LONGEST.days} days, or has no end.")
-    open_ones = select(func.count()).where(col(ApiKey.username) == username, col(ApiKey.revoked_at).is_(None))
-    if session.exec(open_ones).one() >= MOST:
+    theirs = select(func.count()).where(col(ApiKey.username) == username, *_opening(now))
+    if session.exec(theirs).one() >= MOST:
         raise Conflict(f"{username} has {MOST} keys: revoke one that is not used: orion keys list")
     key_id = "".join(secrets.choice("0123456789abcdefghijklmnopqrstuvwxyz") for _ in range(12))
     secret = secrets.token_urlsafe(32)
@@ -155,6 +157,18 @@ def revoke(session: Session, key_id: str, *, actor: Actor, now: datetime) -> Api
 def opens(row: ApiKey, *, now: datetime) -> bool:
     """Whether a key opens anything now."""
     return row.revoked_at is None and (row.expires_at is None or now < row.expires_at)
+
+
+def forget_old(session: Session, *, now: datetime) -> None:
+    """Let go of the keys that have opened nothing for long; the audit has them still."""
+    ended = (col(ApiKey.revoked_at) <= now - KEPT, col(ApiKey.expires_at) <= now - KEPT)
+    session.execute(delete(ApiKey).where(or_(*ended)))
+
+
+def _opening(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Of keys that open something now."""
+    lasting = or_(col(ApiKey.expires_at).is_(None), col(ApiKey.expires_at) > now)
+    return col(ApiKey.revoked_at).is_(None), lasting
 
 
 def bounds(row: ApiKey) -> KeyBounds:

@@ -305,6 +305,28 @@ async def test_a_user_has_so_many_keys_and_no_more(api: Api) -> None:
     assert "orion keys list" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize("over", ["expires_at", "revoked_at"])
+async def test_keys_that_are_over_are_in_nobodys_way_and_go_after_a_while(api: Api, over: str) -> None:
+    await somebody(api, "mia", UserRole.OPERATOR)
+    now = datetime.now(UTC)
+
+    def age(session: Session) -> None:
+        for number, row in enumerate(apikeys.listed(session, "mia")):
+            # one of them so long ago that nobody wonders any more
+            setattr(row, over, now - (apikeys.KEPT if number == 0 else timedelta(seconds=1)))
+
+    for _ in range(apikeys.MOST):
+        await a_key(api, "mia", "devices:read")
+    await api.store.write(age)
+
+    answer = await api.http.post("keys", json=WANTED | {"username": "mia"})
+    assert answer.status_code == 201
+    await api.app.state.parts.doorkeeper.tidy()
+    left = (await api.http.get("keys")).json()["items"]
+    assert len(left) == apikeys.MOST
+    assert [each["key_id"] for each in left if each["opens"]] == [answer.json()["key_id"]]
+
+
 async def test_a_program_of_nobody_has_no_key(api: Api) -> None:
     await api.store.write(
         partial(users.add, username="hub", role=UserRole.HOME_ASSISTANT, actor=ADMIN, now=NOON)
