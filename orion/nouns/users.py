@@ -71,23 +71,29 @@ def listed(invocation: Invocation) -> None:
 
 
 def add(invocation: Invocation, name: Name, role: Role) -> None:
-    """Let somebody ask by MQTT, and print how. The password is said here and never again.
+    """Let somebody in. What is printed is for the broker, where programs of theirs speak MQTT, and is said once.
 
-    What people say by MQTT may cause little: see mqtt_max_risk.
+    It is no password to sign in with: for that, orion users password NAME --once makes one. What people
+    say by MQTT may cause little: see mqtt_max_risk.
     """
     made = invocation.client.post("/users", {"username": name, "role": role})
-    if invocation.terminal.answer(made):
+    if invocation.terminal.answer(made | ({"sign_in": _to_sign_in(name)} if _is_somebody(made) else {})):
         return
-    invocation.terminal.say(f"{name} is let in as {made['role']}:")
+    invocation.terminal.say(f"{name} is let in as {made['role']}. A program that speaks MQTT connects with:")
     _write(invocation, made)
 
 
 def change_role(invocation: Invocation, name: Name, role: Role) -> None:
-    """Give somebody another role. They get a new password, and the old one opens nothing any more."""
+    """Give somebody another role. At the broker they get a new password, and the old one opens nothing there any more.
+
+    The password that they sign in with stays.
+    """
     changed = invocation.client.patch(f"/users/{segment(name)}", {"role": role})
     if invocation.terminal.answer(changed):
         return
-    invocation.terminal.say(f"{name} is {changed['role']} from now on:")
+    invocation.terminal.say(
+        f"{name} is {changed['role']} from now on. A program that speaks MQTT connects with:"
+    )
     _write(invocation, changed)
 
 
@@ -234,9 +240,22 @@ def _write(invocation: Invocation, made: Json) -> None:
     terminal.facts(mqtt)
     if "password" not in mqtt:
         terminal.say("The broker is administered elsewhere: make the same name there.")
-    if made["role"] != "home_assistant":
+    if _is_somebody(made):
+        if made["signs_in"]:
+            terminal.say(f"The password that {made['username']} signs in with is another one, and stays.")
+        else:
+            terminal.say(f"It is for MQTT alone. To sign in (orion login): {_to_sign_in(made['username'])}")
         terminal.say("With -P and the password in ~/.config/mosquitto_sub, the answers are heard with:")
         terminal.write(hearing(mqtt))
+
+
+def _is_somebody(user: Json) -> bool:
+    """Whether they sign in at all: a program of Home Assistant's speaks at the broker alone."""
+    return bool(user["role"] != "home_assistant")
+
+
+def _to_sign_in(name: str) -> str:
+    return f"orion users password {name} --once"
 
 
 def hearing(mqtt: Json) -> str:

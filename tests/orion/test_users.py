@@ -33,6 +33,27 @@ def test_a_person_is_shown_how_to_hear_the_answers_without_the_password_in_it(
     assert "password" in done.stdout
 
 
+def test_a_person_is_told_that_the_password_is_the_brokers_and_how_to_sign_in(
+    installation: Installation,
+) -> None:
+    added = installation.orion("users", "add", "eve", "--role", "viewer")
+    once = "orion users password eve --once"
+    assert f"It is for MQTT alone. To sign in (orion login): {once}" in added.stderr
+
+    installation.data("users", "password", "eve", "--once")
+    changed = installation.orion("users", "role", "eve", "--role", "operator")
+    assert "The password that eve signs in with is another one, and stays." in changed.stderr
+    assert once not in changed.stderr
+    installation.data("users", "remove", "eve")
+
+    made = installation.data("users", "add", "eve", "--role", "viewer")
+    hub = installation.data("users", "add", "hub", "--role", "home_assistant")
+    for name in ("eve", "hub"):
+        installation.data("users", "remove", name)
+    assert made["sign_in"] == once
+    assert "sign_in" not in hub
+
+
 def test_a_reserved_name_is_denied(installation: Installation) -> None:
     refused = installation.data("users", "add", "admin", "--role", "viewer", exit_code=3)
 
