@@ -188,6 +188,10 @@ async def _serve(
     store.listen(lambda told: notices.tell(told, listeners))
     await store.write(devices.nobody_is_known_online)
     await store.write(partial(users.ensure_admin, now=utc_now()))
+    if await store.read(users.awaits_password):
+        logger.info(
+            "%s has no password to sign in with: orion users password %s --once", users.ADMIN, users.ADMIN
+        )
     if not settings.allow_unsigned:
         await store.write(devices.forbid_unsigned)
     await trust.load()

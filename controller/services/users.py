@@ -69,6 +69,12 @@ def ensure_admin(session: Session, *, now: datetime) -> None:
         session.add(User(username=ADMIN, role=UserRole.ADMIN.value, added_by="system", added_at=now))
 
 
+def awaits_password(session: Session) -> bool:
+    """Whether the first user is there and nobody can sign in as it."""
+    row = session.get(User, ADMIN)
+    return row is not None and row.password_hash is None
+
+
 def get(session: Session, username: str) -> User:
     """One user.
 

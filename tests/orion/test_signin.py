@@ -306,11 +306,13 @@ def test_the_first_password_is_shown_to_a_person_once(tmp_path: Path) -> None:
     assert "Password for one sign-in" in shown[0]
     assert "orion login admin" in shown[0]
     assert "Password" not in shown[1]
+    assert "has no password" not in shown[1]
 
 
 def test_it_is_not_written_where_nobody_looks_on(tmp_path: Path) -> None:
     with running(tmp_path, "--no-node") as installation:
         assert "Password for one sign-in" not in installation.log
+        assert "admin has no password to sign in with: orion users password admin --once" in installation.log
         assert installation.data("users", "password", "admin", "--once")["password"]
 
 
