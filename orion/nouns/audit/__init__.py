@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from orion import pages
+from orion.client import Json
 from orion.exits import Exit
 from orion.nouns.audit.archiving import archive
 from orion.nouns.audit.exporting import export
@@ -43,6 +44,7 @@ def audit_list(
         "actor": "who",
         "via": "via",
         "action": "action",
+        "about": "about",
         "device_id": "device",
         "tool": "tool",
         "command_id": "command",
@@ -55,6 +57,14 @@ def audit_list(
         limit=limit,
         cursor=cursor,
         everything=everything,
+        in_words=in_words,
         device_id=device,
         action=action,
     )
+
+
+def in_words(row: Json) -> Json:
+    """A row as a person reads it, with the user whom it is about; of who tried a name that is nobody's, where from."""
+    detail = row["detail"] or {}
+    where_from = detail.get("address") if row["actor"] is None else None
+    return row | {"about": detail.get("username") or where_from}
