@@ -11,6 +11,7 @@ from orion.terminal.values import moment
 from orion.verbs import Invocation, noun, verb
 
 DAYS = "90d"
+SHORTEST = 60.0  # seconds
 NEVER = "never"
 Key = Annotated[str, typer.Argument(metavar="KEY", help="The key's id, as `orion keys list` has it.")]
 
@@ -70,7 +71,9 @@ def create(
     Whoever has it may what it opens and you may at that moment, and nothing else.
     """
     body: Json = {"name": name, "scopes": scope, "devices": device or []}
-    body["expires_in_s"] = None if expires == NEVER else words.duration(expires, longest=3 * words.YEAR)
+    body["expires_in_s"] = (
+        None if expires == NEVER else words.duration(expires, longest=3 * words.YEAR, shortest=SHORTEST)
+    )
     if user is not None:
         body["username"] = user
     made = invocation.client.post("/keys", body)

@@ -64,7 +64,15 @@ def _by_password(invocation: Invocation, name: str) -> SignIn:
         if refused.error != "password_change_required":
             raise
         terminal.say("That password was for once. Choose another one.")
-        grant = invocation.client.form("/auth/token", form | {"new_password": chosen(terminal)})
+        another = chosen(terminal)
+        if not another:
+            asked = "Nothing was typed" if terminal.asks else "The second line of stdin is to be the new one"
+            raise Failure(
+                f"That password was for one sign-in, and another one goes with it. {asked}.",
+                code="invalid_arguments",
+                exit_code=Exit.USAGE,
+            ) from refused
+        grant = invocation.client.form("/auth/token", form | {"new_password": another})
     return SignIn.of(grant, invocation.client.site.origin)
 
 
@@ -140,10 +148,13 @@ def _revoke(invocation: Invocation, sign_in: SignIn) -> None:
 
 
 def whoami(invocation: Invocation) -> None:
-    """The user that `orion` speaks as here, and their role."""
+    """The user that `orion` speaks as here, by what they are known, and their role."""
+    kept = invocation.client.sign_in.read()
     found: Json = invocation.client.get("/auth/me")
-    if not invocation.terminal.answer(found):
-        invocation.terminal.say(f"{found['username']}, {found['role']}")
+    if invocation.terminal.answer(found | {"by": "token_file" if kept is None else "sign_in"}):
+        return
+    by = "as who owns this computer, by the token file" if kept is None else "signed in; orion logout ends it"
+    invocation.terminal.say(f"{found['username']}, with the role {found['role']}: {by}")
 
 
 def chosen(terminal: Terminal) -> str:

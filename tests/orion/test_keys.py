@@ -78,6 +78,7 @@ def test_a_list_says_which_keys_open_nothing_any_more(
         (["--scope", "everything"], "there is none 'everything'"),
         (["--scope", "devices:read", "--device", "Lab"], "is no device id"),
         (["--scope", "devices:read", "--expires", "soon"], "no duration"),
+        (["--scope", "devices:read", "--expires", "2s"], "'2s' is too short: it must be at least 60s"),
         ([], "--scope"),
     ],
 )

@@ -49,9 +49,9 @@ def test_who_signs_in_is_who_asks_until_they_sign_out(installation: Installation
     refused = installation.data("users", "list", exit_code=3)
     out = installation.data("logout")
 
-    assert before == {"username": "admin", "role": "admin", "grants": [], "key": None}
+    assert before == {"username": "admin", "role": "admin", "grants": [], "key": None, "by": "token_file"}
     assert signed_in.returncode == 0, signed_in.stderr
-    assert during == {"username": "mia", "role": "operator", "grants": [], "key": None}
+    assert during == {"username": "mia", "role": "operator", "grants": [], "key": None, "by": "sign_in"}
     assert refused["error"]["code"] == "permission_denied"
     assert out == {"username": "mia", "ended": True}
     assert installation.data("whoami") == before
@@ -103,6 +103,40 @@ def test_a_wrong_password_leaves_everything_as_it_was(installation: Installation
     assert done.returncode == 3
     assert "The name or the password is wrong" in done.stderr
     assert mia.read() is None
+
+
+def test_by_what_somebody_is_known_is_said(installation: Installation, mia: Kept) -> None:
+    owner = installation.orion("whoami")
+    login(installation, PASSWORD)
+    signed_in = installation.orion("whoami")
+
+    assert "admin, with the role admin: as who owns this computer, by the token file" in owner.stderr
+    assert "mia, with the role operator: signed in" in signed_in.stderr
+
+
+def test_where_no_new_password_follows_the_one_for_once_that_is_said(
+    installation: Installation, mia: Kept
+) -> None:
+    once = installation.data("users", "password", "mia", "--once")["password"]
+
+    done = login(installation, once)
+
+    assert done.returncode == 2
+    assert "The second line of stdin is to be the new one" in done.stderr
+    assert "new_password" not in done.stderr
+
+
+def test_the_audit_says_about_whom(installation: Installation, mia: Kept) -> None:
+    login(installation, OTHER)
+
+    listed = installation.orion("audit", "list", "--action", "user.", "--limit", "3").stdout.splitlines()
+
+    assert listed[0].split("\t")[4] == "about"
+    assert [row.split("\t")[3:5] for row in listed[1:]] == [
+        ["user.sign_in_failed", "mia"],
+        ["user.password_changed", "mia"],
+        ["user.added", "mia"],
+    ]
 
 
 def test_a_password_for_once_is_changed_as_it_is_used(installation: Installation, mia: Kept) -> None:
