@@ -149,7 +149,7 @@ def _revoke(invocation: Invocation, sign_in: SignIn) -> None:
 
 def whoami(invocation: Invocation) -> None:
     """The user that `orion` speaks as here, by what they are known, and their role."""
-    kept = invocation.client.sign_in.read()
+    kept = invocation.client.speaker.signed_in()
     found: Json = invocation.client.get("/auth/me")
     if invocation.terminal.answer(found | {"by": "token_file" if kept is None else "sign_in"}):
         return
