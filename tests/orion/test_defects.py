@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from tests.orion.installation import clean_environment, running
 from tests.serving import Quiet, Served
@@ -73,11 +76,11 @@ def sentry(request: pytest.FixtureRequest) -> Iterator[Sentry]:
         made.over.set()  # who hangs goes on
 
 
-def program(tmp_path: Path, **settings: str) -> str:
+def program(tmp_path: Path, said: str = PROGRAM, **settings: str) -> str:
     """Run it to its end; what it printed."""
     environment = clean_environment(ORION_DATA_DIR=str(tmp_path), OLLAMA_API_KEY="of-the-model", **settings)
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", said],
         env=environment,
         capture_output=True,
         text=True,
@@ -116,6 +119,27 @@ def test_an_error_is_told_with_what_it_is_about_and_without_anything_secret(
     assert not {"request", "user", "breadcrumbs", "modules"} & set(event)
 
 
+def test_the_same_error_again_is_told_once(tmp_path: Path, sentry: Sentry) -> None:
+    repeated = PROGRAM.replace(
+        "local_variable =",
+        """for number in range(50):
+            try:
+                [][number % 2]
+            except IndexError:
+                logging.exception("It fell")
+            try:
+                {}["x"]
+            except KeyError:
+                logging.exception("It fell")
+            logging.error("It is over")
+            logging.error("Of %d", number % 2)
+        local_variable =""",
+    )
+    program(tmp_path, repeated, ORION_SENTRY_DSN=sentry.dsn)
+
+    assert len(sentry.envelopes) == 1 + 2 + 1 + 2
+
+
 def test_nothing_is_loaded_or_told_unless_it_is_wanted(tmp_path: Path) -> None:
     assert program(tmp_path) == "False"
 
@@ -145,5 +169,21 @@ def test_what_goes_wrong_for_a_user_is_no_defect(tmp_path: Path, sentry: Sentry)
     with running(tmp_path, ORION_SENTRY_DSN=sentry.dsn) as installation:
         installation.data("run", "laptop", "read_file", "path=nothing.txt", exit_code=1)
         installation.data("trace", "nothing", exit_code=1)
+        there = f"127.0.0.1:{installation.http_port}"
+        for origin, query in (
+            (None, "?types=bla"),
+            (None, "?device_id=../x"),
+            (None, f"?last_event_id={'x' * 100}"),
+            (Origin(f"http://{there}"), ""),
+            (Origin("https://evil.example"), ""),
+        ):
+            shown = {"Authorization": "Bearer wrong"}
+            address = f"ws://{there}/api/v1/stream{query}"
+            with (
+                pytest.raises(InvalidStatus) as refused,
+                connect(address, origin=origin, additional_headers=shown, proxy=None),
+            ):
+                pass
+            assert refused.value.response.status_code in (401, 403, 422)
 
     assert sentry.envelopes == []

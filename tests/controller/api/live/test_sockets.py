@@ -108,6 +108,23 @@ async def test_who_goes_without_a_word_fills_no_log(stand: Stand, caplog: pytest
     assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
 
 
+@pytest.mark.parametrize(
+    ("headers", "query", "status"),
+    [
+        ({"Authorization": "Bearer wrong"}, "", 401),
+        ({"Origin": "https://evil.example"}, "", 403),
+        ({}, "?types=bla", 422),
+    ],
+)
+async def test_who_is_refused_fills_no_log(
+    stand: Stand, headers: dict[str, str], query: str, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert (await unauthorized(stand, query, **headers)).status_code == status
+    await watching.until(lambda: not stand.server.server_state.connections)
+
+    assert [each for each in caplog.records if each.levelno >= logging.WARNING] == []
+
+
 async def test_who_says_nothing_is_not_waited_for(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "SAYS_WHO_WITHIN", 0.2)
     async with websockets.connect(stand.ws_url, proxy=None) as line:
