@@ -44,8 +44,9 @@ class TooManyReaders(Refused):
     code = ErrorCode.RATE_LIMITED
     retry_after = 5
 
-    def __init__(self, whose: str) -> None:
-        super().__init__(f"{whose} as many live streams open as there may be: close one, or wait.")
+    def __init__(self, user: str | None = None) -> None:
+        whose, remedy = ("This controller", "Wait, and try again") if user is None else (user, "Close one")
+        super().__init__(f"{whose} has as many live streams open as there may be. {remedy}.")
 
 
 class Hub:
@@ -273,9 +274,9 @@ class Hub:
 
     def _check_room(self, user: str | None = None) -> None:
         if len(self._readers) >= self._most:
-            raise TooManyReaders("This controller has")
+            raise TooManyReaders
         if user is not None and Counter(reader.user for reader in self._readers)[user] >= OF_ONE:
-            raise TooManyReaders(f"{user} has")
+            raise TooManyReaders(user)
 
 
 def _time() -> float:

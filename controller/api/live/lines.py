@@ -42,6 +42,10 @@ class WebSocketLine(WebSocketsSansIOProtocol):
         """End it at once."""
         self.transport.abort()
 
+    def hang_up(self) -> None:
+        """End it once what was said is sent; what the other side says to that is not waited for."""
+        self.transport.close()
+
     def send_receive_event_to_app(self) -> None:
         """Take what came; what is no text though it says so ends it, and is no fault of ours to be logged."""
         if self.curr_msg_data_type == "text" and not _is_text(b"".join(self.frames)):

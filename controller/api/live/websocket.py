@@ -5,15 +5,17 @@ token would be in every log on the way.
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
+from collections.abc import MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from controller.api.access import addresses
 from controller.api.access.refusals import Unauthorized
 from controller.api.live import lines
 from controller.api.live.hub import Hub, TooManyReaders
@@ -23,7 +25,9 @@ from controller.errors import OrionError, Refused
 
 SAYS_WHO_WITHIN = 5.0  # seconds
 MAX_SIZE = 8 * 1024  # bytes of one message that comes in
-WAITING = 64  # who have not said yet who they are
+WAITING = 128  # who have not said yet who they are
+OF_ONE = 16  # the same of one address; a proxy on this computer has them from all
+LOOPBACK = ("127.", "::1")
 PING = '{"type":"ping"}'  # answered by a `keep_alive`; to the letter, so nothing has to be read
 RATE, RATE_WITHIN = 20, 10.0  # messages that come in, in so many seconds
 
@@ -59,35 +63,73 @@ def check_origin(websocket: WebSocket) -> None:
         raise Refused("A page of another origin may not open a stream here.")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
+class _Silent:
+    """Somebody who has not said yet who they are."""
+
+    address: str
+    patience: asyncio.Timeout
+    subscriber: str = field(init=False)
+    gives_way: bool = False
+
+    def __post_init__(self) -> None:
+        self.subscriber = addresses.subscriber(self.address)
+
+    def give_way(self) -> None:
+        """Wait for their word no longer."""
+        self.gives_way = True
+        self.patience.reschedule(asyncio.get_running_loop().time())
+
+
 class Door:
-    """Lets in who have not said who they are, so many at a time."""
+    """Lets in who have not said who they are, so many at a time.
 
-    waiting: int = 0
+    A newcomer always gets a place, so nobody keeps others out by saying nothing: who has it longest gives way, of
+    the address that has most.
+    """
 
-    async def first(self, websocket: WebSocket) -> Auth | None:
-        """What somebody says first of all; None: nothing of use, and the line is closed.
+    def __init__(self) -> None:
+        self._silent: list[_Silent] = []
 
-        Raises:
-            TooManyReaders: too many have not said anything yet.
-        """
-        if self.waiting >= WAITING:
-            raise TooManyReaders("This controller has")
-        self.waiting += 1
+    @property
+    def waiting(self) -> int:
+        """How many have not said yet who they are."""
+        return len(self._silent)
+
+    async def first(self, websocket: WebSocket, address: str) -> Auth | None:
+        """What somebody says first of all; None: nothing of use, and the line is closed."""
+        line = lines.under_websocket(websocket.scope)
+        silent = _Silent(address, asyncio.timeout(SAYS_WHO_WITHIN))
         try:
-            await websocket.accept()
-            async with asyncio.timeout(SAYS_WHO_WITHIN):
-                message = await websocket.receive()
+            message = await self._heard(websocket, silent)
             if message["type"] == "websocket.disconnect":  # they have gone without a word
                 return None
             return Auth.model_validate_json(message.get("text") or "")
         except TimeoutError:
-            await _close(websocket, End.UNAUTHORIZED)
+            await _close(websocket, End.UNAVAILABLE if silent.gives_way else End.UNAUTHORIZED)
+            line.hang_up()
         except ValidationError:
             await _close(websocket, End.BAD_MESSAGE)
-        finally:
-            self.waiting -= 1
         return None
+
+    async def _heard(self, websocket: WebSocket, silent: _Silent) -> MutableMapping[str, Any]:
+        self._make_room(silent)
+        self._silent.append(silent)
+        try:
+            async with silent.patience:
+                await websocket.accept()
+                return await websocket.receive()
+        finally:
+            self._silent.remove(silent)
+
+    def _make_room(self, newcomer: _Silent) -> None:
+        here = [each for each in self._silent if not (each.gives_way or each.patience.expired())]
+        of_one = [each for each in here if each.subscriber == newcomer.subscriber]
+        if len(of_one) >= OF_ONE and not newcomer.address.startswith(LOOPBACK):
+            of_one[0].give_way()
+        elif len(here) >= WAITING:
+            ((most, _),) = Counter(each.subscriber for each in here).most_common(1)
+            next(each for each in here if each.subscriber == most).give_way()
 
 
 async def turn_away(websocket: WebSocket, error: OrionError) -> None:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Header, Query, WebSocket
 from fastapi.requests import HTTPConnection
 
 from controller.api import deps, routing
+from controller.api.access import proxies
 from controller.api.access.refusals import Unauthorized
 from controller.api.deps import Parts
 from controller.api.live import sse, websocket
@@ -100,7 +101,7 @@ async def messages(
         token = _bearer(authorization)
         reader = await _opened(controller, token, watching, websocket.frame, last_event_id)
     else:
-        said = await controller.door.first(line)
+        said = await controller.door.first(line, _caller(controller, line))
         if said is None:
             return
         try:
@@ -111,6 +112,11 @@ async def messages(
             await websocket.turn_away(line, error)
             return
     await websocket.serve(line, controller.live, reader)
+
+
+def _caller(controller: Parts, line: WebSocket) -> str:
+    connected = "" if line.client is None else line.client.host
+    return proxies.caller(connected, line.headers, controller.settings.trusted_proxies)
 
 
 def _bearer(authorization: str) -> str:

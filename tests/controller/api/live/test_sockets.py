@@ -2,6 +2,7 @@
 
 import json
 import logging
+from contextlib import AsyncExitStack
 
 import pytest
 import websockets
@@ -131,19 +132,46 @@ async def test_who_says_nothing_is_not_waited_for(stand: Stand, monkeypatch: pyt
         assert await watching.closed(line) == (4401, "unauthorized")
 
 
-async def test_those_who_have_not_said_who_they_are_are_so_many_at_most(
+async def test_who_says_nothing_keeps_nobody_out(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "WAITING", 2)
+    door = stand.api.app.state.parts.door
+    async with AsyncExitStack() as open_lines:
+        silent = [
+            await open_lines.enter_async_context(websockets.connect(stand.ws_url, proxy=None))
+            for _ in range(5)
+        ]
+        for oldest in silent[:3]:
+            assert await watching.closed(oldest) == (1013, "try_again")
+        assert door.waiting == 2
+        for _ in range(3):
+            async with websockets.connect(stand.ws_url, proxy=None) as line:
+                await line.send(json.dumps({"type": "auth", "token": stand.api.token}))
+                assert (await watching.told(line))["type"] == "ready"
+
+
+async def test_an_address_that_says_nothing_keeps_out_itself_first(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(websocket, "WAITING", 1)
-    async with websockets.connect(stand.ws_url, proxy=None) as first:
-        answer = await unauthorized(stand)
-        assert answer.status_code == 429
-        assert answer.headers["retry-after"] == "5"
-        await first.send(json.dumps({"type": "auth", "token": stand.api.token}))
-        assert (await watching.told(first))["type"] == "ready"
-        async with websockets.connect(stand.ws_url, proxy=None) as second:  # there is room again
-            await second.send(json.dumps({"type": "auth", "token": stand.api.token}))
-            assert (await watching.told(second))["type"] == "ready"
+    monkeypatch.setattr(websocket, "WAITING", 4)
+    monkeypatch.setattr(websocket, "OF_ONE", 2)
+    monkeypatch.setattr(websocket, "LOOPBACK", ("127.0.0.1",))
+
+    def connected(address: str) -> websockets.connect:
+        return websockets.connect(stand.ws_url, proxy=None, local_addr=(address, 0))
+
+    async with AsyncExitStack() as open_lines:
+        slow = await open_lines.enter_async_context(connected("127.0.0.2"))
+        many = [await open_lines.enter_async_context(connected("127.0.0.3")) for _ in range(4)]
+        for oldest in many[:2]:  # there may be two of it
+            assert await watching.closed(oldest) == (1013, "try_again")
+        behind_a_proxy = [
+            await open_lines.enter_async_context(connected("127.0.0.1")) for _ in range(4)
+        ]  # of which there may be as many as of all
+        assert await watching.closed(many[2]) == (1013, "try_again")
+        for oldest in behind_a_proxy[:2]:
+            assert await watching.closed(oldest) == (1013, "try_again")
+        await slow.send(json.dumps({"type": "auth", "token": stand.api.token}))
+        assert (await watching.told(slow))["type"] == "ready"
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", ""])
