@@ -115,6 +115,7 @@ async def test_who_goes_without_a_word_fills_no_log(stand: Stand, caplog: pytest
         ({"Authorization": "Bearer wrong"}, "", 401),
         ({"Origin": "https://evil.example"}, "", 403),
         ({}, "?types=bla", 422),
+        ({}, "?device_id=../x", 422),
     ],
 )
 async def test_who_is_refused_fills_no_log(
@@ -124,6 +125,25 @@ async def test_who_is_refused_fills_no_log(
     await watching.until(lambda: not stand.server.server_state.connections)
 
     assert [each for each in caplog.records if each.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("device_id", "../x"),
+        ("last_event_id", "x" * 65),
+        ("types", "bla"),
+        ("types", "x" * 501),
+        ("command_id", "x" * 200),
+    ],
+)
+async def test_what_does_not_fit_is_told_as_of_any_request(stand: Stand, field: str, value: str) -> None:
+    answer = await unauthorized(stand, f"?{field}={value}", Authorization=f"Bearer {stand.api.token}")
+    by_sse = await watching.refused(stand, stand.api.token, **{field: value})
+
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    assert answer.json()["detail"].startswith(field)
+    assert {**answer.json(), "trace_id": ""} == {**by_sse.json(), "trace_id": ""}
 
 
 async def test_who_says_nothing_is_not_waited_for(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
