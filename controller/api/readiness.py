@@ -7,15 +7,18 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from time import monotonic
 
 from controller.assistant.chat import Assistant
 from controller.services import health
-from controller.store.store import Store, StoreFailed
+from controller.store.store import Store, StoreBusy, StoreFailed
 
 logger = logging.getLogger(__name__)
 
 DATABASE_KEPT = 1.0  # seconds that a finding is told again
 DATABASE_WITHIN = 1.0  # seconds; an orchestrator's probe has little more
+CHANGES_KEPT = 5.0  # seconds that a change is proof, and a look at whether one is taken
+ROOM = 1_048_576  # bytes that a file needs to grow
 MODEL_KEPT = 15.0
 MODEL_WITHIN = 0.5
 LATE = "It does not answer in time."
@@ -89,19 +92,38 @@ class Probes:
         self._database = Check(
             self._look_at_database, kept_s=DATABASE_KEPT, within_s=DATABASE_WITHIN, tasks=tasks
         )
+        self._changes = Check(
+            self._look_for_changes, kept_s=CHANGES_KEPT, within_s=DATABASE_WITHIN, tasks=tasks
+        )
         self._model = Check(self._look_at_model, kept_s=MODEL_KEPT, within_s=MODEL_WITHIN, tasks=tasks)
 
     async def look(self) -> Readiness:
         """Each part by its name."""
-        database, model = await asyncio.gather(self._database.trouble(), self._model.trouble())
+        unread, unchanged, model = await asyncio.gather(
+            self._database.trouble(), self._changes.trouble(), self._model.trouble()
+        )
         broker = None if self._reached() else "The controller has no connection with it."
-        return Readiness({"broker": broker, "database": database, "model": model})
+        return Readiness({"broker": broker, "database": unread or unchanged, "model": model})
 
     async def _look_at_database(self) -> str | None:
         try:
             await self._store.ask(health.answers)
         except StoreFailed:
             return "It cannot be read now."
+        return None
+
+    async def _look_for_changes(self) -> str | None:
+        """What was taken a moment ago is proof enough. Else one is made that leaves all as it is."""
+        room = await self._store.room()
+        if room is not None and room < ROOM:  # a small change might still fit where no order does
+            return "It has no room to grow."
+        taken_at = self._store.took_at
+        if taken_at is not None and monotonic() - taken_at < CHANGES_KEPT:
+            return None
+        try:
+            await self._store.write(health.change)
+        except (StoreBusy, StoreFailed):
+            return "It takes no changes now."
         return None
 
     async def _look_at_model(self) -> str | None:

@@ -108,6 +108,15 @@ class Store:
         """How many units wait for the writer."""
         return self._work.waiting
 
+    @property
+    def took_at(self) -> float | None:
+        """When it took a change last (`time.monotonic`); None: it never did, or failed since."""
+        return self._work.took_at
+
+    async def room(self) -> int | None:
+        """How many bytes are free where its file lies; None: it has none, or that cannot be known."""
+        return await asyncio.to_thread(self._whereabouts.room)
+
     def pools(self) -> dict[str, PoolUse]:
         """The connections of the writer and of the readers."""
         pools = {"writer": self._writer.pool, "readers": self._reader.pool}

@@ -1,5 +1,6 @@
 """Whether a file is where it was: if not, all that is written is gone with its last program, or a new one begun."""
 
+import shutil
 from pathlib import Path
 
 from sqlalchemy import make_url
@@ -54,6 +55,15 @@ class Whereabouts:
                 f"The database {self._path} was taken away or replaced while it is open, so what is written now would "
                 "be lost. Put it back as it was, or stop the controller and restore a backup (orion db restore)."
             )
+
+    def room(self) -> int | None:
+        """How many bytes are free beside it; None: it is a server's, or is there no more."""
+        if self._path is None:
+            return None
+        try:
+            return shutil.disk_usage(self._path.parent).free
+        except OSError:
+            return None
 
     def _there(self) -> tuple[int, int] | None:
         if self._path is None:

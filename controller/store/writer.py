@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from contextlib import nullcontext
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
+from time import monotonic
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 from sqlmodel import Session
@@ -68,6 +69,7 @@ class Writer:
         self._freshness = freshness
         self._most = most
         self._queue: queue.Queue[Unit | None] = queue.Queue(most)
+        self.took_at: float | None = None  # monotonic, of the last change; None: none, or one failed since
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
 
     def start(self) -> None:
@@ -132,9 +134,12 @@ class Writer:
                 after = engines.rows_changed(session.connection())
                 committing = True
             heard, changed = told, after - before
+            if heard or changed:
+                self.took_at = monotonic()
         except _Undone:
             pass
         except (SQLAlchemyError, StoreFailed, _TransactionLost) as error:
+            self.took_at = None
             _fail(wanted, error, committing=committing)
         self._freshness.committed()
         if heard:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import sqlite3
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,6 +15,7 @@ import httpx
 import psycopg
 import pytest
 
+from controller.api import readiness
 from controller.settings import ControllerSettings, ModelSettings
 from controller.store import engine
 from tests.broker.running import RunningBroker
@@ -161,6 +163,15 @@ class Talking(Pump):
                 await asyncio.sleep(0.02)
 
 
+async def until_ready(http: httpx.AsyncClient, database: str) -> httpx.Response:
+    """What the controller says of itself once its database is so: `ok` or `down`."""
+    address = http.base_url.copy_with(path="/readyz")
+    async with asyncio.timeout(WITHIN):
+        while (answer := await http.get(address)).json()["checks"]["database"]["state"] != database:
+            await asyncio.sleep(0.02)
+    return answer
+
+
 async def water(http: httpx.AsyncClient, minutes: int) -> httpx.Response:
     order = {"device_id": "pump", "tool": "water_garden", "arguments": {"minutes": minutes}}
     return await http.post("commands", json=order, headers={"Prefer": "wait=10"})
@@ -171,7 +182,9 @@ async def test_devices_stay_connected_and_nothing_that_was_confirmed_is_lost(
     broker: RunningBroker,
     tmp_path: Path,
     kind: Callable[[Path], Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(readiness, "CHANGES_KEPT", 0.1)
     async with kind(tmp_path) as trouble:
         settings = ControllerSettings(
             data_dir=tmp_path / "data",
@@ -188,6 +201,7 @@ async def test_devices_stay_connected_and_nothing_that_was_confirmed_is_lost(
             await orion.until_online("pump")
             before = (await water(http, 1)).json()
             assert before["status"] == "succeeded"
+            assert (await until_ready(http, "ok")).json()["checks"]["broker"] == {"state": "ok"}
 
             await trouble.begin()
             refused = await water(http, 2)
@@ -205,7 +219,10 @@ async def test_devices_stay_connected_and_nothing_that_was_confirmed_is_lost(
                 assert examined.json()["database"]["trouble"].startswith("The database ")
             assert (examined.json()["devices"] is None) != trouble.readable
 
+            assert (await until_ready(http, "down")).status_code == httpx.codes.SERVICE_UNAVAILABLE
+
             await trouble.end()
+            await until_ready(http, "ok")
             await pump.until_acked(event)
             after = (await water(http, 3)).json()
 
@@ -217,3 +234,26 @@ async def test_devices_stay_connected_and_nothing_that_was_confirmed_is_lost(
             assert [each["arguments"]["minutes"] for each in pump.ran] == [1, 3]
             assert pump.breaks == 0
             await asyncio.to_thread(pump.stop)
+
+
+async def test_a_controller_whose_file_was_taken_away_or_replaced_is_not_ready(
+    broker: RunningBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "CHANGES_KEPT", 0.1)
+    path = tmp_path / "orion.db"
+    settings = ControllerSettings(
+        data_dir=tmp_path / "data",
+        endpoint=broker.controller,
+        identities_dir=broker.settings.directory,
+        database_url=engine.sqlite_url(path),
+        http_port=0,
+        model=ModelSettings(host=NO_MODEL),
+    )
+    async with running_controller(settings) as http:
+        await until_ready(http, "ok")
+        await asyncio.to_thread(path.rename, tmp_path / "elsewhere.db")
+        await until_ready(http, "down")
+        await asyncio.to_thread(shutil.copy, tmp_path / "elsewhere.db", path)
+        assert (await until_ready(http, "down")).json()["checks"]["database"]["why"]
+        await asyncio.to_thread((tmp_path / "elsewhere.db").replace, path)
+        await until_ready(http, "ok")

@@ -3,10 +3,17 @@
 import asyncio
 import threading
 
+import pytest
+
+from controller.api import readiness
 from controller.api.readiness import LATE, Check
+from controller.services import devices, health
+from controller.store import engine
 from controller.store.store import READERS, Session
 from tests.controller.api.conftest import NO_MODEL, Api
 from tests.controller.api.people import as_somebody
+from tests.controller.store.read_only import set_read_only
+from tests.factories import ADMIN, NOON, a_place
 
 
 async def test_who_shows_no_token_learns_that_the_program_lives(api: Api) -> None:
@@ -38,6 +45,53 @@ async def test_a_database_that_cannot_be_read_is_told(api: Api) -> None:
 
     assert answer.status_code == 503
     assert answer.json()["checks"]["database"] == {"state": "down", "why": "It cannot be read now."}
+
+
+async def test_a_database_that_takes_no_changes_is_told_though_it_can_be_read(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "CHANGES_KEPT", 0.0)
+    probes = readiness.Probes(
+        api.store, api.app.state.parts.assistant, reached=lambda: True, tasks=api.app.state.parts.tasks
+    )
+    assert (await probes.look()).troubles["database"] is None
+
+    await asyncio.to_thread(set_read_only, api.store, "ON")
+    found = await probes.look()
+
+    assert (found.word, found.troubles["database"]) == ("unavailable", "It takes no changes now.")
+    await asyncio.to_thread(set_read_only, api.store, "OFF")
+    assert (await probes.look()).troubles["database"] is None
+
+
+async def test_a_database_that_another_program_has_locked_is_told(api: Api) -> None:
+    def hold() -> Session:
+        session = Session(engine.writer(api.store.url))
+        health.change(session)
+        return session
+
+    def let_go(session: Session) -> None:
+        bound = session.get_bind().engine
+        session.close()
+        bound.dispose()
+
+    holding = await asyncio.to_thread(hold)
+    try:
+        answer = await api.http.get("http://orion/readyz")
+    finally:
+        await asyncio.to_thread(let_go, holding)
+
+    assert answer.json()["checks"]["database"] == {"state": "down", "why": LATE}
+
+
+async def test_what_was_changed_a_moment_ago_is_proof_enough(api: Api) -> None:
+    await api.store.write(lambda session: devices.add(session, a_place("nas"), actor=ADMIN, now=NOON))
+    before = api.store.took_at
+
+    answer = await api.http.get("http://orion/readyz")
+
+    assert answer.json()["checks"]["database"] == {"state": "ok"}
+    assert api.store.took_at == before
 
 
 async def test_a_database_that_does_not_answer_keeps_nobody_waiting(api: Api) -> None:
