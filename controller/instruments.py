@@ -14,6 +14,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
+from controller.services.orders import Status
 from controller.store.notices import CommandChanged, Notice
 from controller.store.store import PoolUse
 from controller.store.tables import ToolExecution
@@ -22,6 +23,7 @@ from schemas.topics import Kind
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 OTHER = "other"  # whatever is not known beforehand
+ANSWERED, FAILED, GIVEN_UP = "answered", "failed", "given_up"  # of a request to the model
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 ANSWERS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)  # seconds
 COMMANDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 1800.0)
@@ -37,6 +39,8 @@ class Standing:
     commands: Mapping[str, int] | None = None  # that have not ended, by status
     pools: Mapping[str, PoolUse] = field(default_factory=dict)
     queues: Mapping[str, float] = field(default_factory=dict)
+    streams: Mapping[str, int] = field(default_factory=dict)  # open ones, by kind
+    unidentified: int = 0  # WebSockets of who has not said yet who they are
     broker: bool = False
 
 
@@ -93,6 +97,13 @@ class Instruments:
             buckets=MODELS,
             registry=self._registry,
         )
+        # what never happened yet is 0, and not missing, for whoever compares
+        for status in Status:
+            if status.is_final:
+                self._ended.labels(status.value)
+        for outcome in (ANSWERED, FAILED, GIVEN_UP):
+            self._asked.labels(outcome)
+            self._thinking.labels(outcome)
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """A request was answered; `method` and `route` are of those that are known beforehand."""
@@ -170,6 +181,13 @@ class _Shown(Collector):
                 ("status",),
                 _by_one(standing.commands),
             )
+        yield _family("streams_open", "Live streams by kind.", ("kind",), _by_one(standing.streams))
+        yield _family(
+            "websockets_unidentified",
+            "WebSockets of whoever has not said yet who they are.",
+            (),
+            {(): float(standing.unidentified)},
+        )
         yield _family("queue_length", "What waits, by queue.", ("queue",), _by_one(standing.queues))
         yield _family(
             "db_pool_connections",

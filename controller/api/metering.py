@@ -1,4 +1,4 @@
-"""Each request is counted when its answer has ended, by the template of its route."""
+"""Each request is counted when its answer has ended, by the template of its route; a WebSocket as it begins."""
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -6,7 +6,35 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from controller.instruments import METHODS, OTHER, Instruments, Stopwatch
 
 STREAM = "text/event-stream"
+UPGRADED = 101
+CLOSED = 403  # what the server makes of a WebSocket that is closed before it is one
 NO_ROUTE = "none"  # nothing is at that address, whatever it was
+
+
+class _Answer:
+    """What is known of an answer so far."""
+
+    def __init__(self) -> None:
+        self.status = 500  # unless one is sent
+        self.is_counted = False
+        self._watch = Stopwatch()
+        self._began: float | None = None  # of a stream, which lasts as long as somebody watches
+
+    @property
+    def seconds(self) -> float:
+        return self._watch.seconds if self._began is None else self._began
+
+    def note(self, message: Message) -> None:
+        """Take in what is sent."""
+        match message["type"]:
+            case "http.response.start" | "websocket.http.response.start":
+                self.status = message["status"]
+                if Headers(scope=message).get("content-type", "").startswith(STREAM):
+                    self._began = self._watch.seconds
+            case "websocket.accept":
+                self.status = UPGRADED
+            case "websocket.close" if self.status != UPGRADED:  # before there is one
+                self.status = CLOSED
 
 
 class Metered:
@@ -17,27 +45,27 @@ class Metered:
         self._instruments = instruments
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        watch = Stopwatch()
-        status = 500  # unless one is sent
-        began: float | None = None  # of a stream, which lasts as long as somebody watches
+        answer = _Answer()
 
         async def noting(message: Message) -> None:
-            nonlocal status, began
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                if Headers(scope=message).get("content-type", "").startswith(STREAM):
-                    began = watch.seconds
+            answer.note(message)
+            if answer.status == UPGRADED:  # it lasts as long as somebody watches, and is one already
+                self._count(scope, answer)
             await send(message)
 
         try:
             await self._app(scope, receive, noting)
         finally:
-            self._instruments.answered(
-                known_method(scope), route_of(scope), status, watch.seconds if began is None else began
-            )
+            if answer.status != UPGRADED:
+                self._count(scope, answer)
+
+    def _count(self, scope: Scope, answer: _Answer) -> None:
+        if not answer.is_counted:
+            answer.is_counted = True
+            self._instruments.answered(known_method(scope), route_of(scope), answer.status, answer.seconds)
 
 
 def known_method(scope: Scope) -> str:
@@ -47,5 +75,5 @@ def known_method(scope: Scope) -> str:
 
 
 def route_of(scope: Scope) -> str:
-    """The template of the route that was found for a request; never the path that was asked for."""
-    return getattr(scope.get("route"), "path", NO_ROUTE)
+    """The template of the route that was found for a request, as the API's description has it; never the path asked for."""
+    return getattr(scope.get("route"), "path_format", NO_ROUTE)

@@ -76,6 +76,10 @@ class Hub:
         """How many watch."""
         return len(self._readers)
 
+    def count_of(self, wrap: Wrap) -> int:
+        """How many watch by one kind of line."""
+        return sum(reader.wrap is wrap for reader in self._readers)
+
     def hear(self, notice: Notice) -> None:
         """Tell what a committed transaction announced, and look again at whom it lets see what."""
         if self._doubts.hear(notice):

@@ -6,6 +6,7 @@ import logging
 from fastapi import APIRouter, Response
 
 from controller.api.deps import Controller, Parts, SeeingAll
+from controller.api.live import sse, websocket
 from controller.api.shapes.problems import EDGE, refusals
 from controller.instruments import CONTENT_TYPE, Standing
 from controller.services import census
@@ -34,6 +35,11 @@ async def metrics(controller: Controller, _actor: SeeingAll) -> Response:
         commands=counted.commands if counted else None,
         pools=controller.store.pools(),
         queues={"writer": controller.store.waiting, **controller.devices_door.queues()},
+        streams={
+            "sse": controller.live.count_of(sse.event),
+            "websocket": controller.live.count_of(websocket.frame),
+        },
+        unidentified=controller.door.waiting,
         broker=controller.devices_door.connected,
     )
     text = await asyncio.to_thread(controller.instruments.render, standing)

@@ -6,10 +6,8 @@ from time import time
 
 from controller.assistant.providers.provider import ChatMessage, Completed, Piece, Provider, ToolSpec, fold
 from controller.errors import ProviderError
-from controller.instruments import Instruments, Stopwatch
+from controller.instruments import ANSWERED, FAILED, GIVEN_UP, Instruments, Stopwatch
 from schemas.spans import Spans
-
-ANSWERED, FAILED, GIVEN_UP = "answered", "failed", "given_up"
 
 
 class Metered:

@@ -67,6 +67,31 @@ async def test_requests_are_counted_by_the_template_of_their_route(api: Api, lap
     assert "made" not in text.lower()
 
 
+async def test_a_route_is_named_as_the_description_names_it(api: Api) -> None:
+    await api.http.get("memory/somebody/any/thing")
+    await api.http.get("http://orion/docs/assets/nothing.js")
+    described = set((await api.http.get("openapi.json")).json()["paths"])
+
+    routes = labels_of(await scrape(api), "http_requests_total", "route") - {"none"}
+    assert [route for route in routes if ":" in route] == []
+    assert described & routes
+
+
+def test_what_never_happened_yet_is_zero() -> None:
+    samples = scraped(Instruments().render(Standing()).decode())
+
+    ended = {"succeeded", "failed", "denied", "rejected", "expired", "cancelled", "interrupted"}
+    assert labels_of(samples, "commands_total", "status") == ended
+    asked = {"answered", "failed", "given_up"}
+    assert labels_of(samples, "llm_requests_total", "outcome") == asked
+    assert labels_of(samples, "llm_duration_seconds_count", "outcome") == asked
+    assert not any(
+        found
+        for (name, _), found in samples.items()
+        if name.startswith(("commands", "llm")) and not name.endswith("_created")
+    )
+
+
 async def test_an_answer_that_failed_is_counted_too(api: Api) -> None:
     def boom() -> None:
         raise RuntimeError("a defect")
