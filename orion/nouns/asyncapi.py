@@ -2,9 +2,11 @@
 
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 import typer
 
+from orion.config.addresses import mqtt_address
 from orion.verbs import Invocation, verb
 
 
@@ -14,13 +16,18 @@ def register(app: typer.Typer) -> None:
 
 
 def asyncapi(invocation: Invocation) -> None:
-    """Print the AsyncAPI 3.0 document of every topic and message, with this installation's prefix.
+    """Print the AsyncAPI 3.0 document of every topic and message, with this installation's prefix and ports.
 
     It is YAML, or JSON with `--json`. Nothing needs to be running.
     """
-    from schemas.document.asyncapi import document
+    from schemas.document.asyncapi import Broker, document
 
-    found = document(invocation.settings.prefix)
+    settings = invocation.settings
+    broker = Broker(port=settings.mqtt_port, tls_port=settings.mqtt_tls_port or None)
+    if settings.mqtt_url is not None:
+        _, port = mqtt_address(settings)
+        broker = Broker.elsewhere(port, tls=urlsplit(settings.mqtt_url).scheme == "mqtts")
+    found = document(settings.prefix, broker)
     if not invocation.terminal.answer(found):
         invocation.terminal.write(as_yaml(found).rstrip("\n"))
 

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 import yaml
 
 from schemas.document.asyncapi import document
@@ -27,6 +28,32 @@ def test_both_forms_say_the_same_with_this_installations_prefix() -> None:
 
     assert yaml.safe_load(as_yaml.stdout) == json.loads(as_json.stdout) == document("home/orion")
     assert "orion/v1" not in as_yaml.stdout.replace("home/orion/v1", "")
+
+
+@pytest.mark.parametrize(
+    ("settings", "servers"),
+    [
+        ({}, {"local": "mqtt localhost 1883", "network": "mqtts localhost 8883"}),
+        (
+            {"ORION_MQTT_PORT": "21883", "ORION_MQTT_TLS_PORT": "28883"},
+            {"local": "mqtt localhost 21883", "network": "mqtts localhost 28883"},
+        ),
+        ({"ORION_MQTT_TLS_PORT": "0"}, {"local": "mqtt localhost 1883"}),
+        ({"ORION_MQTT_URL": "mqtts://secret.name:9883"}, {"network": "mqtts broker.example 9883"}),
+        ({"ORION_MQTT_URL": "mqtt://secret.name"}, {"local": "mqtt broker.example 1883"}),
+    ],
+)
+def test_it_says_where_this_installations_broker_listens(
+    settings: dict[str, str], servers: dict[str, str]
+) -> None:
+    printed = orion("asyncapi", "--json", environment=clean_environment(**settings)).stdout
+
+    assert "secret.name" not in printed
+    found = {
+        name: (each["protocol"], *(value["default"] for value in each["variables"].values()))
+        for name, each in json.loads(printed)["servers"].items()
+    }
+    assert {name: " ".join(each) for name, each in found.items()} == servers
 
 
 def test_the_official_parser_finds_nothing_wrong(node_modules: Path) -> None:

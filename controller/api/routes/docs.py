@@ -17,7 +17,8 @@ from controller.api import docs, routing, shapes
 from controller.api.deps import Controller
 from controller.api.docs import contract, pages
 from controller.api.shapes import Json, Shown
-from schemas.document.asyncapi import document
+from controller.settings import ControllerSettings
+from schemas.document.asyncapi import Broker, document
 
 mimetypes.init()  # it reads files, which the first who asks for a sheet would wait for
 
@@ -33,8 +34,9 @@ def api() -> HTMLResponse:
 
 @router.get("/docs/async", include_in_schema=False)
 def mqtt(controller: Controller) -> HTMLResponse:
-    """What travels over MQTT, with this installation's prefix."""
-    return _page(_mqtt(controller.settings.prefix), pages.READ_ONLY)
+    """What travels over MQTT, with this installation's prefix and ports."""
+    settings = controller.settings
+    return _page(_mqtt(settings.prefix, _broker(settings)), pages.READ_ONLY)
 
 
 @router.get(f"{routing.PREFIX}/openapi.json", include_in_schema=False)
@@ -46,7 +48,7 @@ def openapi(request: Request) -> JSONResponse:
 @described.get("/asyncapi.json")
 def asyncapi(controller: Controller) -> Annotated[Json, Shown(shapes.AsyncApi)]:
     """What travels over MQTT, as an AsyncAPI 3.0 document; needs no token, like this API's own document."""
-    return document(controller.settings.prefix)
+    return document(controller.settings.prefix, _broker(controller.settings))
 
 
 router.routes.append(Mount(pages.ASSETS, StaticFiles(directory=Path(docs.__path__[0], "assets"))))
@@ -68,5 +70,12 @@ def _api() -> str:
 
 
 @lru_cache(maxsize=1)
-def _mqtt(prefix: str) -> str:
-    return contract.page(document(prefix))
+def _mqtt(prefix: str, broker: Broker) -> str:
+    return contract.page(document(prefix, broker))
+
+
+def _broker(settings: ControllerSettings) -> Broker:
+    endpoint = settings.endpoint
+    if settings.identities_dir is None:
+        return Broker.elsewhere(endpoint.port, tls=endpoint.tls is not None)
+    return Broker(port=endpoint.port, tls_port=settings.join_port or None)

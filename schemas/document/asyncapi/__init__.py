@@ -3,6 +3,6 @@
 It is written from the models, the topics and the table of channels; `orion asyncapi` prints it.
 """
 
-from schemas.document.asyncapi.document import document
+from schemas.document.asyncapi.document import Broker, document
 
-__all__ = ["document"]
+__all__ = ["Broker", "document"]

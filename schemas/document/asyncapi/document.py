@@ -1,5 +1,6 @@
 """The document itself: who speaks where, to whom, about what; nothing in it is written twice."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from schemas.document.asyncapi import messages, paths, prose
@@ -11,9 +12,27 @@ _SESSION = 7 * 86_400  # seconds that our own programs ask the broker to keep fo
 _KEEPALIVE = 30  # seconds
 
 
-def document(prefix: str = DEFAULT_PREFIX) -> Json:
-    """The document of an installation with this prefix."""
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where an installation's broker listens; a port that is None is no listener of it."""
+
+    host: str = "localhost"
+    port: int | None = 1883
+    tls_port: int | None = 8883
+    local: str = "The broker on its own computer; nobody else reaches it."
+    network: str = "The same broker for other computers, by TLS."
+
+    @classmethod
+    def elsewhere(cls, port: int, *, tls: bool) -> "Broker":
+        """One that is not this computer's. Which one it is stands in no document, which everybody reads."""
+        says = "The broker, which is run elsewhere."
+        return cls("broker.example", None if tls else port, port if tls else None, says, says)
+
+
+def document(prefix: str = DEFAULT_PREFIX, broker: Broker | None = None) -> Json:
+    """The document of an installation with this prefix and this broker."""
     topics = Topics(prefix)
+    broker = broker or Broker()
     return {
         "asyncapi": "3.0.0",
         "id": "urn:orion:wire:1",
@@ -25,8 +44,12 @@ def document(prefix: str = DEFAULT_PREFIX) -> Json:
         },
         "defaultContentType": messages.JSON,
         "servers": {
-            "local": _server("mqtt", "1883", "The broker on its own computer; nobody else reaches it."),
-            "network": _server("mqtts", "8883", "The same broker for other computers, by TLS."),
+            name: _server(protocol, broker.host, port, says)
+            for name, protocol, port, says in (
+                ("local", "mqtt", broker.port, broker.local),
+                ("network", "mqtts", broker.tls_port, broker.network),
+            )
+            if port is not None
         },
         "channels": paths.channels(topics),
         "operations": paths.operations(),
@@ -43,15 +66,15 @@ def document(prefix: str = DEFAULT_PREFIX) -> Json:
     }
 
 
-def _server(protocol: str, port: str, says: str) -> Json:
+def _server(protocol: str, host: str, port: int, says: str) -> Json:
     return {
         "host": "{host}:{port}",
         "protocol": protocol,
         "protocolVersion": "5.0",
         "description": says,
         "variables": {
-            "host": {"default": "localhost", "description": "Where the broker is."},
-            "port": {"default": port, "description": "Its port, a setting of the installation."},
+            "host": {"default": host, "description": "Where the broker is."},
+            "port": {"default": str(port), "description": "Its port, a setting of the installation."},
         },
         "security": [{"$ref": "#/components/securitySchemes/identity"}],
         "bindings": {

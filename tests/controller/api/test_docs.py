@@ -10,7 +10,7 @@ import pytest
 
 from controller.api import docs
 from controller.api.docs import contract, pages
-from schemas.document.asyncapi import document
+from schemas.document.asyncapi import Broker, document
 from tests.controller.api import documented
 from tests.controller.api.conftest import Api
 
@@ -150,8 +150,19 @@ async def test_the_page_of_the_contract_shows_all_of_the_document(api: Api) -> N
     assert {each.removeprefix("#") for each in page.links if each.startswith("#")} <= set(page.ids)
 
 
+async def test_the_contract_says_where_this_installations_broker_listens(api: Api) -> None:
+    servers = (await api.http.get("asyncapi.json")).json()["servers"]
+    page = (await api.http.get("http://orion/docs/async")).text
+
+    assert [each["variables"]["port"]["default"] for each in servers.values()] == ["9"]  # as the test has it
+    assert "port 9." in page
+    assert "1883" not in page.partition('id="channels"')[0].partition('id="servers"')[2]
+
+
 async def test_the_documents_themselves_need_no_token(api: Api) -> None:
-    assert (await as_stranger(api, "/api/v1/asyncapi.json")).json() == document()
+    assert (await as_stranger(api, "/api/v1/asyncapi.json")).json() == document(
+        broker=Broker(port=9, tls_port=None)
+    )
     assert (await as_stranger(api, "/api/v1/openapi.json")).json() == documented.document()
 
 
