@@ -37,7 +37,7 @@ def follow(client: Client, say: Callable[[str], None], **query: object) -> Itera
             if last is None or _is_final(error):
                 raise
             if not away:
-                say(f"{error} It is waited for.")
+                say(f"{str(error).rstrip('.')}. It is waited for.")
             away = True
         time.sleep(pause)
         pause = min(LONGEST, 2 * pause)

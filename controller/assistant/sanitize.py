@@ -43,9 +43,9 @@ def exact(text: str, limit: int) -> str:
     (a full-width slash) stands there as an escape.
     """
     shown = "".join(_shown(character) for character in text[: limit + 1])
-    if shown != shown.strip():
-        shown = f"'{shown}'"
-    return shown if len(text) <= limit and len(shown) <= limit + 2 else shown[: limit - len(CUT)] + CUT
+    if len(text) > limit or len(shown) > limit:
+        shown = shown[: limit - len(CUT)] + CUT
+    return shown if shown == shown.strip() else f"'{shown}'"
 
 
 def _shown(character: str) -> str:

@@ -52,6 +52,7 @@ def of(session: Session, name: str, *, sight: Sight) -> Timeline:
     Raises:
         UnknownTrace: to them nothing of that name is on record.
     """
+    name = name.lower()  # as all that is on record is; people type what they read elsewhere
     one = session.get(ToolExecution, name)
     if one is not None and not sight.command(one):
         raise UnknownTrace(name)

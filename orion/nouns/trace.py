@@ -1,12 +1,16 @@
 """`orion trace`: the way of one command or of all that one request set in motion, with times."""
 
+import re
 from typing import Annotated
 
 import typer
 
+from controller.assistant import sanitize
 from orion.client import Json, segment
-from orion.verbs import Invocation, verb
+from orion.verbs import Failure, Invocation, verb
 
+ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
+SHOWN = 80  # characters of what is none
 COLUMNS = {
     "at": "at",
     "after": "after",
@@ -36,6 +40,9 @@ def trace(
     It is read from what the controller has on record; an administrator sees what only the audit knows, too.
     """
     terminal = invocation.terminal
+    if not ID.fullmatch(name):
+        said = f"{sanitize.exact(name, SHOWN) or 'Nothing'} is no id of a command or a trace."
+        raise Failure(said, code="not_found")
     found = invocation.client.get(f"/traces/{segment(name)}")
     if terminal.answer(found):
         return

@@ -1,12 +1,14 @@
 """`orion watch`: what happens, as it happens."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Annotated, Any
 
 import typer
 
+from controller.assistant import sanitize
 from orion import stream
-from orion.client import Json
+from orion.client import Json, Refused, segment
 from orion.exits import INTERRUPTED, Exit
 from orion.nouns.records import in_words
 from orion.terminal import Terminal, moment, values
@@ -62,12 +64,23 @@ def watch(
         "command_id": commands or None,
     }
     try:
+        _say_unseen(invocation, devices or [])
         for message in stream.follow(invocation.client, terminal.say, **query):
             if not terminal.answer(message):
                 _show(terminal, message)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     return Exit.DONE
+
+
+def _say_unseen(invocation: Invocation, devices: Iterable[str]) -> None:
+    """Say which of these devices are not there to be seen: one may come yet, so they are watched all the same."""
+    for device in devices:
+        try:
+            invocation.client.get(f"/devices/{segment(device)}")
+        except Refused as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                invocation.terminal.say(f"There is no device {sanitize.exact(device, 80)} that you see.")
 
 
 def _show(terminal: Terminal, message: Json) -> None:

@@ -1,5 +1,7 @@
 """`orion trace` tells the way of a command and of all that one request set in motion."""
 
+import pytest
+
 from tests.orion.installation import Installation
 
 
@@ -50,3 +52,26 @@ def test_what_is_not_on_record_is_said(installation: Installation) -> None:
     refused = installation.data("trace", "4bf92f3577b34da6a3ce929d0e0e4736", exit_code=1)
 
     assert refused["error"]["code"] == "not_found"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("../devices", "../devices is no id"),
+        ("", "Nothing is no id"),
+        ("a b", "a b is no id"),
+        ("x" * 65, "is no id"),
+    ],
+)
+def test_what_is_no_id_is_said_to_be_none(installation: Installation, name: str, said: str) -> None:
+    refused = installation.data("trace", name, exit_code=1)["error"]
+
+    assert refused["code"] == "not_found"
+    assert said in refused["message"]
+
+
+def test_an_id_may_be_typed_in_capitals(installation: Installation) -> None:
+    made = installation.data("run", "laptop", "create_directory", "path=Capitals")
+
+    for name in (made["trace_id"], made["command_id"]):
+        assert installation.data("trace", name.upper())["trace_id"] == made["trace_id"]

@@ -67,6 +67,16 @@ def test_what_cannot_be_watched_is_said_at_once(installation: Installation, word
     assert installation.data("watch", *words, exit_code=2)["error"]["code"] == "invalid_arguments"
 
 
+def test_a_device_that_is_not_there_is_said_not_to_be(installation: Installation) -> None:
+    looking = Looking(installation, "watch", "--device", "nope", "--device", "laptop")
+    until(lambda: "Watching as admin" in looking.seen)
+    looking.process.send_signal(signal.SIGINT)
+    looking.end()
+
+    assert "There is no device nope that you see" in looking.seen
+    assert "laptop" not in looking.seen.partition("Watching")[0]
+
+
 def test_a_controller_that_is_started_again_is_waited_for_and_the_gap_is_told(tmp_path: Path) -> None:
     with running(tmp_path / "home", "--no-node") as own:
         looking = Looking(own, "watch", "--type", "device_register")
@@ -76,6 +86,7 @@ def test_a_controller_that_is_started_again_is_waited_for_and_the_gap_is_told(tm
         until(lambda: not controller.is_running() or controller.status() == psutil.STATUS_ZOMBIE)
 
         until(lambda: "the controller was started again" in looking.seen)
+        assert ". It is waited for." in looking.seen
         own.data("devices", "add", "lamp")
         until(lambda: "never_seen" in looking.seen)
 

@@ -84,3 +84,29 @@ def test_any_value_is_bounded(value: JsonValue, limit: int) -> None:
 
     assert type(kept) is type(value)
     assert is_cut or len(str(kept)) <= 4 * limit + 100
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("ends in a blank ", "'ends in a blank '"),
+        ("x" * 10, "x" * 10),
+        ("x" * 11, "x" * 7 + "..."),
+        ("xxxxxxxxxx y", "xxxxxxx..."),  # the blank at which it is cut is not its end
+        (" xxxxxxxxxxxx", "' xxxxxx...'"),
+        ("\x1b\x1b\x1b", "\\x1b\\x1..."),
+    ],
+)
+def test_what_is_shown_exactly_is_quoted_only_for_blanks_at_its_own_ends(text: str, shown: str) -> None:
+    limit = 20 if "ends" in text else 10
+    assert sanitize.exact(text, limit) == shown
+
+
+@given(st.text(), st.integers(4, 40))
+def test_what_is_shown_exactly_is_bounded_and_has_no_stray_quote(text: str, limit: int) -> None:
+    shown = sanitize.exact(text.replace("'", ""), limit)
+
+    assert len(shown) <= limit + 2
+    assert shown.count("'") in (0, 2)
+    assert shown == shown.strip()
