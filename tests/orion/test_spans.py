@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ import pytest
 from orion import looking_on
 from orion.config.fields import resolved
 from orion.config.settings import Settings
+from schemas.topics import Kind, Topics
 from schemas.traces import Trace
+from schemas.wire import format_instant
 from tests import fakes
 from tests.collector import Collector, Told
-from tests.orion.installation import Installation, running, until
+from tests.orion.installation import Installation, another_node, running, until
 
 CALLER = Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7")
 SERVER, PRODUCER, CONSUMER = 2, 4, 5  # kinds, as the protocol numbers them
@@ -47,6 +50,7 @@ def check_unbroken(spans: list[Told]) -> None:
     known = {span.span_id for span in spans} | {CALLER.span_id}
     assert len(known) == len(spans) + 1  # no id is there twice
     assert [span.name for span in spans if span.parent_id not in known] == []
+    assert len([span for span in spans if span.parent_id == CALLER.span_id]) == 1
 
 
 def test_a_command_is_one_unbroken_trace_from_the_request_to_the_device(tmp_path: Path) -> None:
@@ -99,6 +103,90 @@ def test_a_sentence_is_one_trace_over_the_model_and_what_it_ordered(tmp_path: Pa
     command = one(spans, "command create_directory")
     assert command.parent_id == one(spans, "policy").span_id
     assert one(spans, "tool create_directory").parent_id == command.span_id
+
+
+def test_a_request_by_mqtt_is_one_trace_of_its_own(tmp_path: Path) -> None:
+    with Collector() as collector:
+        with running(tmp_path, ORION_OTEL_ENDPOINT=collector.url) as installation:
+            say_by_mqtt(installation, "mia", "make a folder Said on my laptop")
+            until(lambda: "command create_directory" in {span.name for span in collector.spans})
+        request = one(collector.spans, "mqtt request")
+        spans = collector.of(request.trace_id)
+
+    assert (request.parent_id, request.kind) == ("", CONSUMER)
+    known = {span.span_id for span in spans}
+    assert [span.name for span in spans if span.parent_id not in known] == ["mqtt request"]
+    assert len(known) == len(spans)
+    turn = one(spans, "turn")
+    assert turn.parent_id == request.span_id
+    command = one(spans, "command create_directory")
+    assert (command.facts["orion.user"], command.facts["orion.via"]) == ("mia", "mqtt")
+    assert one(spans, "tool create_directory").parent_id == command.span_id
+
+
+def test_a_command_that_waited_for_a_person_is_one_trace(tmp_path: Path) -> None:
+    with Collector() as collector:
+        with running(tmp_path, ORION_OTEL_ENDPOINT=collector.url) as installation:
+            installation.data("run", "laptop", "create_directory", "path=Old")
+            answer = post(installation, "ask", {"text": "Delete the folder Old on my laptop"})
+            [call] = json.loads(answer.text.splitlines()[-1])["calls"]
+            assert call["status"] == "awaiting_approval"
+            decided = installation.data("approvals", "approve", call["approval_id"])
+            assert [each["status"] for each in decided["results"]] == ["succeeded"]
+        spans = collector.of(CALLER.trace_id)
+
+    check_unbroken(spans)
+    assert one(spans, "POST /api/v1/ask").parent_id == CALLER.span_id
+    command = of_command(spans, call["command_id"])
+    parts = {span.name for span in parts_of(spans, command)}
+    assert parts == {"approval", "mqtt publish", "mqtt reply", f"tool {command.facts['orion.tool']}"}
+    assert "POST /api/v1/approvals/{approval_id}/approve" not in {span.name for span in spans}
+
+
+def test_an_order_to_a_group_is_one_trace_over_all_of_its_devices(tmp_path: Path) -> None:
+    order = {"group": "lab", "tool": "create_directory", "arguments": {"path": "Lab"}}
+    with Collector() as collector:
+        with (
+            running(tmp_path / "home", ORION_OTEL_ENDPOINT=collector.url) as installation,
+            another_node(installation, tmp_path / "nas", "nas"),
+        ):
+            for device in ("laptop", "nas"):
+                installation.data("devices", "policy", device, "--group", "lab")
+            parent = post(installation, "commands", order).json()
+            until(lambda: len(tools(collector.of(CALLER.trace_id))) == 2)
+            until(
+                lambda: installation.data("commands", "show", parent["command_id"])["status"] == "succeeded"
+            )
+        spans = collector.of(CALLER.trace_id)
+
+    check_unbroken(spans)
+    whole = of_command(spans, parent["command_id"])
+    children = [span for span in parts_of(spans, whole) if span.name == "command create_directory"]
+    assert {child.facts["orion.device_id"] for child in children} == {"laptop", "nas"}
+    assert {span.parent_id for span in tools(spans)} == {child.span_id for child in children}
+
+
+def tools(spans: list[Told]) -> list[Told]:
+    return [span for span in spans if span.name.startswith("tool ")]
+
+
+def of_command(spans: list[Told], command_id: str) -> Told:
+    (found,) = [
+        span
+        for span in spans
+        if span.name.startswith("command ") and span.facts["orion.command_id"] == command_id
+    ]
+    return found
+
+
+def say_by_mqtt(installation: Installation, username: str, text: str) -> None:
+    """A request of a new user with a plain client."""
+    made = installation.data("users", "add", username, "--role", "operator")["mqtt"]
+    request = {"id": "r1", "text": text, "at": format_instant(datetime.now(UTC))}
+    words = ["mosquitto_pub", "-h", made["host"], "-p", str(made["port"]), "-V", "mqttv5", "-q", "1"]
+    words += ["-u", made["username"], "-P", made["password"], "-i", made["client_id"]]
+    words += ["-t", Topics().user(username, Kind.REQUEST), "-m", json.dumps(request)]
+    subprocess.run(words, check=True, timeout=30)
 
 
 def test_what_fails_is_told_as_failed_and_the_standards_variable_does_too(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from controller.services.policy import Verdict
 from controller.services.rollouts import members, progress
 from controller.services.rollouts.pace import Pace
 from controller.store.tables import Device, ToolExecution
+from schemas import traces
 from schemas.assistant import ApprovalCommand
 from schemas.devices import Risk
 from schemas.errors import ErrorBody
@@ -54,6 +55,7 @@ def submit(session: Session, request: GroupRequest, *, actor: Actor, now: dateti
     children: list[ToolExecution] = []
     with session.no_autoflush:  # hundreds of rows leave in one statement, not one by one
         session.add(parent)
+        origin = replace(origin, asked_in=traces.of_command(parent.trace_id, parent.id).span_id)
         for device in found:
             order = replace(request.order, device_id=device.device_id)
             child = commands.judge(session, order, device=device, actor=actor, now=now, origin=origin)

@@ -1,10 +1,12 @@
 """Rights are judged while a stream is open: what ends or changes them ends or changes it."""
 
+import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
+import websockets
 
 from controller.api.live import judging
 from controller.services import devices, events, identities, users
@@ -124,6 +126,18 @@ async def test_a_token_that_ends_ends_the_stream(
         assert (await reader.rest())[-1]["data"] == END
         assert await watching.closed(line) == (4401, "unauthorized")
     assert (await watching.refused(stand, token)).status_code == 401
+
+
+async def test_a_token_that_has_ended_opens_nothing_as_the_first_message_either(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokenring, "LIVES", timedelta(seconds=-1))
+    token = await watching.token_of(stand.api, "otto", UserRole.OPERATOR)
+    async with websockets.connect(stand.ws_url, proxy=None) as line:
+        await line.send(json.dumps({"type": "auth", "token": token}))
+
+        assert await watching.closed(line) == (4401, "unauthorized")
+    assert stand.live.count == 0
 
 
 async def test_a_key_that_ends_ends_the_stream(stand: Stand) -> None:
