@@ -6,14 +6,14 @@ caller who names another's trace stands beside it in a timeline, under their own
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from controller.api.metering import known_method, route_of
+from controller.api.metering import UPGRADED, known_method, route_of
 from schemas import traces
 from schemas.spans import Spans
 from schemas.traces import Trace
 
 ANSWERED = "Trace-Id"  # on every answer
 _RAW = ANSWERED.lower().encode()
-_BEGINNINGS = frozenset({"http.response.start", "websocket.http.response.start"})
+_BEGINNINGS = frozenset({"http.response.start", "websocket.http.response.start", "websocket.accept"})
 FAULT = 500  # the least status that says that the fault is ours
 
 
@@ -37,8 +37,8 @@ class Traced:
 
             async def telling(message: Message) -> None:
                 if message["type"] in _BEGINNINGS:
-                    message["headers"] = [*message["headers"], (_RAW, trace.trace_id.encode())]
-                    told["http.response.status_code"] = status = message["status"]
+                    message["headers"] = [*message.get("headers", ()), (_RAW, trace.trace_id.encode())]
+                    told["http.response.status_code"] = status = message.get("status", UPGRADED)
                     if status >= FAULT:
                         told["failed"] = f"HTTP {status}"
                 await send(message)

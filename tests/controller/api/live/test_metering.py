@@ -4,6 +4,7 @@ import json
 
 import websockets
 
+from schemas.spans import Span
 from tests.controller.api.live import watching
 from tests.controller.api.live.lines import unauthorized
 from tests.controller.api.live.watching import Stand
@@ -33,6 +34,22 @@ async def test_a_websocket_is_counted_as_it_begins_and_one_that_is_refused_by_it
         assert value(after, "http_requests_total", status=status, **ROUTE) == 1, status
     assert value(after, "http_requests_total", status="500", **ROUTE) == 0
     assert value(after, "http_request_duration_seconds_count", **ROUTE) == 4
+
+
+async def test_a_websocket_says_its_trace_whether_or_not_it_is_one(stand: Stand) -> None:
+    told: list[Span] = []
+    spans = stand.api.app.state.parts.spans
+    spans._tell = told.append
+    async with watching.socket(stand) as line:
+        assert line.response is not None
+        traces = [line.response.headers["trace-id"]]
+    traces.append((await unauthorized(stand, Authorization="Bearer wrong")).headers["trace-id"])
+    await watching.until(lambda: len(told) == 2)
+
+    assert {span.trace.trace_id: span.facts["http.response.status_code"] for span in told} == dict(
+        zip(traces, (101, 401), strict=True)
+    )
+    assert {span.name for span in told} == {"GET /api/v1/stream"}
 
 
 async def test_open_streams_are_counted_by_their_kind_and_apart_from_who_is_unknown(stand: Stand) -> None:
