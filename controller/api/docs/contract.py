@@ -60,7 +60,7 @@ def _contents(document: Json) -> Markup:
 def _server(name: str, server: Json) -> Markup:
     values = ", ".join(f"{key} {each['default']}" for key, each in server["variables"].items())
     return Markup(
-        '<section><h3>{} <code>{}://{}</code></h3>{}<p class="quiet">MQTT {}; unless set otherwise: {}.</p></section>'
+        '<section><h3>{} <code>{}://{}</code></h3>{}<p class="quiet">MQTT {}; here: {}.</p></section>'
     ).format(
         name,
         server["protocol"],
