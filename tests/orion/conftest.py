@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from orion.signin import Kept
 from tests.databases import SWAPPED, Databases, kind_for, one_a_folder
 from tests.orion.installation import Installation, running
+from tests.orion.signing_in import PASSWORD
 
 
 @pytest.fixture(autouse=True)
@@ -43,3 +45,15 @@ def installation(request: pytest.FixtureRequest) -> Installation:
     kind = kind_for(request.path.name, request.config)
     found: Installation = request.getfixturevalue(f"installation_on_{kind}")
     return found
+
+
+@pytest.fixture
+def mia(installation: Installation) -> Iterator[Kept]:
+    """An operator with a password; where her sign-in is kept."""
+    kept = Kept(installation.home / "data" / "sign-in.json")
+    installation.data("users", "add", "mia", "--role", "operator")
+    done = installation.orion("users", "password", "mia", stdin=f"{PASSWORD}\n")
+    assert done.returncode == 0, done.stderr
+    yield kept
+    kept.forget()
+    installation.data("users", "remove", "mia")

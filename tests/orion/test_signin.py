@@ -1,44 +1,18 @@
 """`orion login` and `orion logout`: who the command line speaks as, and what is left behind."""
 
 import json
-import os
-import pty
-import signal
 import stat
 import subprocess
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
-from orion.signin import Kept, SignIn
-from tests.orion.installation import ORION, READY_WITHIN, Installation, running, until
-
-PASSWORD, OTHER = "nine lives of a cat", "a dog has only one"
-
-
-@pytest.fixture
-def mia(installation: Installation) -> Iterator[Kept]:
-    """An operator with a password; where her sign-in is kept."""
-    kept = Kept(installation.home / "data" / "sign-in.json")
-    installation.data("users", "add", "mia", "--role", "operator")
-    done = installation.orion("users", "password", "mia", stdin=f"{PASSWORD}\n")
-    assert done.returncode == 0, done.stderr
-    yield kept
-    kept.forget()
-    installation.data("users", "remove", "mia")
-
-
-def login(installation: Installation, *lines: str) -> subprocess.CompletedProcess[str]:
-    return installation.orion("login", "mia", stdin="".join(f"{line}\n" for line in lines))
-
-
-def changed(kept: Kept, **values: Any) -> None:
-    kept.path.write_text(json.dumps(json.loads(kept.path.read_text()) | values))
+from orion.signin import Kept
+from tests.orion.installation import ORION, READY_WITHIN, Installation, until
+from tests.orion.signing_in import OTHER, PASSWORD, changed, login
 
 
 def test_who_signs_in_is_who_asks_until_they_sign_out(installation: Installation, mia: Kept) -> None:
@@ -230,25 +204,6 @@ def waits_for(program: subprocess.Popen[str], lock: Path) -> bool:
     return any(each.path == str(lock) for each in psutil.Process(program.pid).open_files())
 
 
-def test_one_that_is_over_says_how_to_go_on(installation: Installation, mia: Kept) -> None:
-    login(installation, PASSWORD)
-    installation_token = SignIn(**json.loads(mia.path.read_text()))
-    mia.forget()
-    installation.data("users", "disable", "mia")
-    mia.write(installation_token)
-
-    at_once = installation.orion("whoami")
-    changed(mia, ends_at=0.0)
-    later = installation.orion("whoami")
-    out = installation.orion("logout")
-
-    for done in (at_once, later):
-        assert done.returncode == 3
-        assert "orion login mia" in done.stderr
-    assert out.returncode == 0
-    assert installation.data("whoami")["username"] == "admin"
-
-
 def test_whoever_is_signed_in_changes_their_own_password_by_the_current_one(
     installation: Installation, mia: Kept
 ) -> None:
@@ -262,121 +217,3 @@ def test_whoever_is_signed_in_changes_their_own_password_by_the_current_one(
     assert "Sign in again" in done.stderr
     assert mia.read() is None
     assert login(installation, OTHER).returncode == 0
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"{",
-        b"[]",
-        b"null",
-        b"\xff",
-        b"[" * 100_000,
-        b'{"username": "mia"}',
-        b'{"username": "mia", "access_token": "a\\nb", "refresh_token": "r", "ends_at": 9999999999.0}',
-        b'{"username": "mia", "access_token": "a", "refresh_token": "r", "ends_at": "x"}',
-        b'{"username": "mia", "access_token": "a", "refresh_token": "r", "ends_at": NaN}',
-        b'{"username": "mia", "access_token": 1, "refresh_token": "r", "ends_at": 1.0}',
-    ],
-)
-def test_a_damaged_one_makes_nobody_the_administrator(
-    installation: Installation, mia: Kept, content: bytes
-) -> None:
-    mia.path.write_bytes(content)
-
-    asked = installation.data("whoami", exit_code=1)
-    password = installation.data("users", "password", "mia", "--once", exit_code=1)
-    out = installation.data("logout")
-
-    assert password == asked
-    for part in (str(mia.path), "orion login", "orion logout"):
-        assert part in asked["error"]["message"]
-    assert out == {"username": None, "ended": False}
-    assert not mia.path.exists()
-    assert installation.data("whoami")["username"] == "admin"
-
-
-def test_one_that_was_cut_off_is_replaced_by_signing_in(installation: Installation, mia: Kept) -> None:
-    login(installation, PASSWORD)
-    mia.path.write_bytes(mia.path.read_bytes()[:100])
-
-    assert installation.orion("users", "list").returncode == 1
-    assert login(installation, PASSWORD).returncode == 0
-    assert installation.data("whoami")["username"] == "mia"
-
-
-def test_one_that_cannot_be_read_makes_nobody_the_administrator(
-    installation: Installation, mia: Kept
-) -> None:
-    mia.path.mkdir()
-    try:
-        asked = installation.data("whoami", exit_code=1)
-    finally:
-        mia.path.rmdir()
-
-    assert f"The sign-in {mia.path} cannot be read" in asked["error"]["message"]
-
-
-def test_one_that_is_over_keeps_nothing_from_starting_and_can_be_let_go(tmp_path: Path) -> None:
-    kept = Kept(tmp_path / "data" / "sign-in.json")
-    kept.write(SignIn("mia", "no token", "nor this", 0.0))
-
-    with running(tmp_path) as installation:
-        over = installation.data("whoami", exit_code=3)
-    gone = installation.data("logout")
-
-    assert "orion login mia" in over["error"]["message"]
-    assert gone == {"username": "mia", "ended": False}
-    assert kept.read() is None
-
-
-def test_the_first_password_is_shown_to_a_person_once(tmp_path: Path) -> None:
-    installation = Installation(tmp_path)
-    tmp_path.mkdir(exist_ok=True)
-
-    shown = [until_up(installation) for _ in range(2)]
-
-    assert "Password for one sign-in" in shown[0]
-    assert "orion login admin" in shown[0]
-    assert "Password" not in shown[1]
-    assert "has no password" not in shown[1]
-
-
-def test_it_is_not_written_where_nobody_looks_on(tmp_path: Path) -> None:
-    with running(tmp_path, "--no-node") as installation:
-        assert "Password for one sign-in" not in installation.log
-        assert "admin has no password to sign in with: orion users password admin --once" in installation.log
-        assert installation.data("users", "password", "admin", "--once")["password"]
-
-
-def until_up(installation: Installation) -> str:
-    """What a person sees until it is up, on a terminal."""
-    leader, follower = pty.openpty()
-    up = subprocess.Popen(
-        [*ORION, "up", "--no-node"],
-        env=installation.environment,
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-        start_new_session=True,
-    )
-    os.close(follower)
-    seen = bytearray()
-
-    def is_up() -> bool:
-        seen.extend(os.read(leader, 65_536))
-        return b"Ctrl-C stops everything" in seen
-
-    try:
-        until(is_up)
-    finally:
-        up.send_signal(signal.SIGINT)
-        while up.poll() is None:  # a full terminal would hold it
-            try:
-                os.read(leader, 65_536)
-            except OSError:
-                break
-        up.wait(READY_WITHIN)
-        os.close(leader)
-    return seen.decode(errors="replace")
