@@ -40,6 +40,7 @@ USED_BY = {
     "node_password": ("node",),
     "otel_endpoint": ("controller", "node"),
     "sentry_dsn": ("broker", "controller", "node"),
+    "url": (),  # it is for the command line
 }
 # Variables of others that may hold one, and whose they are.
 OTHERS = {

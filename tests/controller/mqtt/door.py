@@ -216,7 +216,13 @@ async def reconnect(door: Door) -> None:
 
 async def lose_readiness(door: Door) -> None:
     """The registry believes the device; the outbox has not heard it on this connection."""
-    door.outbox.courier._ready.clear()
+    ready = door.outbox.courier._ready
+
+    async def heard() -> bool:
+        return bool(ready)
+
+    await until(heard)  # it is told a moment after the registry: what it hears then must not come later
+    ready.clear()
 
 
 def stored(session: Session) -> list[str]:
