@@ -62,6 +62,7 @@ class Instruments:
             buckets=ANSWERS,
             registry=self._registry,
         )
+        self._answers: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         messages = Counter(
             "mqtt_messages_total",
             "Messages by kind: in, as they came, also those that were dropped then; out, as they were handed over.",
@@ -107,8 +108,13 @@ class Instruments:
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """A request was answered; `method` and `route` are of those that are known beforehand."""
-        self._requests.labels(method, route, str(status)).inc()
-        self._answering.labels(method, route).observe(seconds)
+        known = self._answers.get((method, route, status))
+        if known is None:  # to look a series up costs more than to count in it
+            series = self._requests.labels(method, route, str(status)), self._answering.labels(method, route)
+            known = self._answers[method, route, status] = series
+        counter, histogram = known
+        counter.inc()
+        histogram.observe(seconds)
 
     def heard(self, kind: Kind | None) -> None:
         """A message came in; None: on a topic that is nobody's."""

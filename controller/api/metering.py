@@ -1,11 +1,10 @@
 """Each request is counted when its answer has ended, by the template of its route; a WebSocket as it begins."""
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from controller.instruments import METHODS, OTHER, Instruments, Stopwatch
 
-STREAM = "text/event-stream"
+STREAM = b"text/event-stream"
 UPGRADED = 101
 CLOSED = 403  # what the server makes of a WebSocket that is closed before it is one
 NO_ROUTE = "none"  # nothing is at that address, whatever it was
@@ -29,7 +28,7 @@ class _Answer:
         match message["type"]:
             case "http.response.start" | "websocket.http.response.start":
                 self.status = message["status"]
-                if Headers(scope=message).get("content-type", "").startswith(STREAM):
+                if _is_stream(message):
                     self._began = self._watch.seconds
             case "websocket.accept":
                 self.status = UPGRADED
@@ -77,3 +76,8 @@ def known_method(scope: Scope) -> str:
 def route_of(scope: Scope) -> str:
     """The template of the route that was found for a request, as the API's description has it; never the path asked for."""
     return getattr(scope.get("route"), "path_format", NO_ROUTE)
+
+
+def _is_stream(message: Message) -> bool:
+    said = (value for name, value in message.get("headers", ()) if name == b"content-type")
+    return next(said, b"").startswith(STREAM)

@@ -1,5 +1,7 @@
 """Puts on each answer what all of them carry. HEAD is answered here too, as GET without its body."""
 
+from functools import lru_cache
+
 from controller.api import headers
 from controller.api.edge.asgi import BEGINNINGS, App, Message, Receive, Scope, Send
 
@@ -10,7 +12,8 @@ def _raw(named: dict[str, str]) -> _Headers:
     return [(name.lower().encode(), value.encode()) for name, value in named.items()]
 
 
-_PLAIN, _TLS = _raw(headers.ALWAYS), _raw(headers.ALWAYS | headers.TLS_ONLY)
+SHAPES = 256  # of answers: by the names of their headers, which are few
+_PLAIN, _TLS = tuple(_raw(headers.ALWAYS)), tuple(_raw(headers.ALWAYS | headers.TLS_ONLY))
 _POLICY, _NOT_KEPT, _ASKED_AGAIN = (
     _raw(each) for each in (headers.UNLESS_SAID, headers.NOT_KEPT, headers.ASKED_AGAIN)
 )
@@ -61,10 +64,15 @@ class _Bodiless:
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def _whole(said: _Headers, always: _Headers) -> _Headers:
-    names = {name for name, _ in said}
+def _whole(said: _Headers, always: tuple[tuple[bytes, bytes], ...]) -> _Headers:
+    return [*said, *_lacking(tuple([name for name, _ in said]), always)]
+
+
+@lru_cache(SHAPES)
+def _lacking(names: tuple[bytes, ...], always: tuple[tuple[bytes, bytes], ...]) -> _Headers:
+    """What an answer with headers of these names has to carry beside them."""
     kept: _Headers = []
     if b"cache-control" not in names:
         kept = _ASKED_AGAIN if b"etag" in names else _NOT_KEPT
     policy = [] if b"content-security-policy" in names else _POLICY
-    return [*said, *(each for each in always if each[0] not in names), *policy, *kept]
+    return [*(each for each in always if each[0] not in names), *policy, *kept]
