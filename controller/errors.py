@@ -16,6 +16,7 @@
     · UnknownLink
     · UnknownMeasure
     · UnknownTrace
+    · UnknownSchedule
   - Conflict
     · AlreadyExists
     · AlreadyDecided
@@ -169,6 +170,13 @@ class UnknownMeasure(NotFound):
     def __init__(self, device_id: str, measure: str, known: Sequence[str]) -> None:
         there_is = f"It measures: {', '.join(known)}." if known else "Nothing is known of it yet."
         super().__init__(f"{device_id} has not measured {measure!r} in that time. {there_is}")
+
+
+class UnknownSchedule(NotFound):
+    """There is no schedule of that id, or it is somebody else's."""
+
+    def __init__(self, schedule_id: str) -> None:
+        super().__init__(f"There is no schedule {schedule_id!r}. See which there are: orion schedules list")
 
 
 class Conflict(OrionError):

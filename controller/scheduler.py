@@ -11,8 +11,9 @@ from functools import partial
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from controller import timetable
 from controller.errors import OrionError
-from controller.services import approvals, devices, memories, mqtt_inputs, settling
+from controller.services import approvals, devices, memories, mqtt_inputs, schedules, settling
 from controller.store.store import Session, Store
 
 logger = logging.getLogger(__name__)
@@ -116,6 +117,10 @@ class Scheduler:
                 partial(devices.call_stale, now=now, heartbeat_s=every_s, listening_since=since),
             ),
             (partial(devices.conflicts_over, now=now), partial(devices.end_conflicts, now=now)),
+            (
+                partial(schedules.due, now=now),
+                partial(schedules.run_due, now=now, following=timetable.following),
+            ),
         ]
 
     def _note_listening(self) -> None:

@@ -51,6 +51,7 @@ TAGS = {
     "metrics": "What Prometheus asks.",
     "users": "People, and what they may.",
     "keys": "Keys of programs.",
+    "schedules": "What is ordered again and again, at times of its own.",
 }
 EXAMPLES = {  # of what stands in a path
     "device_id": "workshop-pc",
@@ -59,6 +60,7 @@ EXAMPLES = {  # of what stands in a path
     "approval_id": "0199f6a2-7c00-7000-8000-000000000002",
     "session_id": "0199f6a2-7c00-7000-8000-000000000003",
     "event_id": "0199f6a2-7c00-7000-8000-000000000004",
+    "schedule_id": "0199f6a2-7c00-7000-8000-000000000008",
     "key_id": "0199f6a2-7c00-7000-8000-000000000006",
     "username": "ada",
     "key": "backup day",

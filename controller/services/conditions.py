@@ -6,6 +6,7 @@ nothing but a plain `true` of the device lets an order go.
 
 import dataclasses
 import re
+from typing import Any
 
 from controller.services import arguments, permissions
 from controller.services.actors import Actor
@@ -47,7 +48,11 @@ ONLINE = Condition()
 
 def of(row: ToolExecution) -> Condition | None:
     """What an order asks for before it leaves."""
-    stored = row.condition
+    return kept(row.condition)
+
+
+def kept(stored: dict[str, Any] | None) -> Condition | None:
+    """What was stored of a condition, as `Condition.to_json` made it."""
     if stored is None:
         return None
     return Condition(stored.get("tool"), stored.get("arguments") or {}, stored.get("field"))

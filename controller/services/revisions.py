@@ -1,4 +1,4 @@
-"""Which version of a device's place somebody looked at: what people set and what was accepted, nothing that lives.
+"""Which version of a device's place, or of a schedule, somebody looked at: what people set and what was accepted, nothing that lives.
 
 A device says something every few seconds; none of it makes a look at its place outdated.
 """
@@ -7,7 +7,7 @@ import hashlib
 import json
 
 from controller.services import targets
-from controller.store.tables import Device
+from controller.store.tables import Device, Schedule
 
 
 def of_place(row: Device) -> str:
@@ -35,6 +35,11 @@ def of_policy(row: Device) -> str:
 def of_tools(row: Device) -> str:
     """The version of what a device offers, with what of it was accepted."""
     return _digest(row.id, [(name, tool.hash, tool.adopted) for name, tool in targets.of(row).tools.items()])
+
+
+def of_schedule(row: Schedule) -> str:
+    """The version of a schedule: what people set, and whether it is paused; none of its runs."""
+    return _digest(row.id, row.changed_at.isoformat())
 
 
 def _rules(row: Device) -> tuple[object, ...]:

@@ -578,6 +578,57 @@ class RequestKey(SQLModel, table=True):
     at: datetime = _time(nullable=False, index=True)
 
 
+class Schedule(SQLModel, table=True):
+    """What is ordered again and again, and when next: with the rights that its owner has at that moment."""
+
+    __tablename__ = "schedules"
+    __table_args__ = (
+        Index("ix_schedules_owner", "owner", "id"),
+        Index("ix_schedules_device_id", "device_id", "id"),
+    )
+
+    id: str = Field(primary_key=True)
+    name: str
+    owner: str  # a user; it stays, paused, when they go
+    device_id: str | None = None  # either this
+    group_name: str | None = None  # or that
+    pace: Json | None = _json()  # of a group
+    tool_name: str
+    parameters: Json = _json(nullable=False)  # as they were said; no secret is among them
+    valid_s: float
+    when_online: bool = False
+    condition: Json | None = _json()
+    cron: str
+    zone: str  # IANA's name of it
+    missed: str  # skip | once | all
+    created_at: datetime = _time(nullable=False)
+    changed_at: datetime = _time(nullable=False)
+    paused_at: datetime | None = _time()
+    paused_by: str | None = None  # a user, or `system`
+    paused_why: str | None = None
+    next_run_at: datetime | None = _time(index=True)  # None: it is paused
+    last_run_at: datetime | None = _time()
+    last_outcome: str | None = None
+    last_command_id: str | None = None
+
+
+class ScheduleRun(SQLModel, table=True):
+    """One time that a schedule came to: what was ordered then, or why nothing was."""
+
+    __tablename__ = "schedule_runs"
+    __table_args__ = (Index("ix_schedule_runs_schedule_id", "schedule_id", "id"),)
+
+    id: str = Field(primary_key=True)
+    schedule_id: str = Field(
+        sa_column=Column(String, ForeignKey("schedules.id", ondelete="CASCADE"), nullable=False)
+    )
+    planned_at: datetime = _time(nullable=False)
+    at: datetime = _time(nullable=False)
+    outcome: str  # ordered | refused | skipped
+    command_id: str | None = None
+    reason: str | None = None
+
+
 class MqttInput(SQLModel, table=True):
     """A Request or Decision that came by MQTT: each id of a user is handled once."""
 

@@ -10,7 +10,9 @@ from controller.services.actors import KeyBounds
 
 OPEN_TO_ALL = frozenset({"auth"})  # who one is; what changes that takes a person, route by route
 # kinds of which each route looks at the devices that somebody sees: the others are of all of them
-OF_DEVICES = frozenset({"approvals", "assistant", "commands", "devices", "events", "stream", "tools"})
+OF_DEVICES = frozenset(
+    {"approvals", "assistant", "commands", "devices", "events", "schedules", "stream", "tools"}
+)
 READING = frozenset({"GET", "HEAD"})
 
 

@@ -61,6 +61,7 @@ from controller.api.shapes.records import (
     Memories,
     Memory,
 )
+from controller.api.shapes.schedules import Schedule, ScheduleRuns, Schedules
 from controller.api.shapes.shown import Json, Shown
 from controller.api.shapes.system import Alive, AsyncApi, Cleaned, Database, Doctor, Health, Ready, Release
 
@@ -122,6 +123,9 @@ __all__ = [
     "Policy",
     "Ready",
     "Release",
+    "Schedule",
+    "ScheduleRuns",
+    "Schedules",
     "Shown",
     "SigningKeys",
     "Timeline",

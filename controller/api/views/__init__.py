@@ -14,6 +14,7 @@ from controller.api.views.devices import (
 )
 from controller.api.views.records import audit, conversation, event, hit, memory, message
 from controller.api.views.rows import page
+from controller.api.views.schedules import schedule, schedule_run
 
 __all__ = [
     "affected",
@@ -37,6 +38,8 @@ __all__ = [
     "outcome",
     "page",
     "policy",
+    "schedule",
+    "schedule_run",
     "tools",
     "user",
     "withheld",

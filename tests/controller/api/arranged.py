@@ -14,6 +14,7 @@ from broker import certificates
 from broker.identities import UnknownIdentity
 from broker.rights import ANYBODY
 from broker.rights import Role as BrokerRole
+from controller import timetable
 from controller.api.deps import Parts
 from controller.services import (
     commands,
@@ -23,18 +24,20 @@ from controller.services import (
     identities,
     links,
     memories,
+    schedules,
     settling,
     users,
 )
 from controller.services.accounts import apikeys, grants, passwords
 from controller.services.accounts.apikeys import NewKey
 from controller.services.accounts.grants import Place
-from controller.services.actors import Role
+from controller.services.actors import Actor, Role
 from controller.services.memories import NewMemory, Scope
 from controller.services.users import UserRole
 from controller.store.store import Session
 from controller.store.tables import User
 from schemas import builtin
+from schemas.commands import Via
 from schemas.ids import new_id
 from schemas.wire import format_instant
 from tests.broker.administered import FILES, administered_broker
@@ -92,6 +95,8 @@ def _made(session: Session) -> dict[str, dict[str, Any]]:
     for each in ("fresh", "mia", "dan"):
         if session.get(User, each) is not None:
             users.remove(session, each, actor=ADMIN, now=NOON)
+    for planned in schedules.listed(session, actor=ADMIN):
+        schedules.remove(session, planned, actor=ADMIN, now=NOON)
     session.flush()
     made = {each: _about(session, each) for each in (OWN, OTHER)}
     for name, (_, granted, _) in PEOPLE.items():
@@ -129,7 +134,17 @@ def _about(session: Session, device_id: str) -> dict[str, Any]:
     events.store(session, device_id, event, now=NOON)
     place = memories.Place(Scope.DEVICE, device_id)
     memories.remember(session, NewMemory("note", f"note of {device_id}", place), actor=ADMIN, now=now)
+    order = schedules.Order(create)
+    timing = schedules.Timing("0 7 * * *", "UTC")
+    planned = schedules.add(
+        session,
+        schedules.NewSchedule(order, timing),
+        actor=Actor(users.ADMIN, Role.ADMIN, Via.API),
+        now=now,
+        following=timetable.following,
+    )
     return {
+        "schedule_id": planned.id,
         "device_id": device_id,
         "other_id": OTHER if device_id == OWN else OWN,
         "group": GROUPS[device_id],

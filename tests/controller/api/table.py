@@ -65,6 +65,10 @@ def _order(at: At) -> Json:
     return {"device_id": at["device_id"], "tool": "create_directory", "arguments": {"path": "Test"}}
 
 
+def _schedule(at: At) -> Json:
+    return {"cron": "0 7 * * 1-5", "zone": "Europe/Amsterdam"} | _order(at)
+
+
 def _event(at: At) -> Json:
     return {"events": [{"device_id": at["device_id"], "event_id": at["event_id"]}]}
 
@@ -154,6 +158,17 @@ COMMANDS = {
     ),
     "GET /stream": Route(ANYBODY, "stream:read", also=("devices:read",)),
 }
+# a schedule carries arguments: it is there for its owner and for administrators
+SCHEDULES = {
+    "GET /schedules": Route(ANYBODY, "schedules:read"),
+    "POST /schedules": Route(OPERATOR, PERSON, _schedule, ok=201),
+    "GET /schedules/{schedule_id}": Route(ADMIN, "schedules:read", refused=404),
+    "PATCH /schedules/{schedule_id}": Route(ADMIN, PERSON, lambda _: {"cron": "0 8 * * *"}, refused=404),
+    "DELETE /schedules/{schedule_id}": Route(ADMIN, "schedules:write", ok=204, refused=404),
+    "POST /schedules/{schedule_id}/pause": Route(ADMIN, "schedules:write", refused=404),
+    "POST /schedules/{schedule_id}/resume": Route(ADMIN, PERSON, refused=404),
+    "GET /schedules/{schedule_id}/runs": Route(ADMIN, "schedules:read", refused=404),
+}
 RECORDS = {
     "GET /memory": Route(ANYBODY, "memory:read", shows="note of {device_id}"),
     "GET /memory/{key}": Route(SEEING, "memory:read", params=_place),
@@ -224,7 +239,7 @@ PEOPLE = {
     "GET /keys/{key_id}": Route(ADMIN, "keys:read", refused=404),
     "DELETE /keys/{key_id}": Route(ADMIN, PERSON, refused=404, ok=204),
 }
-TABLE: dict[str, Route] = OWN_TOKENS | DEVICES | COMMANDS | RECORDS | SYSTEM | PEOPLE
+TABLE: dict[str, Route] = OWN_TOKENS | DEVICES | COMMANDS | SCHEDULES | RECORDS | SYSTEM | PEOPLE
 AT_THE_ROOT = ("/healthz", "/readyz", "/metrics")
 
 

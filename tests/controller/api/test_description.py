@@ -17,7 +17,7 @@ Json = dict[str, Any]
 PROBLEM = "application/problem+json"
 NO_BODY = ("204", "303")
 NO_REFUSAL = ("GET /readyz", "503")  # the answer itself, to whom only the status matters
-LOCATED = {"commands_submit": "202", "commands_undo": "202", "keys_create": "201"}
+LOCATED = {"commands_submit": "202", "commands_undo": "202", "keys_create": "201", "schedules_create": "201"}
 
 
 def operations() -> Iterator[tuple[str, Json]]:

@@ -1,0 +1,220 @@
+"""Schedules: as somebody asks for one, and as they and their runs are shown."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, Field, StrictBool, model_validator
+
+from controller import timetable
+from controller.api.shapes.orders import FOR_GROUPS, MOST, ToolCondition, ValidFor
+from controller.api.shapes.shown import ID, MOMENT, Json, Page, asked, example, page
+from controller.services import commands, rollouts, schedules
+from controller.services.conditions import ONLINE, Condition
+from controller.services.orders import Status
+from controller.services.schedules import Missed, Outcome
+from schemas.ids import DeviceId, ToolName
+from schemas.wire import Instant, Integer, JsonObject
+
+Cron = Annotated[
+    str,
+    Field(
+        min_length=9,
+        max_length=timetable.LONGEST,
+        description="Minute, hour, day, month and weekday, as cron.",
+    ),
+]
+Zone = Annotated[str, Field(min_length=1, max_length=64, description="A time zone by IANA's name.")]
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+
+_SCHEDULE: Json = {
+    "schedule_id": ID.format(8),
+    "name": "Folder of the day",
+    "owner": "ada",
+    "device_id": "workshop-pc",
+    "group": None,
+    "pace": None,
+    "tool": "create_directory",
+    "arguments": {"path": "/srv/files/Test"},
+    "valid_s": 60.0,
+    "when_online": False,
+    "condition": None,
+    "cron": "0 7 * * 1-5",
+    "zone": "Europe/Amsterdam",
+    "missed": "once",
+    "paused": None,
+    "created_at": MOMENT,
+    "changed_at": MOMENT,
+    "next_run_at": "2026-02-13T06:00:00.000Z",
+    "upcoming": ["2026-02-13T06:00:00.000Z", "2026-02-16T06:00:00.000Z", "2026-02-17T06:00:00.000Z"],
+    "last_run": {"at": MOMENT, "outcome": "ordered", "command_id": ID.format(1)},
+}
+_RUN: Json = {
+    "planned_at": MOMENT,
+    "at": MOMENT,
+    "outcome": "ordered",
+    "command_id": ID.format(1),
+    "status": "succeeded",
+    "reason": None,
+}
+
+
+class NewSchedule(BaseModel):
+    """What should be done at the times of a cron, on a device or on every device of a group.
+
+    Without `zone` it is the controller's own. `missed`: what becomes of times at which it was off.
+    """
+
+    model_config = asked(
+        {
+            "cron": "0 7 * * 1-5",
+            "zone": "Europe/Amsterdam",
+            "device_id": "workshop-pc",
+            "tool": "create_directory",
+            "arguments": {"path": "/srv/files/Test"},
+        }
+    )
+
+    name: Name | None = None
+    cron: Cron
+    zone: Zone | None = None
+    missed: Missed = Missed.ONCE
+    device_id: DeviceId | None = None
+    group: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    rate_per_s: Annotated[float, Field(ge=rollouts.SLOWEST, le=rollouts.FASTEST, strict=True)] | None = None
+    max_in_flight: Annotated[Integer, Field(ge=1, le=MOST, strict=True)] | None = rollouts.MAX_IN_FLIGHT
+    stop_after: Annotated[Integer, Field(ge=1, le=MOST, strict=True)] | None = None
+    tool: ToolName
+    arguments: JsonObject = Field(default_factory=dict)
+    valid_s: ValidFor = commands.VALID_FOR
+    when_online: StrictBool = False
+    condition: Literal["online"] | ToolCondition | None = None
+
+    def as_wanted(self, zone: str) -> schedules.NewSchedule:
+        """As the services know it."""
+        request = commands.CommandRequest(
+            self.device_id or "",
+            self.tool,
+            self.arguments,
+            valid_s=self.valid_s,
+            when_online=self.when_online,
+            condition=self._condition(),
+        )
+        pace = rollouts.Pace(self.rate_per_s, self.max_in_flight, self.stop_after)
+        order = schedules.Order(request, self.group, pace)
+        return schedules.NewSchedule(order, schedules.Timing(self.cron, zone, self.missed), self.name)
+
+    def _condition(self) -> Condition | None:
+        if isinstance(self.condition, ToolCondition):
+            return Condition(self.condition.tool, self.condition.arguments, self.condition.field)
+        return ONLINE if self.condition == "online" else None
+
+    @model_validator(mode="after")
+    def _names_whom(self) -> Self:
+        if (self.device_id is None) == (self.group is None):
+            raise ValueError("name either a device_id or a group")
+        if self.group is None and (odd := sorted(FOR_GROUPS & self.model_fields_set)):
+            raise ValueError(f"{', '.join(odd)}: for a group only")
+        return self
+
+
+class ScheduleChange(BaseModel):
+    """What of a schedule is to be otherwise; what is not said stays."""
+
+    model_config = asked({"cron": "30 6 * * 1-5", "missed": "skip"})
+
+    name: Name | None = None
+    cron: Cron | None = None
+    zone: Zone | None = None
+    missed: Missed | None = None
+    arguments: JsonObject | None = None
+    valid_s: ValidFor | None = None
+    when_online: StrictBool | None = None
+
+    def as_change(self) -> schedules.Change:
+        """As the services know it."""
+        return schedules.Change(
+            self.name, self.cron, self.zone, self.missed, self.arguments, self.valid_s, self.when_online
+        )
+
+
+class SchedulePause(BaseModel):
+    """Why a schedule is paused, for whoever wonders."""
+
+    model_config = asked({"reason": "On holiday"})
+
+    reason: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+
+
+class Paused(BaseModel):
+    """That a schedule does not run. `by`: a user, or `system` where the controller itself paused it."""
+
+    since: Instant
+    by: str
+    reason: str | None
+
+
+class LastRun(BaseModel):
+    """What came of it the last time. `command_id`: what was ordered, or asked for in vain."""
+
+    at: Instant
+    outcome: Outcome
+    command_id: str | None
+
+
+class Pace(BaseModel):
+    """How fast the devices of a group have their turn."""
+
+    rate_per_s: float | None
+    max_in_flight: int | None
+    stop_after: int | None
+
+
+class Schedule(BaseModel):
+    """What is ordered at which times. `upcoming`: the next ones; none while it is paused."""
+
+    model_config = example(_SCHEDULE)
+
+    schedule_id: str
+    name: str
+    owner: str
+    device_id: str | None
+    group: str | None
+    pace: Pace | None
+    tool: str
+    arguments: Json
+    valid_s: float
+    when_online: bool
+    condition: Literal["online"] | Json | None
+    cron: str
+    zone: str
+    missed: Missed
+    paused: Paused | None
+    created_at: Instant
+    changed_at: Instant
+    next_run_at: Instant | None
+    upcoming: list[Instant]
+    last_run: LastRun | None
+
+
+class Schedules(Page[Schedule]):
+    """Schedules, newest first."""
+
+    model_config = page(_SCHEDULE)
+
+
+class ScheduleRun(BaseModel):
+    """One time that a schedule came to. `status`: that of its command now; null where that is not kept any more."""
+
+    model_config = example(_RUN)
+
+    planned_at: Instant
+    at: Instant
+    outcome: Outcome
+    command_id: str | None
+    status: Status | None
+    reason: str | None
+
+
+class ScheduleRuns(Page[ScheduleRun]):
+    """Runs of a schedule, newest first."""
+
+    model_config = page(_RUN)

@@ -1,0 +1,107 @@
+"""The runs of schedules whose time has come.
+
+What is ordered, that it was, and when the next time is are written in one transaction: a planned run is
+ordered once or not yet, whenever the controller is killed, and by whichever of several controllers.
+"""
+
+from datetime import datetime
+from functools import partial
+
+from sqlmodel import Session, col, select
+
+from controller.errors import OrionError
+from controller.services import devices, events
+from controller.services.actors import Actor
+from controller.services.policy import Verdict
+from controller.services.schedules import keeping, missed, ordering, runs
+from controller.services.schedules.missed import Missed
+from controller.services.schedules.runs import Outcome
+from controller.services.schedules.timing import Following
+from controller.store import notices
+from controller.store.tables import Schedule
+from schemas.events import Event, Severity
+from schemas.ids import new_id
+from schemas.wire import JsonObject
+
+AT_ONCE = 20  # schedules of one transaction; the next sweep goes on
+
+
+def due(session: Session, *, now: datetime) -> bool:
+    """Whether the time of one has come."""
+    return (
+        session.exec(select(Schedule.id).where(col(Schedule.next_run_at) <= now).limit(1)).first() is not None
+    )
+
+
+def run_due(session: Session, *, now: datetime, following: Following) -> None:
+    """Order what is due, with what its owners may now, and say when each comes next."""
+    query = select(Schedule).where(col(Schedule.next_run_at) <= now).order_by(col(Schedule.next_run_at))
+    locked = query.limit(AT_ONCE).with_for_update(skip_locked=True)
+    for row in session.exec(locked.execution_options(populate_existing=True)).all():
+        _run(session, row, now=now, following=following)
+        runs.trim(session, row.id)
+
+
+def _run(session: Session, row: Schedule, *, now: datetime, following: Following) -> None:
+    first = row.next_run_at or now
+    try:
+        actor = ordering.owner(session, row)
+        after = partial(following, row.cron, row.zone)
+        found = missed.due(Missed(row.missed), first, now=now, after=after)
+        row.next_run_at = found.following
+    except OrionError as error:
+        _refuse(session, row, str(error), planned_at=first, now=now)
+        return
+    if found.passed is not None and not found.planned:
+        runs.record(session, row, Outcome.SKIPPED, planned_at=first, now=now, reason=found.passed)
+    for number, planned_at in enumerate(found.planned):
+        said = found.passed if number == len(found.planned) - 1 else None
+        _order(session, row, actor=actor, planned_at=planned_at, now=now, said=said)
+        if row.paused_at is not None:
+            return
+
+
+def _order(
+    session: Session, row: Schedule, *, actor: Actor, planned_at: datetime, now: datetime, said: str | None
+) -> None:
+    told = len(notices.of(session))
+    try:
+        with session.begin_nested():
+            command = ordering.submit(session, ordering.of(row), actor=actor, now=now)
+    except OrionError as error:
+        del notices.of(session)[told:]  # nothing of that has happened
+        _refuse(session, row, str(error), planned_at=planned_at, now=now)
+        return
+    if command.decision == Verdict.DENY:
+        _refuse(session, row, command.reasons[0], planned_at=planned_at, now=now, command_id=command.id)
+        return
+    runs.record(
+        session,
+        row,
+        Outcome.ORDERED,
+        planned_at=planned_at,
+        now=now,
+        command_id=command.id,
+        reason=said,
+    )
+
+
+def _refuse(
+    session: Session,
+    row: Schedule,
+    why: str,
+    *,
+    planned_at: datetime,
+    now: datetime,
+    command_id: str | None = None,
+) -> None:
+    """Keep that nothing was done, and pause: the gate would say the same each time. It is said once."""
+    runs.record(
+        session, row, Outcome.REFUSED, planned_at=planned_at, now=now, command_id=command_id, reason=why
+    )
+    keeping.pause(session, row, why=why, actor=None, now=now)
+    if row.device_id is not None and devices.find(session, row.device_id) is not None:
+        # who sees the device may read this: whose schedule it is, and what it says, is not for all of them
+        data: JsonObject = {"code": "schedule_paused", "schedule_id": row.id}
+        event = Event(id=new_id(), type="error_occurred", severity=Severity.WARNING, data=data, at=now)
+        events.store(session, row.device_id, event, now=now)
