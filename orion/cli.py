@@ -47,6 +47,7 @@ NOUNS = {
     "whoami": "signin",
     "users": "users",
     "commands": "commands",
+    "schedules": "schedules",
     "run": "run",
     "undo": "undo",
     "why": "why",

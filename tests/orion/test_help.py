@@ -17,6 +17,7 @@ NOUNS = (
     "devices list", "devices show", "devices add", "devices adopt", "devices resume", "devices remove", "devices policy",
     "users list", "users add", "users role", "users grant", "users ungrant", "users rotate", "users remove",
     "users password", "users link", "users unlink", "users disable", "users enable", "login", "logout", "whoami",
+    "schedules add", "schedules list", "schedules show", "schedules runs", "schedules pause", "schedules resume", "schedules remove",
     "commands list", "commands queue", "commands show", "commands cancel",
     "approvals list", "approvals show", "approvals approve", "approvals deny",
     "audit export", "audit list", "audit verify", "events list", "events ack", "events resolve", "watch", "debug-user create", "debug-user remove", "config show",

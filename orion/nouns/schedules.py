@@ -1,0 +1,308 @@
+"""`orion schedules`: what is done again and again, at times of its own."""
+
+from typing import Annotated, Any
+
+import typer
+
+from orion import cadence, members, pages, words
+from orion.client import Json, segment
+from orion.exits import Exit
+from orion.nouns.run import PATIENCE, properties_of
+from orion.terminal.values import moment
+from orion.verbs import Invocation, noun, verb
+
+Id = Annotated[
+    str, typer.Argument(metavar="SCHEDULE", help="The schedule's id, as `orion schedules list` has it.")
+]
+COLUMNS = {
+    "schedule_id": "schedule",
+    "name": "name",
+    "does": "does",
+    "when": "when",
+    "next": "next",
+    "last": "last",
+    "owner": "of",
+}
+RUNS = {
+    "planned_at": "planned",
+    "at": "at",
+    "outcome": "outcome",
+    "status": "command is",
+    "command_id": "command",
+    "reason": "why",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the noun."""
+    group = noun(app, "schedules", "What is done again and again, by the clock, with what you may then.")
+    verb(
+        group,
+        "add",
+        example='orion schedules add --cron "0 7 * * 1-5" --run laptop create_directory path=Today\n'
+        'orion schedules add --cron "30 2 * * *" --zone Europe/Amsterdam --missed skip --group lab disk_usage',
+    )(add)
+    verb(group, "list", example="orion schedules list --device laptop")(listed)
+    verb(group, "show", example="orion schedules show 0199f6a2-7c00-7000-8000-000000000008")(show)
+    verb(group, "runs", example="orion schedules runs 0199f6a2-7c00-7000-8000-000000000008")(runs)
+    verb(
+        group,
+        "pause",
+        example='orion schedules pause 0199f6a2-7c00-7000-8000-000000000008 --reason "on holiday"',
+    )(pause)
+    verb(group, "resume", example="orion schedules resume 0199f6a2-7c00-7000-8000-000000000008")(resume)
+    verb(group, "remove", example="orion schedules remove 0199f6a2-7c00-7000-8000-000000000008 --yes")(remove)
+
+
+def add(
+    invocation: Invocation,
+    cron: Annotated[
+        str,
+        typer.Option(
+            "--cron",
+            metavar="CRON",
+            help="Minute, hour, day, month, weekday: '0 7 * * 1-5'. 0 and 7 are Sunday.",
+        ),
+    ],
+    said: Annotated[
+        list[str],
+        typer.Argument(metavar="TOOL [KEY=VALUE]...", help="One of its tools, with the tool's arguments."),
+    ],
+    run: Annotated[str | None, typer.Option("--run", metavar="DEVICE", help="The device's id.")] = None,
+    group: Annotated[
+        str | None, typer.Option("--group", metavar="NAME", help="Every device that is in this group then.")
+    ] = None,
+    zone: Annotated[
+        str | None,
+        typer.Option(
+            "--zone", metavar="ZONE", help="Whose clock, as Europe/Amsterdam. The controller's unless said."
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="What you call it.")] = None,
+    missed: Annotated[
+        str,
+        typer.Option(
+            "--missed",
+            metavar="HOW",
+            help="Times at which the controller was off: skip, once (for all), or all.",
+        ),
+    ] = "once",
+    expires: Annotated[
+        str | None,
+        typer.Option(
+            "--expires",
+            metavar="DURATION",
+            help="How long each run may wait before it must not run any more. Default 60s, with --when-online 1d.",
+        ),
+    ] = None,
+    when_online: Annotated[
+        bool,
+        typer.Option("--when-online", help="Each run waits for a device that is away, until it expires."),
+    ] = False,
+    condition: Annotated[
+        str | None,
+        typer.Option(
+            "--if", metavar="CONDITION", help="Run only if this holds right before, as of `orion run`."
+        ),
+    ] = None,
+    rate: Annotated[
+        str | None,
+        typer.Option("--rate", metavar="RATE", help="Of a group, start at most so many: 5/s, 30/m."),
+    ] = None,
+    max_in_flight: Annotated[
+        int | None,
+        typer.Option(
+            "--max-in-flight", metavar="N", min=1, help="Of a group, at most so many at the same time."
+        ),
+    ] = None,
+    stop_after: Annotated[
+        int | None,
+        typer.Option(
+            "--stop-after", metavar="N", min=1, help="Of a group, start no more after so many failures."
+        ),
+    ] = None,
+) -> None:
+    """Have a tool run at the times of a cron, by the same permission as everything else, asked for at each of them.
+
+    It is read back with its next times. When you may not do it any more it says so and pauses.
+    """
+    client = invocation.client
+    whom, tool, given = _whom(run, group, said)
+    example = whom["device_id"] if group is None else members.example(client, group)
+    properties = properties_of(client, example, tool)
+    limits = {
+        "rate_per_s": None if rate is None else words.rate(rate),
+        "max_in_flight": max_in_flight,
+        "stop_after": stop_after,
+    }
+    named: Json = {"zone": zone, "name": name, **limits}
+    body: Json = whom | {
+        "cron": cron,
+        "missed": missed,
+        "tool": tool,
+        "arguments": words.arguments(given, properties),
+        **{key: value for key, value in named.items() if value is not None},
+    }
+    if when_online:
+        body |= {"when_online": True, "valid_s": PATIENCE}
+    if expires is not None:
+        body["valid_s"] = words.duration(expires)
+    if condition is not None:
+        body["condition"] = words.condition(condition, lambda each: properties_of(client, example, each))
+    made = client.post("/schedules", body)
+    terminal = invocation.terminal
+    if not terminal.answer(made):
+        terminal.say(f"{made['name']}: {_reading(made)}")
+        terminal.write(made["schedule_id"])
+
+
+def listed(
+    invocation: Invocation,
+    device: Annotated[str | None, typer.Option("--device", metavar="ID", help="Of this device only.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=200, help="At most so many.")] = 100,
+    cursor: pages.Cursor = None,
+    everything: pages.Everything = False,
+) -> Exit:
+    """Your schedules, the newest first; an administrator sees everybody's."""
+    return pages.show(
+        invocation,
+        "/schedules",
+        COLUMNS,
+        none='There are no schedules yet: orion schedules add --cron "0 7 * * 1-5" --run DEVICE TOOL',
+        limit=limit,
+        cursor=cursor,
+        everything=everything,
+        in_words=_in_words,
+        device_id=device,
+    )
+
+
+def show(invocation: Invocation, schedule: Id) -> None:
+    """One schedule: what it does, its next times, and why it is paused if it is."""
+    found = invocation.client.get(f"/schedules/{segment(schedule)}")
+    terminal = invocation.terminal
+    if terminal.answer(found):
+        return
+    paused = found["paused"]
+    terminal.facts(
+        {
+            "schedule": found["schedule_id"],
+            "name": found["name"],
+            "of": found["owner"],
+            "does": _does(found),
+            "when": f"{cadence.said(found['cron'])}, {found['zone']}",
+            "cron": found["cron"],
+            "next": ", ".join(cadence.moment(each, found["zone"]) for each in found["upcoming"]),
+            "missed": found["missed"],
+            "expires after": f"{found['valid_s']:g} s",
+            "paused": None if paused is None else _pause(paused),
+            "last": _last(found),
+        }
+    )
+
+
+def runs(
+    invocation: Invocation,
+    schedule: Id,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=200, help="At most so many.")] = 20,
+    cursor: pages.Cursor = None,
+    everything: pages.Everything = False,
+) -> Exit:
+    """The last runs of a schedule, the newest first, with what became of them."""
+    return pages.show(
+        invocation,
+        f"/schedules/{segment(schedule)}/runs",
+        RUNS,
+        none="Its time has not come yet.",
+        limit=limit,
+        cursor=cursor,
+        everything=everything,
+    )
+
+
+def pause(
+    invocation: Invocation,
+    schedule: Id,
+    reason: Annotated[
+        str | None, typer.Option("--reason", metavar="TEXT", help="Why, for whoever wonders.")
+    ] = None,
+) -> None:
+    """Have a schedule run no more until it is resumed."""
+    body = None if reason is None else {"reason": reason}
+    found = invocation.client.post(f"/schedules/{segment(schedule)}/pause", body)
+    if not invocation.terminal.answer(found):
+        invocation.terminal.say(f"{found['name']} is paused")
+
+
+def resume(invocation: Invocation, schedule: Id) -> None:
+    """Have a schedule run again, from its next time on. What went by meanwhile is not made up for."""
+    found = invocation.client.post(f"/schedules/{segment(schedule)}/resume")
+    if not invocation.terminal.answer(found):
+        invocation.terminal.say(f"{found['name']}: {_reading(found)}")
+
+
+def remove(
+    invocation: Invocation,
+    schedule: Id,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> Exit:
+    """Take a schedule away, with its runs. What it has ordered goes on."""
+    terminal = invocation.terminal
+    path = f"/schedules/{segment(schedule)}"
+    if terminal.asks and not yes:
+        found = invocation.client.get(path)
+        if not terminal.confirm(f"Remove {found['name']}: {_does(found)} {cadence.said(found['cron'])}?"):
+            terminal.say("Nothing was changed")
+            return Exit.FAILED
+    invocation.client.delete(path, match="*")
+    if not terminal.answer({"schedule_id": schedule, "removed": True}):
+        terminal.say(f"Removed {schedule}")
+    return Exit.DONE
+
+
+def _whom(run: str | None, group: str | None, said: list[str]) -> tuple[dict[str, Any], str, list[str]]:
+    """Whom it is for, the tool and its arguments, of what was typed."""
+    if group is not None:
+        said = said if run is None else [run, *said]
+        return {"group": group}, said[0], said[1:]
+    if run is None:
+        raise typer.BadParameter(
+            'on which device? Write: orion schedules add --cron "0 7 * * 1-5" --run DEVICE TOOL [KEY=VALUE]..., '
+            "or --group NAME in place of --run DEVICE",
+            param_hint="--run",
+        )
+    return {"device_id": run}, said[0], said[1:]
+
+
+def _in_words(found: Json) -> Json:
+    if found["paused"] is not None:
+        upcoming = "paused"
+    else:
+        upcoming = cadence.moment(found["next_run_at"], found["zone"])
+    return found | {
+        "does": _does(found),
+        "when": f"{cadence.said(found['cron'])}, {found['zone']}",
+        "next": upcoming,
+        "last": _last(found),
+    }
+
+
+def _reading(found: Json) -> str:
+    times = ", ".join(cadence.moment(each, found["zone"]) for each in found["upcoming"])
+    return f"{cadence.said(found['cron'])}, {found['zone']}; next: {times}"
+
+
+def _does(found: Json) -> str:
+    given = " ".join(f"{key}={value}" for key, value in found["arguments"].items())
+    where = found["device_id"] or f"the group {found['group']}"
+    return f"{found['tool']} {given} on {where}".replace("  ", " ")
+
+
+def _pause(paused: Json) -> str:
+    why = "" if paused["reason"] is None else f": {paused['reason']}"
+    return f"since {moment(paused['since'], '%H:%M')} by {paused['by']}{why}"
+
+
+def _last(found: Json) -> str | None:
+    last = found["last_run"]
+    return None if last is None else f"{last['outcome']} {moment(last['at'], '%H:%M')}"
