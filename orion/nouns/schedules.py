@@ -64,10 +64,10 @@ def add(
             help="Minute, hour, day, month, weekday: '0 7 * * 1-5'. 0 and 7 are Sunday.",
         ),
     ],
-    said: Annotated[
-        list[str],
-        typer.Argument(metavar="TOOL [KEY=VALUE]...", help="One of its tools, with the tool's arguments."),
-    ],
+    tool: Annotated[str, typer.Argument(metavar="TOOL", help="One of its tools, see `orion devices show`.")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="The tool's arguments.")
+    ] = None,
     run: Annotated[str | None, typer.Option("--run", metavar="DEVICE", help="The device's id.")] = None,
     group: Annotated[
         str | None, typer.Option("--group", metavar="NAME", help="Every device that is in this group then.")
@@ -127,7 +127,7 @@ def add(
     It is read back with its next times. When you may not do it any more it says so and pauses.
     """
     client = invocation.client
-    whom, tool, given = _whom(run, group, said)
+    whom, tool, given = _whom(run, group, [tool, *(arguments or [])])
     example = whom["device_id"] if group is None else members.example(client, group)
     properties = properties_of(client, example, tool)
     limits = {

@@ -106,6 +106,7 @@ def furnish(client: httpx.Client) -> Json:
         "approval_id": (client.get("approvals").json()["items"] or [{}])[0].get("approval_id"),
         "session_id": json.loads(ask.text.splitlines()[-1])["session_id"],
         "key_id": done("POST", "keys", {"name": "fuzzing", "scopes": ["commands:read"]})["key_id"],
+        "schedule_id": done("POST", "schedules", looked | {"cron": "0 7 * * 1"})["schedule_id"],
         "key": "backup day",
         "name": "workshop",
     }

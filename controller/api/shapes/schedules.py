@@ -11,19 +11,18 @@ from controller.services import commands, rollouts, schedules
 from controller.services.conditions import ONLINE, Condition
 from controller.services.orders import Status
 from controller.services.schedules import Missed, Outcome
-from schemas.ids import DeviceId, ToolName
+from schemas.ids import DeviceId, Label, ToolName
 from schemas.wire import Instant, Integer, JsonObject
 
 Cron = Annotated[
     str,
     Field(
-        min_length=9,
+        min_length=1,
         max_length=timetable.LONGEST,
         description="Minute, hour, day, month and weekday, as cron.",
     ),
 ]
 Zone = Annotated[str, Field(min_length=1, max_length=64, description="A time zone by IANA's name.")]
-Name = Annotated[str, Field(min_length=1, max_length=100)]
 
 _SCHEDULE: Json = {
     "schedule_id": ID.format(8),
@@ -73,7 +72,7 @@ class NewSchedule(BaseModel):
         }
     )
 
-    name: Name | None = None
+    name: Label | None = None
     cron: Cron
     zone: Zone | None = None
     missed: Missed = Missed.ONCE
@@ -121,7 +120,7 @@ class ScheduleChange(BaseModel):
 
     model_config = asked({"cron": "30 6 * * 1-5", "missed": "skip"})
 
-    name: Name | None = None
+    name: Label | None = None
     cron: Cron | None = None
     zone: Zone | None = None
     missed: Missed | None = None
@@ -141,7 +140,7 @@ class SchedulePause(BaseModel):
 
     model_config = asked({"reason": "On holiday"})
 
-    reason: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    reason: Label | None = None
 
 
 class Paused(BaseModel):

@@ -125,7 +125,7 @@ def _objection(session: Session, order: Order, device: Device, *, actor: Actor) 
     if decision.verdict is Verdict.DENY:
         reason = decision.reasons[0]
         return Refused(reason) if decision.code is ErrorCode.PERMISSION_DENIED else InvalidArguments(reason)
-    if shown != arguments.recordable(decision.arguments):
+    if shown != arguments.recordable(decision.arguments):  # to one device of many is enough
         raise InvalidArguments("arguments: a secret is among them, and a schedule keeps none.")
     return None
 

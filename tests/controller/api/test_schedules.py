@@ -91,6 +91,8 @@ async def test_without_a_zone_it_is_the_controllers(api: Api, laptop: str) -> No
         ({"valid_s": 0}, 422, "valid_s"),
         ({"valid_s": 8 * 86_400.0}, 422, "valid_s"),
         ({"name": ""}, 422, "name"),
+        ({"name": "two\nlines"}, 422, "name"),
+        ({"name": "a\0b"}, 422, "name"),
         ({"condition": {"tool": "delete_path", "arguments": {"path": "Test"}}}, 403, "may only look"),
     ],
 )
@@ -221,3 +223,12 @@ async def test_lists_go_by_page_and_by_device(api: Api, laptop: str) -> None:
     assert rest["next"] is None
     assert len((await api.http.get("schedules", params={"device_id": "laptop"})).json()["items"]) == 3
     assert (await api.http.get("schedules", params={"device_id": "nas"})).json()["items"] == []
+
+
+async def test_a_key_for_some_devices_sees_the_schedules_of_these(api: Api, laptop: str) -> None:
+    made = await a_schedule(api)
+    for devices_, status, count in ((("laptop",), 200, 1), (("nas",), 404, 0)):
+        key = await a_key(api, "admin", "schedules:read", devices=devices_)
+        async with as_somebody(api, key) as program:
+            assert (await program.get(f"schedules/{made['schedule_id']}")).status_code == status
+            assert len((await program.get("schedules")).json()["items"]) == count
