@@ -1,5 +1,6 @@
 """What somebody orders, as it comes over HTTP."""
 
+from dataclasses import replace
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, StrictBool, model_validator
@@ -25,12 +26,8 @@ class ToolCondition(BaseModel):
     field: Annotated[str, Field(min_length=1, max_length=64)] | None = None
 
 
-class NewCommand(BaseModel):
-    """What a device should do, or every device of a group, at a pace."""
-
-    model_config = asked(
-        {"device_id": "workshop-pc", "tool": "create_directory", "arguments": {"path": "/srv/files/Test"}}
-    )
+class Wanted(BaseModel):
+    """What should be done on a device, or on every device of a group, at a pace: now, or again and again."""
 
     device_id: DeviceId | None = None
     group: Annotated[str, Field(min_length=1, max_length=100)] | None = None
@@ -39,9 +36,7 @@ class NewCommand(BaseModel):
     stop_after: Annotated[Integer, Field(ge=1, le=MOST, strict=True)] | None = None
     tool: ToolName
     arguments: JsonObject = Field(default_factory=dict)
-    dry_run: StrictBool = False
     valid_s: ValidFor = commands.VALID_FOR
-    timeout_s: Annotated[float, Field(gt=0, le=commands.MAX_TIMEOUT, strict=True)] | None = None
     when_online: StrictBool = False
     condition: Literal["online"] | ToolCondition | None = None
 
@@ -51,9 +46,7 @@ class NewCommand(BaseModel):
             self.device_id or "",
             self.tool,
             self.arguments,
-            dry_run=self.dry_run,
             valid_s=self.valid_s,
-            timeout_s=self.timeout_s,
             when_online=self.when_online,
             condition=self._condition(),
         )
@@ -74,6 +67,21 @@ class NewCommand(BaseModel):
     @property
     def pace(self) -> rollouts.Pace:
         return rollouts.Pace(self.rate_per_s, self.max_in_flight, self.stop_after)
+
+
+class NewCommand(Wanted):
+    """What a device should do, or every device of a group, at a pace."""
+
+    model_config = asked(
+        {"device_id": "workshop-pc", "tool": "create_directory", "arguments": {"path": "/srv/files/Test"}}
+    )
+
+    dry_run: StrictBool = False
+    timeout_s: Annotated[float, Field(gt=0, le=commands.MAX_TIMEOUT, strict=True)] | None = None
+
+    def as_request(self) -> commands.CommandRequest:
+        """As the services know it; to a group it names no device."""
+        return replace(super().as_request(), dry_run=self.dry_run, timeout_s=self.timeout_s)
 
 
 class NewUndo(BaseModel):

@@ -1,18 +1,17 @@
 """Schedules: as somebody asks for one, and as they and their runs are shown."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, StrictBool, model_validator
+from pydantic import BaseModel, Field, StrictBool
 
 from controller import timetable
-from controller.api.shapes.orders import FOR_GROUPS, MOST, ToolCondition, ValidFor
+from controller.api.shapes.orders import ValidFor, Wanted
 from controller.api.shapes.shown import ID, MOMENT, Json, Page, asked, example, page
-from controller.services import commands, rollouts, schedules
-from controller.services.conditions import ONLINE, Condition
+from controller.services import schedules
 from controller.services.orders import Status
 from controller.services.schedules import Missed, Outcome
-from schemas.ids import DeviceId, Label, ToolName
-from schemas.wire import Instant, Integer, JsonObject
+from schemas.ids import Label
+from schemas.wire import Instant, JsonObject
 
 Cron = Annotated[
     str,
@@ -56,7 +55,7 @@ _RUN: Json = {
 }
 
 
-class NewSchedule(BaseModel):
+class NewSchedule(Wanted):
     """What should be done at the times of a cron, on a device or on every device of a group.
 
     Without `zone` it is the controller's own. `missed`: what becomes of times at which it was off.
@@ -76,43 +75,11 @@ class NewSchedule(BaseModel):
     cron: Cron
     zone: Zone | None = None
     missed: Missed = Missed.ONCE
-    device_id: DeviceId | None = None
-    group: Annotated[str, Field(min_length=1, max_length=100)] | None = None
-    rate_per_s: Annotated[float, Field(ge=rollouts.SLOWEST, le=rollouts.FASTEST, strict=True)] | None = None
-    max_in_flight: Annotated[Integer, Field(ge=1, le=MOST, strict=True)] | None = rollouts.MAX_IN_FLIGHT
-    stop_after: Annotated[Integer, Field(ge=1, le=MOST, strict=True)] | None = None
-    tool: ToolName
-    arguments: JsonObject = Field(default_factory=dict)
-    valid_s: ValidFor = commands.VALID_FOR
-    when_online: StrictBool = False
-    condition: Literal["online"] | ToolCondition | None = None
 
     def as_wanted(self, zone: str) -> schedules.NewSchedule:
         """As the services know it."""
-        request = commands.CommandRequest(
-            self.device_id or "",
-            self.tool,
-            self.arguments,
-            valid_s=self.valid_s,
-            when_online=self.when_online,
-            condition=self._condition(),
-        )
-        pace = rollouts.Pace(self.rate_per_s, self.max_in_flight, self.stop_after)
-        order = schedules.Order(request, self.group, pace)
+        order = schedules.Order(self.as_request(), self.group, self.pace)
         return schedules.NewSchedule(order, schedules.Timing(self.cron, zone, self.missed), self.name)
-
-    def _condition(self) -> Condition | None:
-        if isinstance(self.condition, ToolCondition):
-            return Condition(self.condition.tool, self.condition.arguments, self.condition.field)
-        return ONLINE if self.condition == "online" else None
-
-    @model_validator(mode="after")
-    def _names_whom(self) -> Self:
-        if (self.device_id is None) == (self.group is None):
-            raise ValueError("name either a device_id or a group")
-        if self.group is None and (odd := sorted(FOR_GROUPS & self.model_fields_set)):
-            raise ValueError(f"{', '.join(odd)}: for a group only")
-        return self
 
 
 class ScheduleChange(BaseModel):
