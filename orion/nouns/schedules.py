@@ -4,11 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
-from orion import cadence, members, pages, words
+from orion import cadence, members, pages, planned, words
 from orion.client import Json, segment
 from orion.exits import Exit
 from orion.nouns.run import PATIENCE, properties_of
-from orion.terminal.values import moment
 from orion.verbs import Invocation, noun, verb
 
 Id = Annotated[
@@ -152,7 +151,7 @@ def add(
     made = client.post("/schedules", body)
     terminal = invocation.terminal
     if not terminal.answer(made):
-        terminal.say(f"{made['name']}: {_reading(made)}")
+        terminal.say(f"{made['name']}: {planned.reading(made)}")
         terminal.write(made["schedule_id"])
 
 
@@ -172,7 +171,7 @@ def listed(
         limit=limit,
         cursor=cursor,
         everything=everything,
-        in_words=_in_words,
+        in_words=planned.in_words,
         device_id=device,
     )
 
@@ -189,14 +188,14 @@ def show(invocation: Invocation, schedule: Id) -> None:
             "schedule": found["schedule_id"],
             "name": found["name"],
             "of": found["owner"],
-            "does": _does(found),
+            "does": planned.does(found),
             "when": f"{cadence.said(found['cron'])}, {found['zone']}",
             "cron": found["cron"],
             "next": ", ".join(cadence.moment(each, found["zone"]) for each in found["upcoming"]),
             "missed": found["missed"],
             "expires after": f"{found['valid_s']:g} s",
-            "paused": None if paused is None else _pause(paused),
-            "last": _last(found),
+            "paused": None if paused is None else planned.pause(paused),
+            "last": planned.last(found),
         }
     )
 
@@ -238,7 +237,7 @@ def resume(invocation: Invocation, schedule: Id) -> None:
     """Have a schedule run again, from its next time on. What went by meanwhile is not made up for."""
     found = invocation.client.post(f"/schedules/{segment(schedule)}/resume")
     if not invocation.terminal.answer(found):
-        invocation.terminal.say(f"{found['name']}: {_reading(found)}")
+        invocation.terminal.say(f"{found['name']}: {planned.reading(found)}")
 
 
 def remove(
@@ -251,7 +250,9 @@ def remove(
     path = f"/schedules/{segment(schedule)}"
     if terminal.asks and not yes:
         found = invocation.client.get(path)
-        if not terminal.confirm(f"Remove {found['name']}: {_does(found)} {cadence.said(found['cron'])}?"):
+        if not terminal.confirm(
+            f"Remove {found['name']}: {planned.does(found)} {cadence.said(found['cron'])}?"
+        ):
             terminal.say("Nothing was changed")
             return Exit.FAILED
     invocation.client.delete(path, match="*")
@@ -272,37 +273,3 @@ def _whom(run: str | None, group: str | None, said: list[str]) -> tuple[dict[str
             param_hint="--run",
         )
     return {"device_id": run}, said[0], said[1:]
-
-
-def _in_words(found: Json) -> Json:
-    if found["paused"] is not None:
-        upcoming = "paused"
-    else:
-        upcoming = cadence.moment(found["next_run_at"], found["zone"])
-    return found | {
-        "does": _does(found),
-        "when": f"{cadence.said(found['cron'])}, {found['zone']}",
-        "next": upcoming,
-        "last": _last(found),
-    }
-
-
-def _reading(found: Json) -> str:
-    times = ", ".join(cadence.moment(each, found["zone"]) for each in found["upcoming"])
-    return f"{cadence.said(found['cron'])}, {found['zone']}; next: {times}"
-
-
-def _does(found: Json) -> str:
-    given = " ".join(f"{key}={value}" for key, value in found["arguments"].items())
-    where = found["device_id"] or f"the group {found['group']}"
-    return f"{found['tool']} {given} on {where}".replace("  ", " ")
-
-
-def _pause(paused: Json) -> str:
-    why = "" if paused["reason"] is None else f": {paused['reason']}"
-    return f"since {moment(paused['since'], '%H:%M')} by {paused['by']}{why}"
-
-
-def _last(found: Json) -> str | None:
-    last = found["last_run"]
-    return None if last is None else f"{last['outcome']} {moment(last['at'], '%H:%M')}"
