@@ -1,13 +1,25 @@
 """What somebody would rather have (RFC 7240): to wait for the end of what they asked for, for a while."""
 
 import re
-from typing import Annotated
 
-from fastapi import Header, Response
-from pydantic import BeforeValidator, WithJsonSchema
+from fastapi import Request, Response
+
+from controller.api.shapes import Json
+from controller.errors import InvalidArguments
 
 LONGEST_WAIT = 300.0  # seconds
 MAX_PREFER = 200  # characters
+PREFER: Json = {  # of a route that may be waited for, as its description has it
+    "parameters": [
+        {
+            "name": "Prefer",
+            "in": "header",
+            "required": False,
+            "description": "`wait=10`: answer once the command has ended, or after so many seconds.",
+            "schema": {"type": "string", "maxLength": MAX_PREFER, "examples": ["wait=10"]},
+        }
+    ]
+}
 
 # one of several preferences, whose name is in any case and whose value may be quoted
 _WAIT = re.compile(r'(?:^|,)\s*wait\s*=\s*("?)([0-9]+)\1\s*(?:[,;]|$)', re.IGNORECASE)
@@ -19,22 +31,18 @@ def wanted_wait(prefer: str) -> float:
     return min(float(match[2]), LONGEST_WAIT) if match else 0.0
 
 
-def _seconds(prefer: str) -> float:
+def patience(request: Request) -> float:
+    """The seconds that whoever asks is ready to wait. Read here: a header that a route declares costs each look more than its answer.
+
+    Raises:
+        InvalidArguments: it says too much.
+    """
+    if "prefer" not in request.headers:
+        return 0.0
+    prefer = ", ".join(request.headers.getlist("prefer"))
     if len(prefer) > MAX_PREFER:
-        raise ValueError(f"must have at most {MAX_PREFER} characters")
+        raise InvalidArguments(f"Prefer must have at most {MAX_PREFER} characters.")
     return wanted_wait(prefer)
-
-
-Patience = Annotated[  # seconds, which the header says
-    float,
-    BeforeValidator(_seconds),
-    WithJsonSchema({"type": "string", "maxLength": MAX_PREFER}),
-    Header(
-        alias="Prefer",
-        description="`wait=10`: answer once the command has ended, or after so many seconds.",
-        examples=["wait=10"],
-    ),
-]
 
 
 def applied(response: Response, patience_s: float) -> None:

@@ -3,13 +3,13 @@
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from fastapi import Query, Response
+from fastapi import Query, Request, Response
 from pydantic import BaseModel, Field
 
 from controller.api import routing, shapes, views
 from controller.api.deps import Asking, Controller
 from controller.api.paging import Cursor, Pages
-from controller.api.preferences import Patience, applied
+from controller.api.preferences import PREFER, applied, patience
 from controller.api.shapes import Json, Shown
 from controller.api.shapes.problems import refusals
 from controller.api.shapes.shown import HASH, asked
@@ -65,14 +65,14 @@ async def one(
     return views.approval(row)
 
 
-@router.post("/{approval_id}/decision", responses=refusals(404, 409))
+@router.post("/{approval_id}/decision", responses=refusals(404, 409), openapi_extra=PREFER)
 async def decide(
     controller: Controller,
     actor: Asking,
     approval_id: str,
+    asked: Request,
     wanted: NewDecision,
     response: Response,
-    patience_s: Patience = 0.0,
 ) -> Annotated[Json, Shown(shapes.Decided)]:
     """Decide a card; with `Prefer: wait=N` the commands it let go are shown as they ended."""
 
@@ -89,6 +89,7 @@ async def decide(
         return card, approvals.plan_of(session, approval_id)
 
     card, plan = await controller.store.write(decided)
+    patience_s = patience(asked)
     applied(response, patience_s)
     rows = await until_settled(controller.store, controller.replies, plan, within_s=patience_s)
     language = language_of(" ".join(row.user_query or "" for row in rows))

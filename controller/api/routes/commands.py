@@ -12,11 +12,11 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from controller.api import routing, shapes, views
-from controller.api.deps import Asking, Controller, Parts
+from controller.api.deps import Asking, Controller, Parts, parts
 from controller.api.lately import Answer
 from controller.api.lines import Lines
 from controller.api.paging import Cursor, Pages
-from controller.api.preferences import LONGEST_WAIT, Patience, applied
+from controller.api.preferences import LONGEST_WAIT, PREFER, applied, patience
 from controller.api.shapes import Json, Shown
 from controller.api.shapes.orders import MOST, NewCommand, NewUndo
 from controller.api.shapes.problems import located, refusals
@@ -51,14 +51,14 @@ async def _named(
 Named = Annotated[Callable[[BaseModel], Name | None], Depends(_named)]
 
 
-@router.post("", status_code=202, responses=refusals(404, 409) | located(202))
+@router.post("", status_code=202, responses=refusals(404, 409) | located(202), openapi_extra=PREFER)
 async def submit(
     controller: Controller,
     actor: Asking,
+    asked: Request,
     wanted: NewCommand,
     response: Response,
     named: Named,
-    patience_s: Patience = 0.0,
 ) -> Annotated[Json, Shown(shapes.Command)]:
     """Record a command and decide whether it may leave; a refusal is an outcome, not an error.
 
@@ -73,7 +73,7 @@ async def submit(
         order = rollouts.GroupRequest(wanted.group, request, wanted.pace)
         submission = partial(rollouts.submit, request=order, actor=actor, now=now)
     once = partial(repeats.once, name=named(wanted), order=submission, actor=actor, now=now)
-    return await _ordered(controller, response, once, patience_s)
+    return await _ordered(controller, response, once, patience(asked))
 
 
 async def _ordered(
@@ -161,10 +161,16 @@ def _read_from(actor: Actor) -> tuple[str, ...]:
     return ("tool_executions",) if actor.sees_all and not actor.grants else ("tool_executions", "devices")
 
 
-@router.get("/{command_id}", response_model=Annotated[Json, Shown(shapes.Command)], responses=refusals(404))
-async def one(controller: Controller, actor: Asking, command_id: str, patience_s: Patience = 0.0) -> Response:
+@router.get(
+    "/{command_id}",
+    response_model=Annotated[Json, Shown(shapes.Command)],
+    responses=refusals(404),
+    openapi_extra=PREFER,
+)
+async def one(asked: Request, actor: Asking, command_id: str) -> Response:
     """One command; with `Prefer: wait=N` after it settled, or after N seconds."""
-    if patience_s:
+    controller = await parts(asked)  # and no dependency: nothing is asked as often as this
+    if patience_s := patience(asked):
         row = await controller.store.read(partial(_seen, command_id=command_id, actor=actor))
         rows = await until_settled(controller.store, controller.replies, [row], within_s=patience_s)
         (view,) = await controller.store.read(partial(_shown_to, rows=rows, actor=actor))
@@ -237,15 +243,20 @@ async def cancel(
     return (await controller.store.read(partial(_shown_to, rows=[row], actor=actor)))[0]
 
 
-@router.post("/{command_id}/undo", status_code=202, responses=refusals(404, 409) | located(202))
+@router.post(
+    "/{command_id}/undo",
+    status_code=202,
+    responses=refusals(404, 409) | located(202),
+    openapi_extra=PREFER,
+)
 async def undo(
     controller: Controller,
     actor: Asking,
+    asked: Request,
     command_id: str,
     response: Response,
     named: Named,
     wanted: NewUndo | None = None,
-    patience_s: Patience = 0.0,
 ) -> Annotated[Json, Shown(shapes.Command)]:
     """Put back what a command changed, by a command of its own; once for an `Idempotency-Key`."""
     how, now = wanted or NewUndo(), datetime.now(UTC)
@@ -256,4 +267,4 @@ async def undo(
         )
 
     once = partial(repeats.once, name=named(how), order=submission, actor=actor, now=now)
-    return await _ordered(controller, response, once, patience_s)
+    return await _ordered(controller, response, once, patience(asked))

@@ -80,6 +80,18 @@ def test_the_wanted_wait_is_bounded(prefer: str, seconds: float) -> None:
     assert wanted_wait(prefer) == seconds
 
 
+async def test_a_preference_may_be_one_of_several_headers_and_is_no_book(api: Api, laptop: str) -> None:
+    command_id = (await api.http.post("commands", json=DELETE)).json()["command_id"]
+
+    several = await api.http.get(
+        f"commands/{command_id}", headers=[("Prefer", "respond-async"), ("Prefer", "wait=1")]
+    )
+    book = await api.http.get(f"commands/{command_id}", headers={"Prefer": "wait=1," + "x" * 200})
+
+    assert (several.status_code, several.headers["preference-applied"]) == (200, "wait=1")
+    assert (book.status_code, book.json()["code"]) == (422, ErrorCode.INVALID_ARGUMENTS)
+
+
 async def test_a_command_that_has_ended_cannot_be_cancelled(api: Api, laptop: str) -> None:
     command_id = (await api.http.post("commands", json=DELETE)).json()["command_id"]
 
