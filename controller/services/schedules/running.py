@@ -24,6 +24,7 @@ from schemas.ids import new_id
 from schemas.wire import JsonObject
 
 AT_ONCE = 20  # schedules of one transaction; the next sweep goes on
+AWAITED = "The run before it waits for a yes."
 
 
 def due(session: Session, *, now: datetime) -> bool:
@@ -64,6 +65,10 @@ def _run(session: Session, row: Schedule, *, now: datetime, following: Following
 def _order(
     session: Session, row: Schedule, *, actor: Actor, planned_at: datetime, now: datetime, said: str | None
 ) -> None:
+    if runs.is_awaited(session, row.id):  # one card is a question, a heap of them is none
+        why = AWAITED if said is None else f"{AWAITED} {said}"
+        runs.record(session, row, Outcome.SKIPPED, planned_at=planned_at, now=now, reason=why)
+        return
     told = len(notices.of(session))
     try:
         with session.begin_nested():

@@ -6,6 +6,7 @@ from enum import StrEnum
 from sqlmodel import Session, col, delete, select
 
 from controller.services import pages
+from controller.services.orders import Status
 from controller.services.pages import Page
 from controller.store.tables import Schedule, ScheduleRun, ToolExecution
 from schemas.ids import new_id
@@ -46,6 +47,16 @@ def record(
         )
     )
     row.last_run_at, row.last_outcome, row.last_command_id = now, outcome.value, command_id
+
+
+def is_awaited(session: Session, schedule_id: str) -> bool:
+    """Whether what one of them ordered waits for a person's yes still."""
+    query = (
+        select(ToolExecution.id)
+        .join(ScheduleRun, col(ScheduleRun.command_id) == col(ToolExecution.id))
+        .where(ScheduleRun.schedule_id == schedule_id, ToolExecution.status == Status.AWAITING_APPROVAL.value)
+    )
+    return session.exec(query.limit(1)).first() is not None
 
 
 def trim(session: Session, schedule_id: str) -> None:

@@ -8,15 +8,15 @@ from sqlmodel import Session, select
 
 from controller import timetable
 from controller.errors import Conflict, Refused
-from controller.services import devices, schedules, users
+from controller.services import approvals, devices, schedules, users
 from controller.services.accounts import grants
 from controller.services.accounts.grants import Place
 from controller.services.actors import Role
 from controller.services.orders import Status
 from controller.services.rollouts import Pace
-from controller.services.schedules import KEPT, Order
+from controller.services.schedules import KEPT, Missed, Order
 from controller.services.users import UserRole
-from controller.store.tables import AuditEntry, Device, EventRow, Schedule, ScheduleRun
+from controller.store.tables import ApprovalRow, AuditEntry, Device, EventRow, Schedule, ScheduleRun
 from tests.controller.services.schedules.planned import SIX, actions, add, ordered, ran, sweep
 from tests.factories import ADMIN, NOON, OPERATOR, a_place, a_presence, a_profile, a_request
 
@@ -56,6 +56,52 @@ def test_a_tool_that_policy_asks_about_waits_for_a_person(
 
     assert [command.status for command in ordered(session)] == [Status.AWAITING_APPROVAL]
     assert schedule.paused_at is None
+
+
+def test_a_run_is_skipped_while_the_one_before_it_waits_for_a_yes(
+    session: Session, laptop: Device, otto: str
+) -> None:
+    schedule = add(session, cron="* * * * *", tool="delete_path", arguments={"path": "Test"})
+    first, second, third = (NOON + timedelta(minutes=minute) for minute in (1, 2, 3))
+
+    sweep(session, first)
+    sweep(session, second)
+
+    (asked,) = ordered(session)
+    assert [(run.outcome, run.command_id, run.reason) for run in ran(session)] == [
+        ("ordered", asked.id, None),
+        ("skipped", None, "The run before it waits for a yes."),
+    ]
+    assert (schedule.paused_at, schedule.next_run_at) == (None, third)
+
+    approvals.decide(session, asked.approval_id or "", approve=False, actor=ADMIN, now=second)
+    session.flush()
+    sweep(session, third)
+
+    assert [command.status for command in ordered(session)] == [Status.DENIED, Status.AWAITING_APPROVAL]
+
+
+def test_a_group_is_asked_about_once_at_a_time(session: Session, laptop: Device, otto: str) -> None:
+    devices.change(session, "laptop", devices.PolicyChange(groups=("garden",)), actor=ADMIN, now=NOON)
+    session.flush()
+    request = a_request(device_id="", tool="delete_path", arguments={"path": "Test"})
+    add(session, cron="* * * * *", order=Order(request, "garden"))
+
+    for minute in (1, 2, 3):
+        sweep(session, NOON + timedelta(minutes=minute))
+
+    assert [run.outcome for run in ran(session)] == ["ordered", "skipped", "skipped"]
+    assert len(session.exec(select(ApprovalRow)).all()) == 1
+
+
+def test_of_all_that_were_missed_one_is_asked_about(session: Session, laptop: Device, otto: str) -> None:
+    every = "*/10 * * * *"
+    add(session, cron=every, missed=Missed.ALL, tool="delete_path", arguments={"path": "Test"})
+
+    sweep(session, NOON + timedelta(minutes=35))
+
+    assert [run.outcome for run in ran(session)] == ["ordered", "skipped", "skipped"]
+    assert len(ordered(session)) == 1
 
 
 def test_a_device_that_is_away_pauses_nothing(session: Session, schedule: Schedule) -> None:
