@@ -1,6 +1,8 @@
 """A schedule as a person reads it."""
 
-from orion import cadence
+from typing import Any
+
+from orion import cadence, receipts
 from orion.client import Json
 from orion.terminal.values import moment
 
@@ -32,6 +34,24 @@ def does(found: Json) -> str:
     return f"{found['tool']} {given} on {where}".replace("  ", " ")
 
 
+def terms(found: Json) -> dict[str, Any]:
+    """On what terms each run goes, by their names; None where there is nothing to say."""
+    lasts = receipts.span(found["valid_s"])
+    away = f"waits up to {lasts} for a device that is away" if found["when_online"] else None
+    return {
+        "when online": away,
+        "only if": receipts.condition(found["condition"]),
+        "pace": _pace(found["pace"]),
+        "expires": f"{lasts} after it was ordered",
+    }
+
+
+def order(found: Json) -> str:
+    """What each run is and on what terms, in one line, as it is read back."""
+    said = [f"{name} {value}" for name, value in terms(found).items() if value is not None]
+    return "; ".join([f"Each run: {does(found)}", *said])
+
+
 def pause(paused: Json) -> str:
     """Since when it is paused, by whom, and why."""
     why = "" if paused["reason"] is None else f": {paused['reason']}"
@@ -42,3 +62,15 @@ def last(found: Json) -> str | None:
     """What came of it the last time; None: its time has not come yet."""
     last = found["last_run"]
     return None if last is None else f"{last['outcome']} {moment(last['at'], '%H:%M')}"
+
+
+def _pace(pace: Json | None) -> str | None:
+    if pace is None:
+        return None
+    rate, in_flight, stop_after = pace["rate_per_s"], pace["max_in_flight"], pace["stop_after"]
+    said = (
+        None if rate is None else f"at most {rate:g} a second",
+        None if in_flight is None else f"at most {in_flight} at the same time",
+        None if stop_after is None else f"none more after {stop_after} failed",
+    )
+    return ", ".join(each for each in said if each is not None) or None

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from orion import cadence, members, pages, planned, words
-from orion.client import Json, segment
+from orion import cadence, members, pages, planned, receipts, words
+from orion.client import Client, ClientError, Json, segment
 from orion.exits import Exit
 from orion.nouns.run import PATIENCE, properties_of
 from orion.verbs import Invocation, noun, verb
@@ -151,7 +151,9 @@ def add(
     made = client.post("/schedules", body)
     terminal = invocation.terminal
     if not terminal.answer(made):
-        terminal.say(f"{made['name']}: {planned.reading(made)}")
+        _read_back(invocation, made)
+        if _asks(client, made):
+            terminal.say("Each run will wait for a person's yes, as your policy asks.")
         terminal.write(made["schedule_id"])
 
 
@@ -188,12 +190,15 @@ def show(invocation: Invocation, schedule: Id) -> None:
             "schedule": found["schedule_id"],
             "name": found["name"],
             "of": found["owner"],
-            "does": planned.does(found),
+            "tool": found["tool"],
+            "arguments": " ".join(receipts.words(found["arguments"])),
+            "device": found["device_id"],
+            "group": found["group"],
             "when": f"{cadence.said(found['cron'])}, {found['zone']}",
             "cron": found["cron"],
             "next": ", ".join(cadence.moment(each, found["zone"]) for each in found["upcoming"]),
             "missed": found["missed"],
-            "expires after": f"{found['valid_s']:g} s",
+            **planned.terms(found),
             "paused": None if paused is None else planned.pause(paused),
             "last": planned.last(found),
         }
@@ -237,7 +242,7 @@ def resume(invocation: Invocation, schedule: Id) -> None:
     """Have a schedule run again, from its next time on. What went by meanwhile is not made up for."""
     found = invocation.client.post(f"/schedules/{segment(schedule)}/resume")
     if not invocation.terminal.answer(found):
-        invocation.terminal.say(f"{found['name']}: {planned.reading(found)}")
+        _read_back(invocation, found)
 
 
 def remove(
@@ -259,6 +264,24 @@ def remove(
     if not terminal.answer({"schedule_id": schedule, "removed": True}):
         terminal.say(f"Removed {schedule}")
     return Exit.DONE
+
+
+def _read_back(invocation: Invocation, found: Json) -> None:
+    """When it runs, what each run is, and on what terms."""
+    invocation.terminal.say(f"{found['name']}: {planned.reading(found)}")
+    invocation.terminal.say(planned.order(found))
+
+
+def _asks(client: Client, made: Json) -> bool:
+    """Whether the policy asks a person about what was just made, so by its owner; of a group it is not told."""
+    if made["device_id"] is None:
+        return False
+    order = {name: made[name] for name in ("device_id", "tool", "arguments", "condition")}
+    try:
+        told: Json = client.post("/commands/explain", order)
+    except ClientError:  # it is made whatever becomes of this question
+        return False
+    return bool(told["decision"] == "ask")
 
 
 def _whom(run: str | None, group: str | None, said: list[str]) -> tuple[dict[str, Any], str, list[str]]:

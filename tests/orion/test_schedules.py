@@ -60,6 +60,42 @@ def test_a_group_has_its_pace(installation: Installation) -> None:
     installation.data("schedules", "remove", made["schedule_id"])
 
 
+def test_what_each_run_is_and_on_what_terms_is_read_back_and_shown(installation: Installation) -> None:
+    words = ("--cron", "0 3 1 1 *", "--when-online", "--expires", "2h", "--if", "online", "--run", "laptop")
+    made = installation.orion("schedules", "add", *words, "delete_path", "path=Test")
+
+    assert made.returncode == 0, made.stderr
+    _, order, asks = made.stderr.splitlines()
+    assert order == (
+        "Each run: delete_path path=Test on laptop; when online waits up to 2 h for a device that is away; "
+        "only if online; expires 2 h after it was ordered"
+    )
+    assert asks == "Each run will wait for a person's yes, as your policy asks."
+    schedule_id = made.stdout.strip()
+    installation.orion("schedules", "pause", schedule_id)
+    assert order in installation.orion("schedules", "resume", schedule_id).stderr
+    shown = dict(
+        line.split("  ", 1)
+        for line in installation.orion("schedules", "show", schedule_id).stdout.splitlines()
+    )
+    told = {name.strip(): value.strip() for name, value in shown.items()}
+    assert (told["tool"], told["arguments"], told["device"]) == ("delete_path", "path=Test", "laptop")
+    assert (told["only if"], told["expires"]) == ("online", "2 h after it was ordered")
+    installation.orion("schedules", "remove", schedule_id)
+
+
+def test_the_pace_of_a_group_is_told_in_words(installation: Installation) -> None:
+    installation.data("devices", "policy", "laptop", "--group", "told")
+    words = ("--cron", "0 3 1 1 *", "--group", "told", "--rate", "30/m", "--stop-after", "2", "disk_usage")
+    made = installation.orion("schedules", "add", *words)
+
+    pace = "at most 0.5 a second, at most 20 at the same time, none more after 2 failed"
+    assert f"disk_usage on the group told; pace {pace}; expires 1 m after it was ordered" in made.stderr
+    assert "yes" not in made.stderr
+    assert pace in installation.orion("schedules", "show", made.stdout.strip()).stdout
+    installation.orion("schedules", "remove", made.stdout.strip())
+
+
 @pytest.mark.parametrize(
     ("words", "exit_code", "said"),
     [
