@@ -4,7 +4,6 @@ from typing import Any
 
 from orion import cadence, receipts
 from orion.client import Json
-from orion.terminal.values import moment
 
 
 def in_words(found: Json) -> Json:
@@ -52,16 +51,21 @@ def order(found: Json) -> str:
     return "; ".join([f"Each run: {does(found)}", *said])
 
 
-def pause(paused: Json) -> str:
-    """Since when it is paused, by whom, and why."""
+def pause(paused: Json, zone: str) -> str:
+    """Since when it is paused, by the clock of its zone, by whom, and why."""
     why = "" if paused["reason"] is None else f": {paused['reason']}"
-    return f"since {moment(paused['since'], '%H:%M')} by {paused['by']}{why}"
+    return f"since {cadence.moment(paused['since'], zone)} by {paused['by']}{why}"
 
 
 def last(found: Json) -> str | None:
     """What came of it the last time; None: its time has not come yet."""
     last = found["last_run"]
-    return None if last is None else f"{last['outcome']} {moment(last['at'], '%H:%M')}"
+    return None if last is None else f"{last['outcome']} {cadence.moment(last['at'], found['zone'])}"
+
+
+def run(found: Json, zone: str) -> Json:
+    """A run as a row of a table, by the clock of its schedule's zone."""
+    return found | {name: cadence.moment(found[name], zone) for name in ("planned_at", "at")}
 
 
 def _pace(pace: Json | None) -> str | None:

@@ -1,5 +1,6 @@
 """`orion schedules`: what is done again and again, at times of its own."""
 
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -23,7 +24,6 @@ COLUMNS = {
     "owner": "of",
 }
 RUNS = {
-    "planned_at": "planned",
     "at": "at",
     "outcome": "outcome",
     "status": "command is",
@@ -199,7 +199,7 @@ def show(invocation: Invocation, schedule: Id) -> None:
             "next": ", ".join(cadence.moment(each, found["zone"]) for each in found["upcoming"]),
             "missed": found["missed"],
             **planned.terms(found),
-            "paused": None if paused is None else planned.pause(paused),
+            "paused": None if paused is None else planned.pause(paused, found["zone"]),
             "last": planned.last(found),
         }
     )
@@ -213,10 +213,13 @@ def runs(
     everything: pages.Everything = False,
 ) -> Exit:
     """The last runs of a schedule, the newest first, with what became of them."""
+    path = f"/schedules/{segment(schedule)}"
+    zone = "UTC" if invocation.terminal.json else invocation.client.get(path)["zone"]
     return pages.show(
         invocation,
-        f"/schedules/{segment(schedule)}/runs",
-        RUNS,
+        f"{path}/runs",
+        {"planned_at": f"planned, {zone}"} | RUNS,
+        in_words=partial(planned.run, zone=zone),
         none="Its time has not come yet.",
         limit=limit,
         cursor=cursor,
@@ -278,10 +281,9 @@ def _asks(client: Client, made: Json) -> bool:
         return False
     order = {name: made[name] for name in ("device_id", "tool", "arguments", "condition")}
     try:
-        told: Json = client.post("/commands/explain", order)
+        return bool(client.post("/commands/explain", order)["decision"] == "ask")
     except ClientError:  # it is made whatever becomes of this question
         return False
-    return bool(told["decision"] == "ask")
 
 
 def _whom(run: str | None, group: str | None, said: list[str]) -> tuple[dict[str, Any], str, list[str]]:
