@@ -47,6 +47,16 @@ def test_one_is_paused_with_a_reason_and_resumed(installation: Installation, mad
     assert installation.data("schedules", "runs", made["schedule_id"])["items"] == []
 
 
+def test_the_audit_names_the_schedule_that_a_row_is_about(
+    installation: Installation, made: dict[str, Any]
+) -> None:
+    installation.orion("schedules", "pause", made["schedule_id"])
+
+    listed = installation.orion("audit", "list", "--action", "schedule.paused", "--limit", "1")
+
+    assert f"Today ({made['schedule_id']})" in listed.stdout
+
+
 def test_a_group_has_its_pace(installation: Installation) -> None:
     installation.data("devices", "policy", "laptop", "--group", "all-of-it")
     words = ("--cron", "@", "--group", "all-of-it", "--rate", "30/m", "--stop-after", "2", "disk_usage")

@@ -4,6 +4,7 @@ What is ordered, that it was, and when the next time is are written in one trans
 ordered once or not yet, whenever the controller is killed, and by whichever of several controllers.
 """
 
+import logging
 from datetime import datetime
 from functools import partial
 
@@ -22,6 +23,8 @@ from controller.store.tables import Schedule
 from schemas.events import Event, Severity
 from schemas.ids import new_id
 from schemas.wire import JsonObject
+
+logger = logging.getLogger(__name__)
 
 AT_ONCE = 20  # schedules of one transaction; the next sweep goes on
 AWAITED = "The run before it waits for a yes."
@@ -110,3 +113,7 @@ def _refuse(
         data: JsonObject = {"code": "schedule_paused", "schedule_id": row.id}
         event = Event(id=new_id(), type="error_occurred", severity=Severity.WARNING, data=data, at=now)
         events.store(session, row.device_id, event, now=now)
+    else:  # there is no device to raise it on
+        logger.warning(
+            "Schedule %s of %s paused itself, see: orion schedules show %s", row.id, row.owner, row.id
+        )

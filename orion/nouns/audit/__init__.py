@@ -64,7 +64,11 @@ def audit_list(
 
 
 def in_words(row: Json) -> Json:
-    """A row as a person reads it, with the user whom it is about; of who tried a name that is nobody's, where from."""
+    """A row as a person reads it, with the user or the schedule that it is about.
+
+    Of who tried a name that is nobody's: where from.
+    """
     detail = row["detail"] or {}
     where_from = detail.get("address") if row["actor"] is None else None
-    return row | {"about": detail.get("username") or where_from}
+    planned = f"{detail.get('name')} ({detail['schedule_id']})" if "schedule_id" in detail else None
+    return row | {"about": planned or detail.get("username") or where_from}

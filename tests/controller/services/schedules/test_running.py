@@ -235,6 +235,23 @@ def test_a_group_is_ordered_at_its_pace_and_is_who_is_in_it_then(session: Sessio
     assert "There is no group 'garden'" in (schedule.paused_why or "")
 
 
+def test_a_group_has_no_device_to_raise_it_on_so_the_log_says_it_once(
+    session: Session, laptop: Device, otto: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    devices.change(session, "laptop", devices.PolicyChange(groups=("garden",)), actor=ADMIN, now=NOON)
+    session.flush()
+    schedule = add(session, order=Order(a_request(device_id=""), "garden"))
+    disabled(session)
+    session.flush()
+
+    sweep(session, SIX)
+    sweep(session, SIX + DAY)
+
+    said = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert said == [f"Schedule {schedule.id} of otto paused itself, see: orion schedules show {schedule.id}"]
+    assert session.exec(select(EventRow)).all() == []
+
+
 def test_the_last_runs_are_kept_and_no_more(session: Session, laptop: Device, otto: str) -> None:
     schedule = add(session, cron="* * * * *", tool="system_info")
     for minute in range(1, KEPT + 6):
