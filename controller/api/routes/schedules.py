@@ -14,7 +14,7 @@ from controller.api.paging import Cursor, Pages
 from controller.api.preconditions import Match, Matching, tag
 from controller.api.shapes import Json, Shown
 from controller.api.shapes.problems import Answers, refusals, told, versioned
-from controller.api.shapes.schedules import NewSchedule, ScheduleChange, SchedulePause
+from controller.api.shapes.schedules import NewSchedule, ScheduleChange, SchedulePause, ScheduleResumption
 from controller.services import revisions, schedules
 from controller.services.actors import Actor
 from controller.store.store import Session
@@ -138,7 +138,11 @@ async def pause(
 
 @router.post("/{schedule_id}/resume", responses=refusals(404) | versioned())
 async def resume(
-    controller: Controller, actor: Personally, schedule_id: ScheduleId, response: Response
+    controller: Controller,
+    actor: Personally,
+    schedule_id: ScheduleId,
+    response: Response,
+    _wanted: ScheduleResumption | None = None,
 ) -> Annotated[Json, Shown(shapes.Schedule)]:
     """Have it run again from its next time on, if its owner may still order that."""
 

@@ -110,6 +110,12 @@ class SchedulePause(BaseModel):
     reason: Label | None = None
 
 
+class ScheduleResumption(BaseModel):
+    """Nothing more is said of it."""
+
+    model_config = asked({})
+
+
 class Paused(BaseModel):
     """That a schedule does not run. `by`: a user, or `system` where the controller itself paused it."""
 

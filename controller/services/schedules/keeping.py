@@ -128,13 +128,14 @@ def listed(
 def change(
     session: Session, row: Schedule, wanted: Change, *, actor: Actor, now: datetime, following: Following
 ) -> Schedule:
-    """Have it otherwise from now on. What it orders is looked at as its owner's.
+    """Have it otherwise from now on. What it orders is looked at as its owner's. What is so already is no change.
 
     Raises:
         InvalidArguments: it is no cron, no zone, or nothing that the device can do.
         UnknownDevice, UnknownGroup: there is none any more.
         Refused: its owner may not order that.
     """
+    before = _set(row)
     if wanted.name is not None:
         row.name = wanted.name
     if wanted.missed is not None:
@@ -149,12 +150,14 @@ def change(
     if request != order.request:
         ordering.check(session, replace(order, request=request), actor=ordering.owner(session, row))
         row.parameters, row.valid_s, row.when_online = request.arguments, request.valid_s, request.when_online
-    if wanted.cron is not None or wanted.zone is not None:
-        row.cron, row.zone = wanted.cron or row.cron, wanted.zone or row.zone
+    timing = wanted.cron or row.cron, wanted.zone or row.zone
+    if timing != (row.cron, row.zone):
+        row.cron, row.zone = timing
         next_run_at = following(row.cron, row.zone, now)
         row.next_run_at = None if row.paused_at is not None else next_run_at
-    row.changed_at = now
-    record(session, "schedule.changed", row, actor=actor, now=now)
+    if _set(row) != before:
+        row.changed_at = now
+        record(session, "schedule.changed", row, actor=actor, now=now)
     return row
 
 
@@ -207,6 +210,11 @@ def record(session: Session, action: str, row: Schedule, *, actor: Actor | None,
     if row.paused_why is not None:
         detail["reason"] = row.paused_why
     audit.record(session, action, now=now, actor=actor, device_id=row.device_id, detail=detail)
+
+
+def _set(row: Schedule) -> tuple[object, ...]:
+    """What somebody can change of it."""
+    return row.name, row.cron, row.zone, row.missed, row.parameters, row.valid_s, row.when_online
 
 
 def _seen(session: Session, actor: Actor) -> ColumnElement[bool]:

@@ -142,6 +142,29 @@ async def test_it_is_changed_by_who_says_what_they_saw(api: Api, laptop: str) ->
     assert (await api.http.get(path)).status_code == 404
 
 
+@pytest.mark.parametrize(
+    "same", [{}, {"name": None, "cron": None, "arguments": None}, {"cron": FOLDER["cron"], "missed": "once"}]
+)
+async def test_a_change_that_changes_nothing_is_none(api: Api, laptop: str, same: dict[str, Any]) -> None:
+    made = await a_schedule(api)
+    path = f"schedules/{made['schedule_id']}"
+    seen = (await api.http.get(path)).headers["ETag"]
+
+    answer = await api.http.patch(path, json=same, headers={"If-Match": seen})
+
+    assert (answer.status_code, answer.json(), answer.headers["ETag"]) == (200, made, seen)
+    audit = (await api.http.get("audit", params={"action": "schedule."})).json()["items"]
+    assert [each["action"] for each in audit] == ["schedule.added"]
+
+
+async def test_a_resumption_says_nothing_more(api: Api, laptop: str) -> None:
+    path = f"schedules/{(await a_schedule(api))['schedule_id']}/resume"
+
+    assert (await api.http.post(path, json={"x": 1})).status_code == 422
+    assert (await api.http.post(path, json={})).status_code == 200
+    assert (await api.http.post(path)).status_code == 200
+
+
 async def test_a_pause_has_no_next_time_and_a_resumed_one_has(api: Api, laptop: str) -> None:
     path = f"schedules/{(await a_schedule(api))['schedule_id']}"
 
