@@ -23,6 +23,7 @@ _ITEM = re.compile(
     r"(?P<low>\*|[a-z]{3}|[0-9]{1,2})(?:-(?P<high>[a-z]{3}|[0-9]{1,2}))?(?:/(?P<step>[0-9]{1,2}))?"
 )
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}")
+_OF_ONE_COMPUTER = ("localtime", "posixrules", "factory")  # they mean whatever a file there means
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _MONTHS = ("", "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _LENGTHS = (0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
@@ -131,7 +132,7 @@ def _ahead(moment: datetime, place: tzinfo) -> timedelta:
 
 def _place(zone: str) -> ZoneInfo:
     try:
-        if _ZONE.fullmatch(zone):
+        if _ZONE.fullmatch(zone) and zone.lower().rpartition("/")[2] not in _OF_ONE_COMPUTER:
             return ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of zones
         pass

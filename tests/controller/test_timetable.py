@@ -100,7 +100,13 @@ def test_what_is_no_cron_or_never_comes_is_refused(cron: str) -> None:
         timetable.following(cron, "UTC", datetime(2026, 1, 1, tzinfo=UTC))
 
 
-@pytest.mark.parametrize("zone", ["", "Mars/Base", "Europe", "../etc/passwd", "/etc/localtime", "a\0b", "é"])
+@pytest.mark.parametrize(
+    "zone",
+    [
+        "", "Mars/Base", "Europe", "../etc/passwd", "/etc/localtime", "a\0b", "é",
+        "localtime", "posixrules", "Factory", "posix/localtime",
+    ],
+)  # fmt: skip
 def test_what_is_no_zone_is_refused(zone: str) -> None:
     with pytest.raises(InvalidArguments, match=r"^zone: "):
         timetable.following("0 7 * * *", zone, datetime(2026, 1, 1, tzinfo=UTC))
