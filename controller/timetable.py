@@ -16,11 +16,12 @@ from tzlocal import get_localzone_name
 from controller.errors import InvalidArguments
 
 LONGEST = 200  # characters of a cron
+MAX_STEP = 99
 HOURS = frozenset(range(24))
 
 _SECOND, _INSTANT = timedelta(seconds=1), timedelta(microseconds=1)
 _ITEM = re.compile(
-    r"(?P<low>\*|[a-z]{3}|[0-9]{1,2})(?:-(?P<high>[a-z]{3}|[0-9]{1,2}))?(?:/(?P<step>[0-9]{1,2}))?"
+    r"(?P<low>\*|[a-z]{3}|[0-9]{1,2})(?:-(?P<high>[a-z]{3}|[0-9]{1,2}))?(?:/(?P<step>[0-9]+))?"
 )
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}")
 _OF_ONE_COMPUTER = ("localtime", "posixrules", "factory")  # they mean whatever a file there means
@@ -172,8 +173,10 @@ def _values(field: _Field, text: str) -> frozenset[int]:
         if match is None or (match["low"] == "*" and match["high"]):
             raise _odd(field, item)
         step = int(match["step"] or 1)
+        if not 1 <= step <= MAX_STEP:
+            raise InvalidArguments(f"cron: the step of {item[:20]!r} is to be 1-{MAX_STEP}.")
         low, high = _bounds(field, match)
-        if not (field.low <= low <= high <= field.high and step >= 1):
+        if not (field.low <= low <= high <= field.high):
             raise _odd(field, item)
         found.update(range(low, high + 1, step))
     return frozenset(found)

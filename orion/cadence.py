@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _NUMBERS = re.compile(r"[0-9]{1,2}(,[0-9]{1,2})*")
 _STEP = re.compile(r"\*/([0-9]{1,2})")
+_WHOLE = {1: "every minute", 60: "every hour"}
+_SHORTEST_MONTH = 28  # days
 _NAMES = tuple(each[:3].lower() for each in DAYS)
 
 
@@ -35,10 +37,11 @@ def moment(instant: str, zone: str) -> str:
 def _times(minute: str, hour: str) -> str | None:
     step = _STEP.fullmatch(minute)
     if hour == "*":
-        if minute == "*":
-            return "every minute"
-        if step is not None and 60 % max(int(step[1]), 1) == 0:
-            return f"every {int(step[1])} minutes"
+        every = 1 if minute == "*" else int(step[1]) if step is not None else 0
+        if every in _WHOLE:
+            return _WHOLE[every]
+        if every and 60 % every == 0:
+            return f"every {every} minutes"
         return f"every hour at :{int(minute):02}" if minute.isdecimal() else None
     if not minute.isdecimal() or not _NUMBERS.fullmatch(hour):
         return None
@@ -49,7 +52,10 @@ def _days(day: str, weekday: str) -> str | None:
     if weekday == "*":
         if day == "*":
             return "every day"
-        return f"on day {int(day)} of every month" if day.isdecimal() else None
+        if not day.isdecimal():
+            return None
+        months = "of every month" if int(day) <= _SHORTEST_MONTH else "in months that have one"
+        return f"on day {int(day)} {months}"
     if day != "*":
         return None
     names: list[str] = []

@@ -43,6 +43,15 @@ def duration(text: str, *, longest: float = LONGEST, shortest: float = 0.0) -> f
     return seconds
 
 
+def cron(text: str) -> str:
+    """A cron as it was typed. One field alone is what a shell leaves of one without quotes."""
+    if len(text.split()) == 1:
+        raise typer.BadParameter(
+            f"{text!r} is not five fields; put them in quotes: --cron '0 7 * * 1-5'", param_hint="--cron"
+        )
+    return text
+
+
 def instant(text: str, *, now: datetime, option: str) -> datetime:
     """The moment that `30d` (so long ago), `2026-11-01` or `2026-11-01T08:30` is; without a zone, by the clock here."""
     found = _DURATION.fullmatch(text.strip())

@@ -126,7 +126,8 @@ def add(
     It is read back with its next times. When you may not do it any more it says so and pauses.
     """
     client = invocation.client
-    whom, tool, given = _whom(run, group, [tool, *(arguments or [])])
+    whom = _whom(run, group)
+    cron = cron if invocation.terminal.json else words.cron(cron)  # a program is told by the API
     example = whom["device_id"] if group is None else members.example(client, group)
     properties = properties_of(client, example, tool)
     limits = {
@@ -139,7 +140,7 @@ def add(
         "cron": cron,
         "missed": missed,
         "tool": tool,
-        "arguments": words.arguments(given, properties),
+        "arguments": words.arguments(arguments or [], properties),
         **{key: value for key, value in named.items() if value is not None},
     }
     if when_online:
@@ -286,15 +287,14 @@ def _asks(client: Client, made: Json) -> bool:
         return False
 
 
-def _whom(run: str | None, group: str | None, said: list[str]) -> tuple[dict[str, Any], str, list[str]]:
-    """Whom it is for, the tool and its arguments, of what was typed."""
-    if group is not None:
-        said = said if run is None else [run, *said]
-        return {"group": group}, said[0], said[1:]
-    if run is None:
+def _whom(run: str | None, group: str | None) -> dict[str, Any]:
+    """Whom it is for, of what was typed."""
+    if run is not None and group is not None:
+        raise typer.BadParameter("name either --run DEVICE or --group NAME", param_hint="--run")
+    if run is None and group is None:
         raise typer.BadParameter(
             'on which device? Write: orion schedules add --cron "0 7 * * 1-5" --run DEVICE TOOL [KEY=VALUE]..., '
             "or --group NAME in place of --run DEVICE",
             param_hint="--run",
         )
-    return {"device_id": run}, said[0], said[1:]
+    return {"device_id": run} if group is None else {"group": group}

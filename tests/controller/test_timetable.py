@@ -100,6 +100,12 @@ def test_what_is_no_cron_or_never_comes_is_refused(cron: str) -> None:
         timetable.following(cron, "UTC", datetime(2026, 1, 1, tzinfo=UTC))
 
 
+@pytest.mark.parametrize("item", ["*/0", "*/100", "5/00", "1-5/" + "9" * 150])
+def test_a_step_that_is_none_is_named_as_what_is_wrong(item: str) -> None:
+    with pytest.raises(InvalidArguments, match=r"^cron: the step of .* is to be 1-99\.$"):
+        timetable.following(f"{item} * * * *", "UTC", datetime(2026, 1, 1, tzinfo=UTC))
+
+
 @pytest.mark.parametrize(
     "zone",
     [

@@ -110,6 +110,13 @@ def test_the_pace_of_a_group_is_told_in_words(installation: Installation) -> Non
     ("words", "exit_code", "said"),
     [
         (("--cron", "0 7 * * *", "create_directory", "path=X"), 2, "on which device?"),
+        (
+            ("--cron", "0 7 * * *", "--run", "laptop", "--group", "lab", "disk_usage"),
+            2,
+            "either --run DEVICE or",
+        ),
+        (("--cron", "0", "7", "a.txt", "a.txt", "1-5", "--run", "laptop", "disk_usage"), 2, "quotes"),
+        (("--cron", "*/100 * * * *", "--run", "laptop", "disk_usage"), 2, "the step of"),
         (("--cron", "0 7 * *  ", "--run", "laptop", "system_info"), 2, "five fields"),
         (("--cron", "0 7 * * 9", "--run", "laptop", "system_info"), 2, "no day of the week"),
         (("--cron", "0 7 * * *", "--zone", "Mars/Base", "--run", "laptop", "system_info"), 2, "no time zone"),
