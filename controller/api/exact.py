@@ -30,7 +30,7 @@ class ExactRoute(APIRoute):
 
         async def exact(request: Request) -> Response:
             if request.scope["query_string"]:
-                _check_filters(request, known)
+                check_filters(request, known)
             if takes_body:
                 await _check_body(request)
             return await handle(request)
@@ -43,7 +43,12 @@ def _filters(dependant: Dependant) -> frozenset[str]:
     return own.union(*map(_filters, dependant.dependencies))
 
 
-def _check_filters(request: Request, known: Set[str]) -> None:
+def check_filters(request: Request, known: Set[str]) -> None:
+    """Make sure that nothing else is asked by.
+
+    Raises:
+        RequestValidationError: something is, and would be overlooked.
+    """
     odd = sorted(request.query_params.keys() - known)
     if odd:
         said = f"not known here; what is: {', '.join(sorted(known))}" if known else "not known here"

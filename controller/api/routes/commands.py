@@ -13,6 +13,7 @@ from pydantic_core import to_json
 
 from controller.api import routing, shapes, views
 from controller.api.deps import Asking, Controller, Parts, parts
+from controller.api.direct import DirectRoute
 from controller.api.lately import Answer
 from controller.api.lines import Lines
 from controller.api.paging import Cursor, Pages
@@ -161,15 +162,9 @@ def _read_from(actor: Actor) -> tuple[str, ...]:
     return ("tool_executions",) if actor.sees_all and not actor.grants else ("tool_executions", "devices")
 
 
-@router.get(
-    "/{command_id}",
-    response_model=Annotated[Json, Shown(shapes.Command)],
-    responses=refusals(404),
-    openapi_extra=PREFER,
-)
 async def one(asked: Request, actor: Asking, command_id: str) -> Response:
     """One command; with `Prefer: wait=N` after it settled, or after N seconds."""
-    controller = await parts(asked)  # and no dependency: nothing is asked as often as this
+    controller = await parts(asked)
     if patience_s := patience(asked):
         row = await controller.store.read(partial(_seen, command_id=command_id, actor=actor))
         rows = await until_settled(controller.store, controller.replies, [row], within_s=patience_s)
@@ -188,6 +183,16 @@ async def one(asked: Request, actor: Asking, command_id: str) -> Response:
 
     # whoever follows a command asks again and again, from each of their windows
     return (await controller.lately.told((command_id, actor), told, tables=_read_from(actor))).sent()
+
+
+router.add_api_route(
+    "/{command_id}",
+    one,
+    response_model=Annotated[Json, Shown(shapes.Command)],
+    responses=refusals(404),
+    openapi_extra=PREFER,
+    route_class_override=DirectRoute,
+)
 
 
 @router.get(
