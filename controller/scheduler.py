@@ -98,9 +98,20 @@ class Scheduler:
             self._note_listening()
             for work in await self._store.read(partial(_due, duties=self._duties())):
                 await self._store.write(work)
+            await self._run_schedules(self._now())
         except OrionError as error:
             self._listening_since = self._now()  # what could not be stored was not heard either
             logger.warning("A sweep failed and is tried again: %s", error)
+
+    async def _run_schedules(self, now: datetime) -> None:
+        for schedule_id in await self._store.read(partial(schedules.due, now=now)):
+            run = partial(schedules.run, schedule_id=schedule_id, now=now, following=timetable.following)
+            try:
+                await self._store.write(run)
+            except OrionError:
+                raise
+            except Exception:  # a fault of ours in one is no reason to leave out the others
+                logger.exception("The schedule %s could not be run", schedule_id)
 
     def _duties(self) -> list[Duty]:
         """What tells whether something is due, and what does it."""
@@ -117,10 +128,6 @@ class Scheduler:
                 partial(devices.call_stale, now=now, heartbeat_s=every_s, listening_since=since),
             ),
             (partial(devices.conflicts_over, now=now), partial(devices.end_conflicts, now=now)),
-            (
-                partial(schedules.due, now=now),
-                partial(schedules.run_due, now=now, following=timetable.following),
-            ),
         ]
 
     def _note_listening(self) -> None:

@@ -11,12 +11,11 @@ from functools import partial
 import pytest
 from sqlmodel import select
 
-from controller import timetable
 from controller.scheduler import Scheduler
 from controller.services import devices, schedules, users
 from controller.services.users import UserRole
 from controller.store.store import Session, Store
-from controller.store.tables import ScheduleRun, ToolExecution
+from controller.store.tables import Schedule, ScheduleRun, ToolExecution
 from tests.controller.conftest import running
 from tests.controller.services.schedules.planned import SIX, add
 from tests.factories import ADMIN, NOON, OPERATOR, a_place, a_presence, a_profile
@@ -30,7 +29,8 @@ from controller.store.store import Store
 
 def run(session):
     now = datetime.fromisoformat(sys.argv[2])
-    schedules.run_due(session, now=now, following=timetable.following)
+    for each in schedules.due(session, now=now):
+        schedules.run(session, each, now=now, following=timetable.following)
     session.flush()
     if sys.argv[3] == "before":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -115,10 +115,24 @@ async def test_what_went_wrong_in_the_middle_of_a_run_is_as_if_it_had_not_begun(
         calls.append(after)
         raise RuntimeError(cron + zone)
 
-    work: Callable[[Session], object] = partial(schedules.run_due, now=SIX, following=broken)
+    work: Callable[[Session], object] = partial(schedules.run, schedule_id=planned, now=SIX, following=broken)
     with pytest.raises(RuntimeError):
         await store.write(work)
     assert (len(calls), await store.read(counted)) == (1, (0, 0))
 
-    await store.write(partial(schedules.run_due, now=SIX, following=timetable.following))
+    await clock(store, SIX).sweep()
     assert await store.read(counted) == (1, 1)
+
+
+async def test_one_that_cannot_be_run_holds_up_no_other(
+    store: Store, planned: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def damage(session: Session) -> None:
+        add(session)
+        session.get_one(Schedule, planned).pace = {"nonsense": 1}
+
+    await store.write(damage)
+    await clock(store, SIX).sweep()
+
+    assert await store.read(counted) == (1, 1)
+    assert f"The schedule {planned} could not be run" in caplog.text

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from tests.ports import free_port
-from tests.serving import Served
+from tests.serving import Quiet, Served
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "audit.py"
 HASH = "0" * 64
 
 
-class Database(BaseHTTPRequestHandler):
+class Database(Quiet, BaseHTTPRequestHandler):
     """Answers as OSV does: what is known of one release of one package."""
 
     known: dict[str, list[Any]]
@@ -31,9 +31,6 @@ class Database(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
-        """Not to stderr."""
 
 
 def a_hole(package: str) -> dict[str, Any]:

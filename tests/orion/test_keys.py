@@ -2,10 +2,9 @@
 
 import json
 import re
-import urllib.error
-import urllib.request
 from typing import Any
 
+import httpx
 import pytest
 
 from orion.nouns import keys
@@ -15,12 +14,8 @@ from tests.orion.installation import Installation
 def asked(installation: Installation, key: str, path: str) -> tuple[int, dict[str, Any]]:
     """What a program gets that shows a key."""
     where = f"http://127.0.0.1:{installation.http_port}/api/v1/{path}"
-    request = urllib.request.Request(where, headers={"Authorization": f"Bearer {key}"})
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
+    answer = httpx.get(where, headers={"Authorization": f"Bearer {key}"}, timeout=10)
+    return answer.status_code, answer.json()
 
 
 def test_a_key_is_made_used_listed_and_revoked(installation: Installation) -> None:

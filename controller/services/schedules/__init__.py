@@ -15,7 +15,7 @@ from controller.services.schedules.keeping import (
 )
 from controller.services.schedules.missed import AT_MOST, ON_TIME, Missed
 from controller.services.schedules.ordering import Order
-from controller.services.schedules.running import due, run_due
+from controller.services.schedules.running import due, run
 from controller.services.schedules.runs import KEPT, Outcome, runs
 from controller.services.schedules.timing import Following
 
@@ -39,6 +39,6 @@ __all__ = [
     "pause",
     "remove",
     "resume",
-    "run_due",
+    "run",
     "runs",
 ]

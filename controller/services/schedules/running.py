@@ -26,22 +26,24 @@ from schemas.wire import JsonObject
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 20  # schedules of one transaction; the next sweep goes on
+AT_ONCE = 20  # schedules of one sweep; the next one goes on
 AWAITED = "The run before it waits for a yes."
 
 
-def due(session: Session, *, now: datetime) -> bool:
-    """Whether the time of one has come."""
-    return (
-        session.exec(select(Schedule.id).where(col(Schedule.next_run_at) <= now).limit(1)).first() is not None
-    )
+def due(session: Session, *, now: datetime) -> list[str]:
+    """The ids of those whose time has come, the latest ones last; some of them, where there are many."""
+    query = select(Schedule.id).where(col(Schedule.next_run_at) <= now).order_by(col(Schedule.next_run_at))
+    return list(session.exec(query.limit(AT_ONCE)).all())
 
 
-def run_due(session: Session, *, now: datetime, following: Following) -> None:
-    """Order what is due, with what its owners may now, and say when each comes next."""
-    query = select(Schedule).where(col(Schedule.next_run_at) <= now).order_by(col(Schedule.next_run_at))
-    locked = query.limit(AT_ONCE).with_for_update(skip_locked=True)
-    for row in session.exec(locked.execution_options(populate_existing=True)).all():
+def run(session: Session, schedule_id: str, *, now: datetime, following: Following) -> None:
+    """Order what is due of one, with what its owner may now, and say when it comes next.
+
+    Each is a unit of its own: one that cannot be run for a fault of ours holds up no other.
+    """
+    query = select(Schedule).where(col(Schedule.id) == schedule_id, col(Schedule.next_run_at) <= now)
+    locked = query.with_for_update(skip_locked=True).execution_options(populate_existing=True)
+    if (row := session.exec(locked).first()) is not None:
         _run(session, row, now=now, following=following)
         runs.trim(session, row.id)
 

@@ -47,7 +47,10 @@ async def run_at(api: Api, schedule_id: str, now: datetime) -> None:
         session.get_one(Schedule, schedule_id).next_run_at = now
 
     await api.store.write(due)
-    await api.store.write(partial(schedules.run_due, now=now, following=timetable.following))
+    for each in await api.store.read(partial(schedules.due, now=now)):
+        await api.store.write(
+            partial(schedules.run, schedule_id=each, now=now, following=timetable.following)
+        )
 
 
 async def test_one_is_read_back_with_its_next_times(api: Api, laptop: str) -> None:

@@ -36,8 +36,8 @@ def add(
 
 def sweep(session: Session, now: datetime) -> None:
     """What the clock does."""
-    if schedules.due(session, now=now):
-        schedules.run_due(session, now=now, following=timetable.following)
+    for each in schedules.due(session, now=now):
+        schedules.run(session, each, now=now, following=timetable.following)
         session.flush()
 
 
