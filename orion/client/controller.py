@@ -3,6 +3,7 @@
 import http.client
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -10,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 from orion.client import trust
 from orion.client.errors import OVER, ClientError, NoAnswer, Refused
-from orion.client.exchange import MAX_BODY, Json, decoded, opened
+from orion.client.exchange import MAX_BODY, Json, Question, decoded, opened
 from orion.client.patience import Patience
 from orion.client.site import Site
 from orion.client.speaker import Speaker
@@ -74,7 +75,9 @@ class Client:
     def form(self, path: str, fields: Mapping[str, str]) -> Json:
         """Send a form, as whoever shows no token; for coming in and going."""
         token = self.speaker.known_token()
-        with self._opened("POST", path, urlencode(fields), {}, ANSWER_WITHIN, token) as response:
+        with self._opened(
+            Question("POST", path, urlencode(fields), timeout=ANSWER_WITHIN), token
+        ) as response:
             return decoded(response.read(MAX_BODY))
 
     def put(self, path: str, body: Json) -> Json:
@@ -88,7 +91,7 @@ class Client:
     def is_ready(self) -> bool:
         """Whether the controller is up and has reached its broker. Needs no token."""
         try:
-            with self._answered("GET", "/health", None, {}, ANSWER_WITHIN, _anybody) as response:
+            with self._answered(Question("GET", "/health", timeout=ANSWER_WITHIN), _anybody) as response:
                 return bool(decoded(response.read(MAX_BODY)).get("status") == "ready")
         except ClientError:
             return False
@@ -104,7 +107,7 @@ class Client:
         body = {"text": text, "session_id": session_id, "device_id": device_id}
         step: Json = {}
         try:
-            with self._asked("POST", "/ask", body, {}, TURN_WITHIN) as response:
+            with self._asked(Question("POST", "/ask", body, timeout=TURN_WITHIN)) as response:
                 while line := response.readline(MAX_LINE):
                     step = decoded(line)
                     if step.get("type") == "problem":
@@ -131,7 +134,7 @@ class Client:
             ClientError: the controller cannot be reached, refuses, or stops in the middle.
         """
         path = f"/commands/{segment(command_id)}/watch?within_s={within_s:.0f}"
-        with self._asked("GET", path, None, {}, ANSWER_WITHIN + within_s) as response:
+        with self._asked(Question("GET", path, timeout=ANSWER_WITHIN + within_s)) as response:
             while line := response.readline(MAX_LINE):
                 yield decoded(line)
 
@@ -145,7 +148,8 @@ class Client:
         """
         headers = {} if after is None else {"Last-Event-ID": after}
         found: Json = {}
-        with self._asked("GET", _with_query("/stream", query), None, headers, SILENT_FOR) as response:
+        asked = Question("GET", _with_query("/stream", query), headers=headers, timeout=SILENT_FOR)
+        with self._asked(asked) as response:
             while line := response.readline(MAX_LINE):
                 name, _, value = line.decode().rstrip("\n").partition(": ")
                 if name == "data":
@@ -162,15 +166,13 @@ class Client:
         said = {name: value for name, value in more.items() if value is not None}
         if wait_s:
             said["Prefer"] = f"wait={max(1, round(wait_s))}"
-        with self._asked(method, path, body, said, ANSWER_WITHIN + wait_s) as response:
+        with self._asked(Question(method, path, body, said, timeout=ANSWER_WITHIN + wait_s)) as response:
             version = response.getheader("ETag") or "*"
             found = {} if response.status == HTTPStatus.NO_CONTENT else decoded(response.read(MAX_BODY))
             return found, version
 
     @contextmanager
-    def _asked(
-        self, method: str, path: str, body: Json | None, headers: Mapping[str, str], timeout: float
-    ) -> Iterator[http.client.HTTPResponse]:
+    def _asked(self, asked: Question) -> Iterator[http.client.HTTPResponse]:
         """Ask as whoever asks here; once more where the sign-in's token opens nothing though its time was not up."""
         with ExitStack() as stack:
             signed_in = self.speaker.signed_in(lambda: self.sign_in.fresh(self._renewed))
@@ -179,9 +181,8 @@ class Client:
                 bearer = token = self.speaker.owners_token()
             else:
                 bearer, token = signed_in.access_token, self.speaker.known_token()
-            shown = {**headers, **_authorization(bearer)}
             try:
-                response = stack.enter_context(self._opened(method, path, body, shown, timeout, token))
+                response = stack.enter_context(self._opened(_shown(asked, bearer), token))
             except Refused as refused:
                 if signed_in is None or refused.status != HTTPStatus.UNAUTHORIZED:
                     raise
@@ -189,8 +190,7 @@ class Client:
                 another = self.speaker.signed_in(lambda: self.sign_in.another(before, self._renewed))
                 if another is None or another.username != before.username:
                     raise  # signed out or somebody else meanwhile: nobody speaks as another one unasked
-                shown = {**headers, **_authorization(another.access_token)}
-                response = stack.enter_context(self._opened(method, path, body, shown, timeout, token))
+                response = stack.enter_context(self._opened(_shown(asked, another.access_token), token))
             yield response
 
     def _renewed(self, kept: SignIn) -> SignIn:
@@ -209,45 +209,22 @@ class Client:
             ) from refused
         return SignIn.of(grant, self.site.origin)
 
-    def _opened(
-        self,
-        method: str,
-        path: str,
-        body: Json | str | None,
-        headers: Mapping[str, str],
-        timeout: float,
-        token: str | None,
-    ) -> AbstractContextManager[http.client.HTTPResponse]:
-        """The answer to a request that holds a secret, from whoever proves first to know the owner's `token`."""
+    def _opened(self, asked: Question, token: str | None) -> AbstractContextManager[http.client.HTTPResponse]:
+        """The answer to what holds a secret, from whoever proves first to know the owner's `token`."""
         trusted = _anybody if self.site.origin else partial(trust.check, where=self.site.shown, token=token)
-        return self._answered(method, path, body, headers, timeout, trusted)
+        return self._answered(asked, trusted)
 
     @contextmanager
     def _answered(
-        self,
-        method: str,
-        path: str,
-        body: Json | str | None,
-        headers: Mapping[str, str],
-        timeout: float,
-        trusted: Callable[[http.client.HTTPConnection], None],
+        self, asked: Question, trusted: Callable[[http.client.HTTPConnection], None]
     ) -> Iterator[http.client.HTTPResponse]:
         """The answer, in its time: whoever asks too often waits for a while, and asks again."""
         patience = Patience()
         with ExitStack() as stack:
             while True:
-                asked = opened(
-                    self.site,
-                    method,
-                    path,
-                    body,
-                    headers,
-                    timeout=timeout,
-                    trusted=trusted,
-                    signed_in=self.speaker.signed_in,
-                )
+                answer = opened(self.site, asked, trusted=trusted, signed_in=self.speaker.signed_in)
                 try:
-                    response = stack.enter_context(asked)
+                    response = stack.enter_context(answer)
                 except Refused as refused:
                     patience.wait(refused)
                 else:
@@ -264,8 +241,9 @@ def _anybody(_connection: http.client.HTTPConnection) -> None:
     """Whoever answers may be told: it is no secret, or they have shown a certificate."""
 
 
-def _authorization(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}", "Orion-Via": "cli"}
+def _shown(asked: Question, token: str) -> Question:
+    own = {"Authorization": f"Bearer {token}", "Orion-Via": "cli"}
+    return replace(asked, headers={**asked.headers, **own})
 
 
 def _with_query(path: str, query: Mapping[str, object]) -> str:

@@ -5,6 +5,7 @@ import json
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -18,15 +19,22 @@ Json = dict[str, Any]
 MAX_BODY = 64 * 1024 * 1024  # bytes of one answer
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: a path below the API's own, and how long its answer may take in seconds. A body that is a text is a form."""
+
+    method: str
+    path: str
+    body: Json | str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    timeout: float = field(kw_only=True)
+
+
 @contextmanager
 def opened(
     site: Site,
-    method: str,
-    path: str,
-    body: Json | str | None,
-    headers: Mapping[str, str],
+    asked: Question,
     *,
-    timeout: float,
     trusted: Callable[[http.client.HTTPConnection], None],
     signed_in: Callable[[], SignIn | None],
 ) -> Iterator[http.client.HTTPResponse]:
@@ -41,11 +49,11 @@ def opened(
     where = site.shown
     failed: type[ClientError] = NotRunning
     try:
-        connection = site.connected(timeout)
+        connection = site.connected(asked.timeout)
         trusted(connection)
         failed = NoAnswer
-        payload, kind = _sent(body)
-        connection.request(method, f"/api/v1{path}", payload, {**headers, **kind})
+        payload, kind = _sent(asked.body)
+        connection.request(asked.method, f"/api/v1{asked.path}", payload, {**asked.headers, **kind})
         with connection.getresponse() as response:
             if response.getheader(OURS) is None:
                 raise ClientError(_somebody_else(site, response.status))

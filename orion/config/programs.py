@@ -3,7 +3,6 @@
 Imported only by what starts a program: it loads the programs' packages.
 """
 
-import json
 import logging
 import re
 from dataclasses import replace
@@ -18,7 +17,7 @@ from broker.session import Endpoint, tls
 from broker.settings import BrokerSettings
 from controller.settings import ControllerSettings, ModelSettings, OidcSettings
 from device_node.settings import NodeSettings
-from orion.config import identity
+from orion.config import identity, policyfile
 from orion.config.addresses import is_anonymous, mqtt_address, public_url, token_path
 from orion.config.settings import Settings
 from orion.config.sources import ConfigError, Loaded, Origin, variable
@@ -182,7 +181,7 @@ def for_node(loaded: Loaded) -> NodeSettings:
             f"This computer has no identity at the broker yet. `orion up` makes one; elsewhere get a code "
             f"(`orion devices invite {device_id}`, on the controller's computer) and run `orion node join HOST`."
         )
-    _ensure_policy(loaded)
+    policyfile.ensure(loaded)
     return NodeSettings(
         data_dir=settings.data_dir,
         device_id=device_id,
@@ -265,38 +264,3 @@ def _endpoint(settings: Settings) -> Endpoint:
                 f"{settings.mqtt_ca} ({variable('mqtt_ca')}) cannot be used: {error}"
             ) from error
     return Endpoint(host, port, user, password, context)
-
-
-def _ensure_policy(loaded: Loaded) -> None:
-    settings, path = loaded.settings, loaded.settings.node_policy
-    if path.exists():
-        given = loaded.origins["allowed_paths"]
-        if given is not Origin.DEFAULT and not _says(path, settings.allowed_paths):
-            logger.warning("allowed_paths from the %s is not used: %s says what is allowed", given, path)
-        return
-    for folder in settings.allowed_paths:
-        folder.mkdir(parents=True, exist_ok=True)
-    files.make_private_directory(path.parent)
-    files.replace(path, _policy(settings.allowed_paths))
-
-
-def _policy(folders: tuple[Path, ...]) -> str:
-    # A JSON string is a TOML string as well, whatever a folder is called.
-    listed = "".join(f"  {_quoted(folder)},\n" for folder in folders)
-    return (
-        "# What may happen on this computer. Nothing that arrives over the network can loosen it.\n"
-        f"allowed_paths = [\n{listed}]\n"
-        "# Names of applications that may be opened and closed.\n"
-        "allowed_apps = []\n"
-        "allow_run_command = false\n"
-        "allow_power = false\n"
-    )
-
-
-def _says(policy: Path, folders: tuple[Path, ...]) -> bool:
-    text = policy.read_text(encoding="utf-8")
-    return all(_quoted(folder) in text or f"'{folder}'" in text for folder in folders)
-
-
-def _quoted(folder: Path) -> str:
-    return json.dumps(str(folder), ensure_ascii=False)
