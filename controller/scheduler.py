@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
@@ -72,6 +73,7 @@ class Scheduler:
         self._lost = losses()
         self._now = now
         self._looked_at = self._watching_since = self._listening_since = now()
+        self._clock_was_set = True  # while we were not here, for all that we know
         # a sweep that finds the one before still at work is left out, which nobody needs to read
         quiet = logging.getLogger(f"{__name__}.clock")
         quiet.setLevel(logging.ERROR)
@@ -98,10 +100,20 @@ class Scheduler:
             self._note_listening()
             for work in await self._store.read(partial(_due, duties=self._duties())):
                 await self._store.write(work)
+            await self._plan_anew()
             await self._run_schedules(self._now())
         except OrionError as error:
             self._listening_since = self._now()  # what could not be stored was not heard either
             logger.warning("A sweep failed and is tried again: %s", error)
+
+    async def _plan_anew(self) -> None:
+        """A clock that was far ahead and is right again leaves schedules that wait for a time out of reach."""
+        if not self._clock_was_set:
+            return
+        told: dict[str, Any] = {"now": self._now(), "following": timetable.following}
+        for schedule_id in await self._store.read(partial(schedules.astray, **told)):
+            await self._store.write(partial(schedules.plan_anew, schedule_id=schedule_id, **told))
+        self._clock_was_set = False
 
     async def _run_schedules(self, now: datetime) -> None:
         for schedule_id in await self._store.read(partial(schedules.due, now=now)):
@@ -137,6 +149,7 @@ class Scheduler:
         slept = not 0.0 <= gap <= MAX_GAP
         if slept:
             self._watching_since = now
+            self._clock_was_set = True
         before, self._lost = self._lost, self._losses()
         if slept or self._lost != before or not self._listening():
             self._listening_since = now

@@ -124,6 +124,30 @@ async def test_what_went_wrong_in_the_middle_of_a_run_is_as_if_it_had_not_begun(
     assert await store.read(counted) == (1, 1)
 
 
+async def test_a_clock_that_was_years_ahead_silences_none(store: Store, planned: str) -> None:
+    moment = SIX + timedelta(days=3_000)
+    scheduler = Scheduler(store, now=lambda: moment)
+    await scheduler.sweep()
+    moment = SIX + timedelta(hours=2)
+    await scheduler.sweep()
+    moment = SIX + timedelta(days=1)
+    await scheduler.sweep()
+
+    assert await store.read(counted) == (2, 2)
+
+
+async def test_a_clock_that_was_an_hour_ahead_runs_none_twice(store: Store, planned: str) -> None:
+    moment = SIX + timedelta(seconds=1)
+    scheduler = Scheduler(store, now=lambda: moment)
+    await scheduler.sweep()
+    moment = SIX - timedelta(hours=1)
+    await scheduler.sweep()
+    moment = SIX + timedelta(seconds=1)
+    await scheduler.sweep()
+
+    assert await store.read(counted) == (1, 1)
+
+
 async def test_one_that_cannot_be_run_holds_up_no_other(
     store: Store, planned: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -15,7 +15,7 @@ from controller.services.schedules.keeping import (
 )
 from controller.services.schedules.missed import AT_MOST, ON_TIME, Missed
 from controller.services.schedules.ordering import Order
-from controller.services.schedules.running import due, run
+from controller.services.schedules.running import astray, due, plan_anew, run
 from controller.services.schedules.runs import KEPT, Outcome, runs
 from controller.services.schedules.timing import Following
 
@@ -32,11 +32,13 @@ __all__ = [
     "Outcome",
     "Timing",
     "add",
+    "astray",
     "change",
     "due",
     "get",
     "listed",
     "pause",
+    "plan_anew",
     "remove",
     "resume",
     "run",

@@ -204,6 +204,7 @@ def record(session: Session, action: str, row: Schedule, *, actor: Actor | None,
         "tool": row.tool_name,
         "cron": row.cron,
         "zone": row.zone,
+        "arguments": row.parameters,  # an administrator may change another's, and it runs as theirs
     }
     if row.group_name is not None:
         detail["group"] = row.group_name

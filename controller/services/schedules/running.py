@@ -36,6 +36,33 @@ def due(session: Session, *, now: datetime) -> list[str]:
     return list(session.exec(query.limit(AT_ONCE)).all())
 
 
+def astray(session: Session, *, now: datetime, following: Following) -> list[str]:
+    """The ids of those that wait for a time behind their next two: the clock was ahead when it was worked out.
+
+    One that has run already by a clock that was a little ahead waits for its next time, and does not run again.
+    """
+    rows = session.exec(select(Schedule).where(col(Schedule.next_run_at) > now)).all()
+    return [row.id for row in rows if _is_astray(row, now=now, following=following)]
+
+
+def plan_anew(session: Session, schedule_id: str, *, now: datetime, following: Following) -> None:
+    """Have one that waits for a time out of reach wait for its next one."""
+    row = session.get(Schedule, schedule_id, with_for_update=True)
+    if row is not None and _is_astray(row, now=now, following=following):
+        row.next_run_at = following(row.cron, row.zone, now)
+        keeping.record(session, "schedule.planned_anew", row, actor=None, now=now)
+
+
+def _is_astray(row: Schedule, *, now: datetime, following: Following) -> bool:
+    if row.next_run_at is None:
+        return False
+    after = partial(following, row.cron, row.zone)
+    try:
+        return after(after(now)) < row.next_run_at
+    except OrionError:  # its zone is known here no more, which its next run will say
+        return False
+
+
 def run(session: Session, schedule_id: str, *, now: datetime, following: Following) -> None:
     """Order what is due of one, with what its owner may now, and say when it comes next.
 
